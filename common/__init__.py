@@ -1,0 +1,1 @@
+"""The protocol both sides must agree on. Imports neither Flask nor any other room of the house."""

@@ -1,0 +1,101 @@
+"""One byte string for one JSON value, so that it can be signed, hashed and padded.
+
+Keys sorted, no white space, UTF-8, no NaN. Reading refuses what writing would never have made: two keys of one
+name, numbers that are not whole, too deep a nesting.
+"""
+
+import base64
+import binascii
+import json
+from typing import Any, NoReturn
+
+
+class NotCanonical(ValueError):
+    """This is not a document that Candour wrote."""
+
+
+def dump(value: Any) -> bytes:
+    """The canonical bytes of a JSON value."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def load(untrusted: bytes) -> dict[str, Any]:
+    """The JSON object in `untrusted` (white space around it allowed). Raises NotCanonical."""
+    try:
+        value = json.loads(
+            untrusted.decode("utf-8"),
+            object_pairs_hook=_no_duplicates,
+            parse_float=_no_number,
+            parse_constant=_no_number,
+        )
+    except (ValueError, RecursionError) as error:
+        raise NotCanonical("not a canonical document") from error
+    if not isinstance(value, dict):
+        raise NotCanonical("not an object")
+    return value
+
+
+def text(document: dict[str, Any], key: str) -> str:
+    """The string under `key`. Raises NotCanonical."""
+    value = document.get(key)
+    if not isinstance(value, str):
+        raise NotCanonical(f"{key} is not a text")
+    return value
+
+
+def whole(document: dict[str, Any], key: str) -> int:
+    """The whole number, not negative, under `key`. Raises NotCanonical."""
+    value = document.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise NotCanonical(f"{key} is not a whole number")
+    return value
+
+
+def listed(document: dict[str, Any], key: str) -> list[Any]:
+    """The list under `key`. Raises NotCanonical."""
+    value = document.get(key)
+    if not isinstance(value, list):
+        raise NotCanonical(f"{key} is not a list")
+    return value
+
+
+def inner(document: dict[str, Any], key: str) -> dict[str, Any]:
+    """The object under `key`. Raises NotCanonical."""
+    value = document.get(key)
+    if not isinstance(value, dict):
+        raise NotCanonical(f"{key} is not an object")
+    return value
+
+
+def octets(document: dict[str, Any], key: str, length: int | None = None) -> bytes:
+    """The bytes written in base64 under `key`, of exactly `length` where given. Raises NotCanonical."""
+    return decode(text(document, key), length)
+
+
+def encode(value: bytes) -> str:
+    """Bytes as base64 text."""
+    return base64.b64encode(value).decode("ascii")
+
+
+def decode(untrusted: str, length: int | None = None) -> bytes:
+    """Bytes from base64 text, of exactly `length` where given. Raises NotCanonical."""
+    try:
+        value = base64.b64decode(untrusted.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error) as error:
+        raise NotCanonical("not base64") from error
+    if length is not None and len(value) != length:
+        raise NotCanonical("of the wrong length")
+    return value
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a key twice")
+    return document
+
+
+def _no_number(_: str) -> NoReturn:
+    raise ValueError("only whole numbers")

@@ -1,0 +1,135 @@
+"""What the servers are told: one TOML file, read once at start, checked, and never changed.
+
+Paths in it are relative to the file's own folder. It holds no secret: the pepper is a file of its own.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+
+from common import units
+from common.derivation import PEPPER_BYTES
+from common.sealing import today
+from common.secret import Secret
+from common.signing import PUBLIC_KEY_BYTES
+
+
+class BadConfiguration(Exception):
+    """The configuration cannot be used. Mend the file that the message names and start again."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a reporter may send at once, and what the servers keep free. Bytes, characters, seconds."""
+
+    max_file_bytes: int = 4 * 1024**3
+    max_report_bytes: int = 8 * 1024**3
+    max_files: int = 100
+    max_text_chars: int = 200_000
+    keep_free_bytes: int = 1024**3
+    session_idle_seconds: int = 3600
+    derivations_at_once: int = 1  # in each worker process
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """The settings of the source interface and the collection."""
+
+    service_name: str
+    database: str  # URL
+    blobs: Path
+    registry: Path
+    registry_root: bytes  # Ed25519, 32 bytes
+    pepper: Secret = field(repr=False)
+    run: Path  # the servers' own folder: an empty GnuPG home, certificates as files
+    limits: Limits
+
+    def load_registry(self) -> units.Registry:
+        """The registry as it is on disk now. Raises RegistryRefused."""
+        return load_registry(self.registry, self.registry_root)
+
+
+def load_registry(file: Path, root: bytes) -> units.Registry:
+    """The registry in a file. Raises RegistryRefused."""
+    try:
+        return units.verify(file.read_bytes(), root, today())
+    except OSError as error:
+        raise units.RegistryRefused("it is not there, or cannot be read") from error
+
+
+def read_server_config(file: Path) -> ServerConfig:
+    """The settings in `server.toml`. Raises BadConfiguration."""
+    table = read_table(file)
+    pepper = read_bytes(within(file, table, "pepper"))
+    if len(pepper) != PEPPER_BYTES:
+        raise BadConfiguration(f"The pepper named in {file} must be {PEPPER_BYTES} bytes.")
+    return ServerConfig(
+        service_name=str(table.get("service_name", "Candour")),
+        database=_database(file, text(file, table, "database")),
+        blobs=within(file, table, "blobs"),
+        registry=within(file, table, "registry"),
+        registry_root=read_root(within(file, table, "registry_root")),
+        pepper=Secret(pepper),
+        run=file.parent / "run",
+        limits=_limits(file, table.get("limits", {})),
+    )
+
+
+def read_table(file: Path) -> Mapping[str, Any]:
+    """A TOML file. Raises BadConfiguration."""
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadConfiguration(f"The configuration {file} is missing or is not TOML.") from error
+
+
+def text(file: Path, table: Mapping[str, Any], key: str) -> str:
+    """A text of the table. Raises BadConfiguration."""
+    value = table.get(key)
+    if not isinstance(value, str) or not value:
+        raise BadConfiguration(f"{file} must say what `{key}` is.")
+    return value
+
+
+def within(file: Path, table: Mapping[str, Any], key: str) -> Path:
+    """A path of the table, relative to the file's folder. Raises BadConfiguration."""
+    return file.parent / text(file, table, key)
+
+
+def read_bytes(file: Path) -> bytes:
+    """A small file. Raises BadConfiguration."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise BadConfiguration(f"{file} cannot be read.") from error
+
+
+def read_root(file: Path) -> bytes:
+    """The registry's root public key: 64 hex digits in a file. Raises BadConfiguration."""
+    try:
+        root = bytes.fromhex(read_bytes(file).decode("ascii").strip())
+    except ValueError as error:
+        raise BadConfiguration(f"{file} must hold the registry's root key: 64 hex digits.") from error
+    if len(root) != PUBLIC_KEY_BYTES:
+        raise BadConfiguration(f"{file} must hold the registry's root key: 64 hex digits.")
+    return root
+
+
+def _limits(file: Path, table: Any) -> Limits:
+    known = {item.name for item in fields(Limits)}
+    if not isinstance(table, dict) or not set(table) <= known:
+        raise BadConfiguration(f"[limits] in {file} may hold only: {', '.join(sorted(known))}.")
+    if any(not isinstance(value, int) or value < 0 for value in table.values()):
+        raise BadConfiguration(f"[limits] in {file} holds whole numbers only.")
+    return Limits(**table)
+
+
+def _database(file: Path, untrusted_url: str) -> str:
+    url = make_url(untrusted_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        return url.set(database=str(file.parent / url.database)).render_as_string(hide_password=False)
+    return untrusted_url

@@ -1,0 +1,105 @@
+"""The mailbox of a conversation: its slots, and the sealing and opening of what lies in them.
+
+A codename has 256 receipt tags and 256 reply tags. A tag is 16 bytes of HMAC-SHA256 under the conversation's key:
+who has the key knows all 512, who has not sees random numbers. Reply slot 0 is the header's.
+
+Every item is exactly 8 KiB of plaintext, sealed with HPKE (RFC 9180, single shot, base mode; KEM ML-KEM-768 +
+X25519, HKDF-SHA256, ChaCha20-Poly1305) to a key pair that follows from the codename. The ciphertext is bound to
+no tag, so that a reply can take whichever of its candidate slots is free.
+"""
+
+import hashlib
+import hmac
+import secrets
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hpke import (
+    AEAD,
+    KDF,
+    KEM,
+    MLKEM768X25519PrivateKey,
+    MLKEM768X25519PublicKey,
+    Suite,
+)
+
+from common.derivation import REPLY_SEED_BYTES
+from common.padding import REPLY_CIPHERTEXT_BYTES, REPLY_PLAINTEXT_BYTES
+from common.secret import Secret
+
+SLOTS = 256
+HEADER_SLOT = 0
+TAG_BYTES = 16
+CANDIDATES = 3  # slots a reply may take: the offline desk cannot see which are free
+
+_MLKEM_SEED_BYTES = 64
+_MLKEM_PUBLIC_BYTES = 1184
+REPLY_PUBLIC_KEY_BYTES = _MLKEM_PUBLIC_BYTES + 32
+
+_SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+_INFO = b"candour/1 reply"
+
+
+class NotForThisMailbox(Exception):
+    """This item does not open with this codename."""
+
+
+def tags(key: Secret) -> list[bytes]:
+    """The 256 tags (16 bytes each) of a receipt key or a mailbox key, by slot."""
+    return [hmac.digest(key.reveal(), bytes([slot]), hashlib.sha256)[:TAG_BYTES] for slot in range(SLOTS)]
+
+
+def draw_candidates(mailbox_key: Secret, used: frozenset[int] = frozenset()) -> tuple[int, ...]:
+    """Three random reply slots that a reply may take, none of them the header's nor in `used`.
+
+    Raises ValueError when fewer than three are left.
+    """
+    free = [slot for slot in range(SLOTS) if slot != HEADER_SLOT and slot not in used]
+    if len(free) < CANDIDATES:
+        raise ValueError("this conversation has no reply slots left")
+    return tuple(secrets.SystemRandom().sample(free, CANDIDATES))
+
+
+class ReplyKey:
+    """The private half of a mailbox, rebuilt from the reply seed (96 bytes) on every visit."""
+
+    def __init__(self, reply_seed: Secret) -> None:
+        seed = reply_seed.reveal()
+        if len(seed) != REPLY_SEED_BYTES:
+            raise ValueError(f"a reply seed has {REPLY_SEED_BYTES} bytes")
+        self._mlkem = MLKEM768PrivateKey.from_seed_bytes(seed[:_MLKEM_SEED_BYTES])
+        self._x25519 = X25519PrivateKey.from_private_bytes(seed[_MLKEM_SEED_BYTES:])
+
+    def public(self) -> bytes:
+        """1,216 bytes: ML-KEM-768 public key, then the X25519 one."""
+        return self._mlkem.public_key().public_bytes_raw() + self._x25519.public_key().public_bytes_raw()
+
+    def open(self, untrusted_ciphertext: bytes) -> bytes:
+        """The 8 KiB within. Raises NotForThisMailbox."""
+        if len(untrusted_ciphertext) != REPLY_CIPHERTEXT_BYTES:
+            raise NotForThisMailbox
+        private = MLKEM768X25519PrivateKey(self._mlkem, self._x25519)
+        try:
+            return _SUITE.decrypt(untrusted_ciphertext, private, info=_INFO)
+        except (InvalidTag, ValueError) as error:
+            raise NotForThisMailbox from error
+
+
+def seal(plaintext: bytes, reply_public_key: bytes) -> bytes:
+    """Exactly 8 KiB of plaintext -> exactly 9,328 bytes that only the codename opens.
+
+    Raises ValueError for another size or a key that is none.
+    """
+    if len(plaintext) != REPLY_PLAINTEXT_BYTES:
+        raise ValueError(f"an item of a mailbox has exactly {REPLY_PLAINTEXT_BYTES} bytes")
+    if len(reply_public_key) != REPLY_PUBLIC_KEY_BYTES:
+        raise ValueError(f"a reply public key has {REPLY_PUBLIC_KEY_BYTES} bytes")
+    public = MLKEM768X25519PublicKey(
+        MLKEM768PublicKey.from_public_bytes(reply_public_key[:_MLKEM_PUBLIC_BYTES]),
+        X25519PublicKey.from_public_bytes(reply_public_key[_MLKEM_PUBLIC_BYTES:]),
+    )
+    ciphertext = _SUITE.encrypt(plaintext, public, info=_INFO)
+    if len(ciphertext) != REPLY_CIPHERTEXT_BYTES:
+        raise RuntimeError("HPKE's overhead is not what padding.py says")
+    return ciphertext

@@ -1,0 +1,144 @@
+"""What a report is: the words, where they go, and how to answer.
+
+A report and a later message of the same conversation have one shape. What ties them together, the mailbox key
+and the reply public key, is inside the seal, so that only the unit sees which belong together.
+"""
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from common import canonical
+from common.canonical import NotCanonical
+from common.mailbox import REPLY_PUBLIC_KEY_BYTES
+from common.secret import Secret
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What the unit needs to recognise a conversation and to answer in it."""
+
+    mailbox_key: Secret = field(repr=False)  # 32 bytes
+    reply_public_key: bytes = field(repr=False)  # 1,216 bytes
+
+    @property
+    def identity(self) -> str:
+        """The same for all messages of one conversation, known to the unit alone: 32 hex digits."""
+        return hashlib.sha256(b"candour/1 conversation\n" + self.reply_public_key).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One message of a reporter. `day` is the day it was sent; nothing finer is known to anyone."""
+
+    text: str = field(repr=False)
+    unit: str
+    day: date
+    first: bool
+    conversation: Conversation = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file within an envelope. `name` is its path in the archive, `kind` what its first bytes say it is."""
+
+    name: str = field(repr=False)
+    size: int
+    sha256: str
+    kind: str
+
+
+def clean_text(untrusted: str) -> str:
+    """Text as typed, with line ends made one kind and control characters made visible as U+FFFD.
+
+    Marks that change direction stay: languages need them. Where they could deceive, the page isolates them.
+    """
+    text = untrusted.replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(
+        char if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cs") else "\ufffd"
+        for char in text
+    )
+
+
+def to_json(report: Report) -> bytes:
+    """report.json: canonical JSON."""
+    return canonical.dump(
+        {
+            "schema": SCHEMA,
+            "text": report.text,
+            "unit": report.unit,
+            "day": report.day.isoformat(),
+            "first": report.first,
+            "mailbox_key": canonical.encode(report.conversation.mailbox_key.reveal()),
+            "reply_public_key": canonical.encode(report.conversation.reply_public_key),
+        }
+    )
+
+
+def from_json(untrusted: bytes) -> Report:
+    """The report in report.json. Raises NotCanonical."""
+    document = canonical.load(untrusted)
+    if canonical.whole(document, "schema") != SCHEMA:
+        raise NotCanonical("a report of another version of Candour")
+    first = document.get("first")
+    if not isinstance(first, bool):
+        raise NotCanonical("first is not true or false")
+    try:
+        day = date.fromisoformat(canonical.text(document, "day"))
+    except ValueError as error:
+        raise NotCanonical("not a day") from error
+    return Report(
+        text=canonical.text(document, "text"),
+        unit=canonical.text(document, "unit"),
+        day=day,
+        first=first,
+        conversation=Conversation(
+            mailbox_key=Secret(canonical.octets(document, "mailbox_key", 32)),
+            reply_public_key=canonical.octets(document, "reply_public_key", REPLY_PUBLIC_KEY_BYTES),
+        ),
+    )
+
+
+def to_text(report: Report, attachments: tuple[Attachment, ...]) -> bytes:
+    """report.txt: the same for a person who has nothing but gpg and unzip."""
+    kind = "A report" if report.first else "A later message"
+    lines = [f"{kind} to {report.unit}, sent on {report.day.isoformat()}.", ""]
+    if attachments:
+        lines.append(f"Files: {len(attachments)}. Their checksums are in manifest.json.")
+        lines += [f"  {file.name} ({file.size} bytes, looks like {file.kind})" for file in attachments]
+        lines.append("")
+    lines += ["-" * 72, "", report.text, ""]
+    return "\n".join(lines).encode()
+
+
+def to_manifest(attachments: tuple[Attachment, ...]) -> bytes:
+    """manifest.json: each file with its SHA-256, size in bytes and kind."""
+    return canonical.dump(
+        {
+            "schema": SCHEMA,
+            "files": [
+                {"name": file.name, "size": file.size, "sha256": file.sha256, "kind": file.kind}
+                for file in attachments
+            ],
+        }
+    )
+
+
+def from_manifest(untrusted: bytes) -> tuple[Attachment, ...]:
+    """The files a manifest names. Raises NotCanonical."""
+    return tuple(_attachment(entry) for entry in canonical.listed(canonical.load(untrusted), "files"))
+
+
+def _attachment(entry: Any) -> Attachment:
+    if not isinstance(entry, dict):
+        raise NotCanonical("not a file")
+    return Attachment(
+        name=canonical.text(entry, "name"),
+        size=canonical.whole(entry, "size"),
+        sha256=canonical.text(entry, "sha256"),
+        kind=canonical.text(entry, "kind"),
+    )

@@ -1,0 +1,163 @@
+"""Sealing to certificates and opening with an agent's key, through GnuPG, as a stream.
+
+The one place where gpg's flags are decided:
+
+- compression off: it would undo the padding, and let a size depend on content;
+- recipients hidden, given as files: no keyring, no lock, no key IDs in the message, and gpg itself refuses an
+  expired or revoked certificate;
+- the clock gpg writes into a message is midnight of the day: nobody learns the hour from it;
+- status lines are parsed by python-gnupg; what gpg says in words is never shown or logged.
+
+Nothing that is sealed here passes through a file, an argument or the environment: it goes down a pipe.
+"""
+
+import copy
+import logging
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Protocol
+
+import gnupg
+
+logging.getLogger("gnupg").setLevel(logging.CRITICAL)  # it logs tracebacks of whatever a stream raises
+
+_CHUNK = 1024 * 1024
+_HIDDEN_RECIPIENT = "--hidden-recipient"
+
+_SEAL = [
+    *("--no-options", "--no-keyring", "--lock-never", "--no-random-seed-file", "--no-autostart"),
+    *("--compress-algo", "none", "-z", "0", "--cipher-algo", "AES256", "--digest-algo", "SHA256"),
+    *("--no-emit-version", "--no-comments", "--set-filename", ""),
+]
+_OPEN = ["--no-options", "--no-auto-key-retrieve", "--max-output"]
+
+
+class SealingFailed(Exception):
+    """Sealing failed, so nothing was kept. Try again; if it happens again, tell the operator."""
+
+
+class RecipientRefused(SealingFailed):
+    """The recipient's certificate is expired, revoked or damaged, so nothing can be sealed to it now."""
+
+
+class OpeningFailed(Exception):
+    """This did not open."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+class Readable(Protocol):
+    """Anything that gives bytes when asked, and b"" at its end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _RecipientFiles(gnupg.GPG):
+    """python-gnupg, which names recipients by key; here a recipient is a file with a certificate in it."""
+
+    def make_args(self, args: list[str], passphrase: bool) -> list[str]:
+        named = [f"{_HIDDEN_RECIPIENT}-file" if arg == _HIDDEN_RECIPIENT else arg for arg in args]
+        return list(super().make_args(named, passphrase))
+
+
+def private_home(folder: Path) -> Path:
+    """A GnuPG home that only its owner can enter."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def midnight(day: date) -> str:
+    """gpg's argument for `the clock stands at this day's midnight, UTC`."""
+    return day.strftime("%Y%m%dT000000!")
+
+
+def today() -> date:
+    """The day by UTC: the only clock that reports know."""
+    return datetime.now(UTC).date()
+
+
+def gpg_environment() -> dict[str, str]:
+    """All that gpg is told of the environment."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+
+
+class Sealer:
+    """Seals streams. Safe to share between threads; `home` stays empty."""
+
+    def __init__(self, home: Path) -> None:
+        self._gpg = _tool(_RecipientFiles, private_home(home), _SEAL)
+
+    def seal(self, source: Readable, recipients: Sequence[Path], output: Path) -> None:
+        """Write `source`, sealed to the certificates in `recipients`, to the new file `output`.
+
+        Raises RecipientRefused, SealingFailed, or whatever `source.read` raises. `output` may then exist in
+        part: it is the caller's to remove.
+        """
+        result = self._gpg.encrypt_file(
+            source,
+            recipients=None,
+            hidden_recipients=[os.fspath(file) for file in recipients],
+            always_trust=True,
+            armor=False,
+            output=os.fspath(output),
+            extra_args=["--faked-system-time", midnight(today())],
+        )
+        if result.status.startswith("invalid recipient"):
+            raise RecipientRefused
+        if not result.ok or result.returncode != 0:
+            raise SealingFailed
+
+
+class Opener:
+    """Opens what was sealed, with the keys that the gpg-agent of `home` holds: in a file or on a card."""
+
+    def __init__(self, home: Path) -> None:
+        self._gpg = _tool(gnupg.GPG, home, [])
+
+    def open(
+        self, sealed: Path | Readable, take: Callable[[bytes], None], most: int = 64 * 1024**3
+    ) -> None:
+        """Hand the content to `take`, piece by piece.
+
+        The pieces count only once this returns: gpg knows at the end alone whether the whole was intact. More
+        than `most` bytes is refused. Raises OpeningFailed, or whatever `take` raises.
+        """
+        failure: list[Exception] = []
+
+        def on_data(chunk: bytes) -> bool:
+            if not failure:
+                try:
+                    take(chunk)
+                except Exception as error:  # handed on below: python-gnupg's thread must drain the pipe
+                    failure.append(error)
+            return False  # python-gnupg is not to collect the pieces
+
+        gpg = copy.copy(self._gpg)  # its callback belongs to one opening
+        gpg.on_data = on_data
+        result = gpg.decrypt_file(
+            os.fspath(sealed) if isinstance(sealed, Path) else sealed, extra_args=[*_OPEN, str(most)]
+        )
+        if failure:
+            raise failure[0]
+        if not result.ok or result.returncode != 0:
+            raise OpeningFailed(_why(result.status))
+
+
+def _why(status: str) -> str:
+    if "no secret key" in status:
+        return "It is not sealed to a key that is here."
+    if "no data" in status:
+        return "It is not a sealed message."
+    if "passphrase" in status:
+        return "The key's passphrase was not given."
+    return "It is damaged, was cut short, or is not sealed to a key that is here."
+
+
+def _tool(kind: type[gnupg.GPG], home: Path, options: list[str]) -> gnupg.GPG:
+    tool = kind(gnupghome=os.fspath(home), env=gpg_environment(), options=options)
+    tool.buffer_size = _CHUNK
+    return tool

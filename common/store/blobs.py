@@ -1,0 +1,133 @@
+"""Sealed envelopes as files: written aside, made durable, then put in place by one rename.
+
+A blob's name is random and its time is midnight of the day. What a crash leaves behind lies in `staging/`, or is a
+blob without a row; both are swept at start. An object store can take this class's place.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def is_blob_id(untrusted: str) -> bool:
+    """True for 32 hex digits: what may be a file's name here."""
+    return _ID.fullmatch(untrusted) is not None
+
+
+def midnight_of(day: date) -> float:
+    """Seconds since 1970 at the day's beginning, UTC: the only file time there is."""
+    return datetime.combine(day, time.min, UTC).timestamp()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class PendingBlob:
+    """A blob that is being written. `path` does not exist yet: whoever seals creates it."""
+
+    id: str
+    path: Path
+
+
+class BlobFolder:
+    """Blobs under one folder, in 256 subfolders by their first two digits."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._staging = root / "staging"
+        for folder in (root, self._staging, *(root / f"{n:02x}" for n in range(256))):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @contextmanager
+    def pending(self) -> Iterator[PendingBlob]:
+        """A new blob. Whatever was written is gone at the end, unless `publish` has put it in place."""
+        identity = secrets.token_hex(16)
+        blob = PendingBlob(identity, self._staging / identity)
+        try:
+            yield blob
+        finally:
+            blob.path.unlink(missing_ok=True)
+
+    def publish(self, blob: PendingBlob, day: date) -> int:
+        """Put a finished blob in place, durably. Returns its size in bytes."""
+        place = self.path(blob.id)
+        descriptor = os.open(blob.path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            os.fchmod(descriptor, 0o600)
+            os.utime(descriptor, (midnight_of(day), midnight_of(day)))
+            os.fsync(descriptor)
+            size = os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+        blob.path.rename(place)
+        sync_folder(place.parent)
+        return size
+
+    def path(self, blob_id: str) -> Path:
+        """Where a blob is. Raises ValueError for what cannot be a blob's name."""
+        if not is_blob_id(blob_id):
+            raise ValueError("not a blob's name")
+        return self._root / blob_id[:2] / blob_id
+
+    def delete(self, blob_id: str) -> None:
+        """Remove a blob, if it is there."""
+        self.path(blob_id).unlink(missing_ok=True)
+
+    def ids(self, not_after: date) -> Iterator[str]:
+        """The blobs that are of this day or older."""
+        limit = midnight_of(not_after + timedelta(days=1))
+        for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
+            for entry in os.scandir(folder):
+                if is_blob_id(entry.name) and entry.stat(follow_symlinks=False).st_mtime < limit:
+                    yield entry.name
+
+    def clear_staging(self) -> None:
+        """Remove what unfinished writing left. Only while nobody writes: see `alone`."""
+        for entry in self._staging.iterdir():
+            entry.unlink()
+
+    def free_bytes(self) -> int:
+        """Room left on the disk."""
+        return shutil.disk_usage(self._root).free
+
+    def enter(self) -> "Presence":
+        """Say that this process may write blobs, for as long as it lives."""
+        return Presence(self._root / "writers.lock")
+
+
+class Presence:
+    """A shared lock that every process that writes blobs holds, its forked children with it."""
+
+    def __init__(self, lock: Path) -> None:
+        self._descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.alone = True  # nobody else writes: what lies about is left over
+        except BlockingIOError:
+            self.alone = False
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+
+    def share(self) -> None:
+        """Let others write too."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        self.alone = False
+
+    def leave(self) -> None:
+        """Let go of the lock; it also goes when the process ends."""
+        os.close(self._descriptor)

@@ -1,0 +1,229 @@
+"""The one narrow door to what the servers keep. Both interfaces use it; nothing else touches rows or blobs.
+
+The order that makes an acknowledgement true: the blob is durable, then the row is committed, then the caller may
+tell the reporter. Deleting goes the other way. A crash between the two leaves a blob without a row, never a row
+without a blob, and `sweep` removes it.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from common.store.blobs import BlobFolder, PendingBlob, is_blob_id
+from common.store.models import EnvelopeRow, ReplyRow
+
+KEEP_COLLECTED = timedelta(days=7)  # an acknowledged envelope is kept this long, should the unit's copy fail
+KEEP_REPLIES = timedelta(days=365)
+_SURELY_OVER = timedelta(days=2)  # nothing that is being written now has a day as old as this
+
+
+class AlreadyReceived(Exception):
+    """A message with this receipt tag has arrived before: this one is the same form, sent again."""
+
+
+class NoFreeSlot(Exception):
+    """None of the candidate slots is free. Seal the answer again with other candidates."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A sealed report, as its unit's courier sees it."""
+
+    id: str
+    day: date
+    size: int
+
+
+@dataclass(frozen=True)
+class SealedReply:
+    """A ciphertext of 9,328 bytes and the tag (16 bytes) of the slot it goes into, or candidates for it."""
+
+    tag: bytes = field(repr=False)
+    ciphertext: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """What lies under a codename's tags: by receipt tag (day, collected), by reply tag the ciphertext."""
+
+    sent: dict[bytes, tuple[date, bool]] = field(repr=False)
+    replies: dict[bytes, bytes] = field(repr=False)
+
+
+class Store:
+    """Rows in `engine`, sealed files in `blobs`. Safe to share between threads."""
+
+    def __init__(self, engine: Engine, blobs: BlobFolder) -> None:
+        self.engine = engine
+        self.blobs = blobs
+
+    # What the source interface does.
+
+    def accept(
+        self, blob: PendingBlob, *, receipt_tag: bytes, unit: str, day: date, header: SealedReply
+    ) -> None:
+        """Keep a sealed message and the header of its conversation. When this returns, both are durable.
+
+        Raises AlreadyReceived; nothing is kept then.
+        """
+        size = self.blobs.publish(blob, day)
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(
+                    insert(EnvelopeRow).values(
+                        id=blob.id, receipt_tag=receipt_tag, unit=unit, day=day, padded_size=size
+                    )
+                )
+                connection.execute(delete(ReplyRow).where(ReplyRow.tag == header.tag))
+                connection.execute(insert(ReplyRow).values(_reply_values(header, day)))
+        except SQLAlchemyError as error:
+            self._discard_unless_kept(blob.id)
+            if isinstance(error, IntegrityError):
+                raise AlreadyReceived from None
+            raise
+
+    def _discard_unless_kept(self, blob_id: str) -> None:
+        """Delete a blob whose row was not committed. Where that cannot be told, the sweep will."""
+        with suppress(SQLAlchemyError), self.engine.connect() as connection:
+            query = select(EnvelopeRow.id).where(EnvelopeRow.id == blob_id)
+            if connection.execute(query).first() is None:
+                self.blobs.delete(blob_id)
+
+    def was_received(self, receipt_tag: bytes) -> bool:
+        """True when a message with this tag is kept."""
+        with self.engine.connect() as connection:
+            query = select(EnvelopeRow.id).where(EnvelopeRow.receipt_tag == receipt_tag)
+            return connection.execute(query).first() is not None
+
+    def mailbox(self, receipt_tags: Sequence[bytes], reply_tags: Sequence[bytes]) -> Mailbox:
+        """All that lies under 256 + 256 tags, in two queries, whatever there is to find."""
+        with self.engine.connect() as connection:
+            sent = connection.execute(
+                select(EnvelopeRow.receipt_tag, EnvelopeRow.day, EnvelopeRow.collected_day).where(
+                    EnvelopeRow.receipt_tag.in_(receipt_tags)
+                )
+            ).all()
+            replies = connection.execute(
+                select(ReplyRow.tag, ReplyRow.ciphertext).where(ReplyRow.tag.in_(reply_tags))
+            ).all()
+        return Mailbox(
+            sent={tag: (day, collected is not None) for tag, day, collected in sent},
+            replies={tag: ciphertext for tag, ciphertext in replies},
+        )
+
+    def withdraw(self, receipt_tag: bytes) -> bool:
+        """Delete a message that nobody has collected. False when it is collected, or not there."""
+        with self.engine.begin() as connection:
+            found = connection.execute(
+                delete(EnvelopeRow)
+                .where(EnvelopeRow.receipt_tag == receipt_tag, EnvelopeRow.collected_day.is_(None))
+                .returning(EnvelopeRow.id)
+            ).scalar()
+        if found is not None:
+            self.blobs.delete(found)
+        return found is not None
+
+    def delete_reply(self, tag: bytes) -> None:
+        """Delete what lies in a reply slot, if anything does."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(ReplyRow).where(ReplyRow.tag == tag))
+
+    # What the collection does. Each call names the unit: nothing of another is seen, not even counted.
+
+    def waiting(self, unit: str, after: str = "", most: int = 100) -> list[Envelope]:
+        """Up to `most` uncollected envelopes of a unit whose id is greater than `after`, in order of id."""
+        query = (
+            select(EnvelopeRow.id, EnvelopeRow.day, EnvelopeRow.padded_size)
+            .where(EnvelopeRow.unit == unit, EnvelopeRow.collected_day.is_(None), EnvelopeRow.id > after)
+            .order_by(EnvelopeRow.id)
+            .limit(most)
+        )
+        with self.engine.connect() as connection:
+            return [Envelope(*row) for row in connection.execute(query)]
+
+    def sealed_file(self, unit: str, envelope_id: str) -> Path | None:
+        """The blob of an envelope of this unit; None for another's, or for none."""
+        if not is_blob_id(envelope_id):
+            return None
+        query = select(EnvelopeRow.id).where(EnvelopeRow.id == envelope_id, EnvelopeRow.unit == unit)
+        with self.engine.connect() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else self.blobs.path(found)
+
+    def acknowledge(self, unit: str, envelope_id: str, day: date) -> bool:
+        """Note that the unit has an envelope safely. True also when it was noted before."""
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(EnvelopeRow)
+                .where(
+                    EnvelopeRow.id == envelope_id,
+                    EnvelopeRow.unit == unit,
+                    EnvelopeRow.collected_day.is_(None),
+                )
+                .values(collected_day=day)
+            )
+            query = select(EnvelopeRow.id).where(EnvelopeRow.id == envelope_id, EnvelopeRow.unit == unit)
+            return connection.execute(query).first() is not None
+
+    def post_reply(self, candidates: Sequence[bytes], ciphertext: bytes, day: date) -> None:
+        """Put a sealed reply into the first candidate slot that is free. The same reply twice is kept once.
+
+        Raises NoFreeSlot.
+        """
+        for _ in candidates:
+            with self.engine.connect() as connection:
+                taken = dict(
+                    connection.execute(
+                        select(ReplyRow.tag, ReplyRow.ciphertext).where(ReplyRow.tag.in_(candidates))
+                    )
+                    .tuples()
+                    .all()
+                )
+            if ciphertext in taken.values():
+                return
+            free = [tag for tag in candidates if tag not in taken]
+            if not free:
+                break
+            try:
+                with self.engine.begin() as connection:
+                    connection.execute(
+                        insert(ReplyRow).values(_reply_values(SealedReply(free[0], ciphertext), day))
+                    )
+                return
+            except IntegrityError:
+                continue  # another courier took the slot in between
+        raise NoFreeSlot
+
+    # Housekeeping.
+
+    def sweep(self, today: date, *, alone: bool) -> None:
+        """Delete what is past its time, and what a crash left. `alone`: nobody writes blobs at this moment."""
+        with self.engine.begin() as connection:
+            connection.execute(delete(ReplyRow).where(ReplyRow.expires < today))
+            over = connection.execute(
+                delete(EnvelopeRow)
+                .where(EnvelopeRow.collected_day < today - KEEP_COLLECTED)
+                .returning(EnvelopeRow.id)
+            ).scalars()
+            blob_ids = list(over)
+        for blob_id in blob_ids:
+            self.blobs.delete(blob_id)
+        if alone:
+            self.blobs.clear_staging()
+        self._remove_orphans(today + _SURELY_OVER if alone else today - _SURELY_OVER)
+
+    def _remove_orphans(self, not_after: date) -> None:
+        with self.engine.connect() as connection:
+            for blob_id in self.blobs.ids(not_after):
+                query = select(EnvelopeRow.id).where(EnvelopeRow.id == blob_id)
+                if connection.execute(query).first() is None:
+                    self.blobs.delete(blob_id)
+
+
+def _reply_values(reply: SealedReply, day: date) -> dict[str, object]:
+    return {"tag": reply.tag, "ciphertext": reply.ciphertext, "day": day, "expires": day + KEEP_REPLIES}
