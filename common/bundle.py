@@ -144,7 +144,9 @@ def _verified_body(untrusted: bytes, signers: tuple[bytes, ...]) -> dict[str, ob
 def _item(entry: object) -> Item:
     if not isinstance(entry, dict):
         raise NotCanonical("not an item")
-    item = Item(canonical.text(entry, "name"), canonical.whole(entry, "size"), canonical.text(entry, "sha256"))
+    item = Item(
+        canonical.text(entry, "name"), canonical.whole(entry, "size"), canonical.text(entry, "sha256")
+    )
     if not is_blob_id(item.name) or not _SHA256.fullmatch(item.sha256):
         raise NotCanonical("not an item")
     return item

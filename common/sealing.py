@@ -55,7 +55,7 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class _RecipientFiles(gnupg.GPG):
+class _RecipientFiles(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
     """python-gnupg, which names recipients by key; here a recipient is a file with a certificate in it."""
 
     def make_args(self, args: list[str], passphrase: bool) -> list[str]:
@@ -97,15 +97,18 @@ class Sealer:
         Raises RecipientRefused, SealingFailed, or whatever `source.read` raises. `output` may then exist in
         part: it is the caller's to remove.
         """
-        result = self._gpg.encrypt_file(
-            source,
-            recipients=None,
-            hidden_recipients=[os.fspath(file) for file in recipients],
-            always_trust=True,
-            armor=False,
-            output=os.fspath(output),
-            extra_args=["--faked-system-time", midnight(today())],
-        )
+        try:
+            result = self._gpg.encrypt_file(
+                source,
+                recipients=None,
+                hidden_recipients=[os.fspath(file) for file in recipients],
+                always_trust=True,
+                armor=False,
+                output=os.fspath(output),
+                extra_args=["--faked-system-time", midnight(today())],
+            )
+        except BrokenPipeError as error:  # gpg ended before the source did
+            raise SealingFailed from error
         if result.status.startswith("invalid recipient"):
             raise RecipientRefused
         if not result.ok or result.returncode != 0:
@@ -118,9 +121,7 @@ class Opener:
     def __init__(self, home: Path) -> None:
         self._gpg = _tool(gnupg.GPG, home, [])
 
-    def open(
-        self, sealed: Path | Readable, take: Callable[[bytes], None], most: int = 64 * 1024**3
-    ) -> None:
+    def open(self, sealed: Path | Readable, take: Callable[[bytes], None], most: int = 64 * 1024**3) -> None:
         """Hand the content to `take`, piece by piece.
 
         The pieces count only once this returns: gpg knows at the end alone whether the whole was intact. More
@@ -132,7 +133,7 @@ class Opener:
             if not failure:
                 try:
                     take(chunk)
-                except Exception as error:  # handed on below: python-gnupg's thread must drain the pipe
+                except Exception as error:  # noqa: BLE001  # handed on below: python-gnupg's thread must drain the pipe
                     failure.append(error)
             return False  # python-gnupg is not to collect the pieces
 

@@ -31,8 +31,10 @@ def _check_certificate(unit: Unit) -> None:
     """The certificate is the one its fingerprint says, and has a key to encrypt to."""
     with tempfile.TemporaryDirectory() as home:
         shown = subprocess.run(
-            ["gpg", "--homedir", home, "--batch", "--no-options", "--no-autostart"]
-            + ["--with-colons", "--show-keys"],
+            [
+                *("gpg", "--homedir", home, "--batch", "--no-options", "--no-autostart"),
+                *("--with-colons", "--show-keys"),
+            ],
             input=unit.certificate.encode(),
             capture_output=True,
             check=False,

@@ -113,7 +113,7 @@ class Store:
             ).all()
         return Mailbox(
             sent={tag: (day, collected is not None) for tag, day, collected in sent},
-            replies={tag: ciphertext for tag, ciphertext in replies},
+            replies={row.tag: row.ciphertext for row in replies},
         )
 
     def withdraw(self, receipt_tag: bytes) -> bool:

@@ -1,0 +1,100 @@
+"""The source interface, put together: pages, the checks before them, the headers and errors after them."""
+
+import logging
+import os
+import traceback
+from pathlib import Path
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from common.config import ServerConfig, read_server_config
+from common.derivation import Busy
+from common.units import RegistryRefused
+from source_interface import house as houses
+from source_interface import session as sessions
+from source_interface.pages import conversing, public, reporting
+from source_interface.pages.messages import StaleForm, typed_words
+from source_interface.refusals import Refused
+from source_interface.render import page
+from source_interface.request import NoSpoolRequest, check_origin, harden
+from source_interface.session import NoSession, SessionBox
+
+_STATIC_SECONDS = 600
+_log = logging.getLogger("candour.source")
+
+
+def create_app(config: ServerConfig | None = None) -> Flask:
+    """The application. Without `config` it is read from the file that CANDOUR_SERVER names."""
+    os.umask(0o077)
+    config = config or read_server_config(Path(os.environ["CANDOUR_SERVER"]))
+    app = Flask(__name__)
+    app.request_class = NoSpoolRequest
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_SECONDS
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.extensions[houses.EXTENSION] = houses.build(config)
+    app.extensions[sessions.EXTENSION] = SessionBox(config.limits.session_idle_seconds)
+    app.extensions["candour.contacts"] = public.contacts()
+    app.before_request(lambda: check_origin(request))
+    app.after_request(harden)
+    for pages in (public, reporting, conversing):
+        pages.add_to(app)
+    _add_errors(app)
+    return app
+
+
+def _add_errors(app: Flask) -> None:
+    app.register_error_handler(NoSession, _no_session)
+    app.register_error_handler(StaleForm, _stale)
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(Busy, lambda _: _refused(Refused("busy")))
+    app.register_error_handler(RegistryRefused, lambda _: _refused(Refused("recipient")))
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _no_session(_: NoSession) -> Response:
+    return page(
+        "error.html",
+        403,
+        title="Your visit has ended",
+        message=(
+            "It ends after an hour of quiet, when you leave, or when the service restarts. "
+            "Nothing that had arrived is lost."
+        ),
+        what_to_do="If you have a codename, come back with it. If you have not, start again.",
+        text=typed_words(),
+    )
+
+
+def _stale(stale: StaleForm) -> Response:
+    return _refused(Refused("stale"), stale.typed)
+
+
+def _refused(refused: Refused, typed: str = "") -> Response:
+    return page(
+        "error.html",
+        refused.reason.status,
+        title="That did not work",
+        message=refused.sentence(houses.house().config.limits),
+        what_to_do="Go on from the first page, or come back with your codename.",
+        text=typed or typed_words(),
+    )
+
+
+def _http(error: HTTPException) -> Response:
+    return page(
+        "error.html",
+        error.code or 500,
+        title="There is nothing here" if error.code == 404 else "That did not work",
+        message="This address leads to no page, or not in this way.",
+        what_to_do="Go on from the first page.",
+        text=None,
+    )
+
+
+def _unexpected(error: Exception) -> Response:
+    """Say where it happened and what kind it was; what it says could hold what someone typed."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    _log.error("%s at %s:%s", type(error).__name__, Path(place.filename).name, place.lineno)
+    return _refused(Refused("not kept"))

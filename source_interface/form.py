@@ -1,0 +1,163 @@
+"""A form as it arrives: small fields kept in bounded memory, files handed on piece by piece.
+
+Decoded with Werkzeug's sans-I/O multipart decoder, straight from the socket. Nothing of it is ever written down:
+Flask's own form parsing, which spools large bodies into temporary files, is not used for these forms and is
+switched off for all others (`request.NoSpoolRequest`).
+
+The order of the fields matters: what decides (token, slot) and the text come before the first file, as the page
+puts them. So it is known what to do with the files before their first byte.
+"""
+
+from collections.abc import Iterator
+from time import monotonic
+from typing import Protocol
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Event, Field, File, MultipartDecoder
+
+from common.config import Limits
+from common.envelope import FilePart
+from source_interface.refusals import Refused
+
+_CHUNK = 256 * 1024
+_LONGEST_PART_HEADER = 16 * 1024
+_BUFFER = _CHUNK + _LONGEST_PART_HEADER
+_MOST_FIELDS = 16
+_LONGEST_FIELD = 1024  # bytes, for all but the text
+_LONGEST_TEXT = (
+    4 * 1024 * 1024
+)  # bytes; more than is taken, so that a text that is too long can be given back
+TEXT = "text"
+FILES = "files"
+
+
+class Body(Protocol):
+    """The request's body: gives at most `size` bytes, and b"" when there are no more."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class StreamedForm:
+    """One multipart form. Call `read_fields`, then go through `files`, then look at `fields` again."""
+
+    def __init__(self, body: Body, content_type: str, limits: Limits) -> None:
+        kind, options = parse_options_header(content_type)
+        boundary = options.get("boundary", "")
+        if kind != "multipart/form-data" or not 1 <= len(boundary) <= 70 or not boundary.isascii():
+            raise Refused("broken")
+        self.fields: dict[str, str] = {}
+        self._body = body
+        self._limits = limits
+        self._decoder = MultipartDecoder(boundary.encode("ascii"), max_form_memory_size=_BUFFER)
+        self._events = self._decode()
+        self._first_file: File | None = None
+        self._parts = 0
+        self._files = 0
+        self._received = 0
+
+    @property
+    def text(self) -> str:
+        """What has been typed, as far as it has arrived."""
+        return self.fields.get(TEXT, "")
+
+    def read_fields(self) -> None:
+        """Read up to the first file, or to the end. Raises Refused."""
+        self._first_file = self._next_file()
+
+    def files(self) -> Iterator[FilePart]:
+        """The files, in order; each is to be read to its end before the next. Raises Refused."""
+        file = self._first_file
+        while file is not None:
+            chunks = self._content(self._limits.max_file_bytes)
+            first = next(chunks, b"")
+            if file.filename or first:  # a browser sends one nameless, empty file when none was chosen
+                self._files += 1
+                if self._files > self._limits.max_files:
+                    raise Refused("too many files", field=FILES)
+                yield FilePart(file.filename, _prepend(first, chunks))
+            file = self._next_file()
+
+    def drain(self, seconds: float, most: int) -> bool:
+        """Read the rest and throw it away, so that the browser will listen to the answer. True at the end."""
+        until = monotonic() + seconds
+        while most > 0 and monotonic() < until:
+            try:
+                chunk = self._body.read(_CHUNK)
+            except OSError:
+                return False
+            if not chunk:
+                return True
+            most -= len(chunk)
+        return False
+
+    def _next_file(self) -> File | None:
+        """Keep the fields that come, up to the next file. None at the end."""
+        for event in self._events:
+            self._parts += 1
+            if self._parts > _MOST_FIELDS + self._limits.max_files:
+                raise Refused("broken")
+            if isinstance(event, File):
+                return event
+            if isinstance(event, Field):
+                self._keep(event)
+        return None
+
+    def _keep(self, field: Field) -> None:
+        if not field.name or field.name in self.fields:
+            raise Refused("broken")
+        is_text = field.name == TEXT
+        longest = _LONGEST_TEXT if is_text else _LONGEST_FIELD
+        content = bytearray()
+        for chunk in self._content(None):
+            if len(content) + len(chunk) > longest:
+                content += chunk[: longest - len(content)]
+                self.fields[field.name] = content.decode(errors="replace") if is_text else ""
+                raise Refused("text too long", field=TEXT) if is_text else Refused("broken")
+            content += chunk
+        self.fields[field.name] = content.decode(errors="replace")
+
+    def _content(self, most: int | None) -> Iterator[bytes]:
+        """The content of the part that has just begun."""
+        size = 0
+        for event in self._events:
+            if not isinstance(event, Data):
+                raise Refused("broken")
+            size += len(event.data)
+            if most is not None and size > most:
+                raise Refused("file too large", field=FILES)
+            if event.data:
+                yield event.data
+            if not event.more_data:
+                return
+
+    def _decode(self) -> Iterator[Event]:
+        """The decoder's events, pulled from the body as they are asked for."""
+        while True:
+            try:
+                event = self._decoder.next_event()
+                if event is NEED_DATA:
+                    self._decoder.receive_data(self._read())
+                    continue
+            except (ValueError, UnicodeDecodeError, RequestEntityTooLarge) as error:
+                raise Refused("broken") from error
+            if isinstance(event, Epilogue):
+                return
+            if isinstance(event, Field | File | Data):
+                yield event
+
+    def _read(self) -> bytes | None:
+        try:
+            chunk = self._body.read(_CHUNK)
+        except OSError as error:  # the connection is gone
+            raise Refused("cut") from error
+        self._received += len(chunk)
+        if self._received > self._limits.max_report_bytes:
+            raise Refused("report too large", field=FILES)
+        return chunk or None
+
+
+def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest

@@ -1,0 +1,66 @@
+"""What the application is made of: its settings, its store, its registry and its sealer, put together once."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from flask import current_app
+
+from common.config import ServerConfig
+from common.derivation import Gate
+from common.registry_file import RegistryFile
+from common.sealing import Sealer, private_home, today
+from common.store.opening import open_store
+from common.store.repository import Store
+from common.units import Unit
+
+EXTENSION = "candour.house"
+
+
+@dataclass(frozen=True)
+class House:
+    """Shared by all requests of a process. Holds nothing of any reporter."""
+
+    config: ServerConfig
+    store: Store
+    registry: RegistryFile
+    sealer: Sealer
+    gate: Gate
+
+    def recipient_files(self, unit: Unit) -> list[Path]:
+        """The certificates a message to this unit is sealed to, as files."""
+        folder = private_home(self.config.run / "recipients")
+        file = folder / f"{unit.fingerprint}.asc"
+        if not file.exists():
+            part = folder / f"{unit.fingerprint}.{os.getpid()}.part"
+            part.write_text(unit.certificate, "ascii")
+            part.rename(file)
+        return [file]
+
+
+def build(config: ServerConfig) -> House:
+    """Put the house together, sweep what a crash left, and refuse to start on a registry that is not valid.
+
+    Raises RegistryRefused.
+    """
+    registry = RegistryFile(config.registry, config.registry_root)
+    registry.current()
+    private_home(config.run)
+    store = open_store(config.database, config.blobs)
+    presence = store.blobs.enter()
+    store.sweep(today(), alone=presence.alone)
+    presence.share()
+    store.engine.dispose()  # connections do not survive the fork into workers
+    return House(
+        config=config,
+        store=store,
+        registry=registry,
+        sealer=Sealer(config.run / "gnupg"),
+        gate=Gate(config.limits.derivations_at_once),
+    )
+
+
+def house() -> House:
+    """The house of the current application."""
+    return cast(House, current_app.extensions[EXTENSION])

@@ -1,0 +1,125 @@
+"""A message on its way in: from the form that arrives to an envelope that is kept.
+
+One pass: socket -> multipart -> ZIP -> gpg -> staging file. gpg pulls: nothing is read faster than it can be sealed,
+and no more than a chunk is held. Only when the file, its folder and its row are durable does `receive` return.
+Whatever goes wrong on the way leaves neither file nor row.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from common import envelope, mailbox, reply
+from common.config import Limits
+from common.derivation import ConversationSecrets
+from common.report import Conversation, Report, clean_text
+from common.sealing import RecipientRefused, SealingFailed, today
+from common.store.repository import AlreadyReceived, SealedReply
+from common.units import Unit
+from source_interface.form import TEXT, StreamedForm
+from source_interface.house import House
+from source_interface.refusals import Refused
+
+_LOOK_AT_THE_DISK_EVERY = 64 * 1024 * 1024
+_log = logging.getLogger("candour.intake")
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The conversation a message belongs to, and where it goes."""
+
+    secrets: ConversationSecrets = field(repr=False)
+    unit: Unit
+    first: bool
+
+
+def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expected_bytes: int) -> date:
+    """Seal and keep the message in `form`, whose fields before the first file have been read.
+
+    Returns the day it was received. Raises Refused; or AlreadyReceived when this very form has arrived before.
+    """
+    limits = house.config.limits
+    if expected_bytes > limits.max_report_bytes:
+        raise Refused("report too large", field="files")
+    _check_room(house, expected_bytes)
+    receipt_tag = mailbox.tags(sender.secrets.receipt_key)[slot]
+    if house.store.was_received(receipt_tag):
+        raise AlreadyReceived
+    if TEXT in form.fields:
+        _checked_text(form, limits)  # before any file is read, where the page's order is kept
+
+    day = today()
+    reply_key = mailbox.ReplyKey(sender.secrets.reply_seed)
+    conversation = Conversation(sender.secrets.mailbox_key, reply_key.public())
+
+    def report() -> Report:
+        text = _checked_text(form, limits)
+        return Report(text=text, unit=sender.unit.id, day=day, first=sender.first, conversation=conversation)
+
+    with house.store.blobs.pending() as blob:
+        pieces = _watching_the_disk(house, envelope.write(form.files(), report))
+        try:
+            house.sealer.seal(_Pulled(pieces), house.recipient_files(sender.unit), blob.path)
+            house.store.accept(
+                blob,
+                receipt_tag=receipt_tag,
+                unit=sender.unit.id,
+                day=day,
+                header=_header(sender, day, reply_key),
+            )
+        except RecipientRefused as error:
+            _log.error("the certificate of unit %s is refused by gpg", sender.unit.id)
+            raise Refused("recipient") from error
+        except (SealingFailed, SQLAlchemyError, OSError) as error:
+            _log.error("a message could not be kept: %s", type(error).__name__)
+            raise Refused("not kept") from error
+    return day
+
+
+def _checked_text(form: StreamedForm, limits: Limits) -> str:
+    text = clean_text(form.text)
+    if not text.strip():
+        raise Refused("no text", field=TEXT)
+    if len(text) > limits.max_text_chars:
+        raise Refused("text too long", field=TEXT)
+    return text
+
+
+def _header(sender: Sender, day: date, reply_key: mailbox.ReplyKey) -> SealedReply:
+    """Who holds this conversation, for the next visit: sealed to the codename itself."""
+    plain = reply.compose_header(reply.Header(sender.unit.id, day), sender.secrets.header_key)
+    tag = mailbox.tags(sender.secrets.mailbox_key)[mailbox.HEADER_SLOT]
+    return SealedReply(tag, mailbox.seal(plain, reply_key.public()))
+
+
+def _check_room(house: House, wanted: int) -> None:
+    if house.store.blobs.free_bytes() - wanted < house.config.limits.keep_free_bytes:
+        _log.error("the disk is nearly full: a message was refused")
+        raise Refused("no room", field="files")
+
+
+def _watching_the_disk(house: House, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    since_last_look = 0
+    for piece in pieces:
+        since_last_look += len(piece)
+        if since_last_look > _LOOK_AT_THE_DISK_EVERY:
+            _check_room(house, since_last_look)
+            since_last_look = 0
+        yield piece
+
+
+class _Pulled:
+    """An iterator of pieces, as the file that gpg reads from."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _: int, /) -> bytes:
+        """The next piece that is not empty; b"" at the end."""
+        for piece in self._pieces:
+            if piece:
+                return piece
+        return b""

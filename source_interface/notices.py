@@ -1,0 +1,13 @@
+"""What is said once after an action, by the code that the session carries."""
+
+NOTICES = {
+    "": None,
+    "sent": "Your message has arrived and is safe.",
+    "sent before": (
+        "This form had arrived already, so nothing was sent a second time. "
+        "If you had changed something, write it as a new message."
+    ),
+    "withdrawn": "The message is withdrawn and deleted.",
+    "too late": "The message can no longer be withdrawn: the unit has collected it.",
+    "deleted": "The answer is deleted.",
+}

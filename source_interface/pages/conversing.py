@@ -1,0 +1,160 @@
+"""Coming back: in by codename, read, write again, withdraw, delete, leave."""
+
+from dataclasses import replace
+
+from flask import Flask, Response, request
+
+from common import codename
+from common.codename import NotACodename
+from common.derivation import Busy, derive_root
+from common.mailbox import HEADER_SLOT, SLOTS, tags
+from common.units import Unit
+from source_interface.house import house
+from source_interface.intake import Sender
+from source_interface.pages import messages
+from source_interface.pages.messages import TypedMessage
+from source_interface.pages.reporting import go
+from source_interface.refusals import Refused
+from source_interface.render import page
+from source_interface.request import small_form
+from source_interface.session import Session, end, keep, new_session, reporter, root_of, visitor
+from source_interface.visit import Visit, visit
+
+
+@visitor
+def come_back(session: Session) -> Response:
+    """GET asks for the codename; POST opens its conversation, used before or not."""
+    if request.method == "GET":
+        return page("return.html", codename="", error=None, error_words=[])
+    untrusted_codename = small_form(request, session).get("codename", "")
+    try:
+        read = codename.read(untrusted_codename)
+        with house().gate.turn():
+            root = derive_root(read, house().config.pepper)
+    except NotACodename as problem:
+        return _ask_again(untrusted_codename, str(problem), problem.positions, 422)
+    except Busy:
+        busy = Refused("busy")
+        return _ask_again(untrusted_codename, busy.sentence(house().config.limits), (), busy.reason.status)
+    keep(replace(new_session(), root=root, corrected=read.corrected))
+    return go("conversation")
+
+
+def _ask_again(typed: str, error: str, positions: tuple[int, ...], status: int) -> Response:
+    return page(
+        "return.html",
+        status,
+        codename=typed[: codename.LONGEST_TYPED],
+        error=error,
+        error_words=list(positions),
+    )
+
+
+@reporter
+def conversation(session: Session) -> Response:
+    """Answers, what was sent, and the form to add something."""
+    response = _conversation_page(session, TypedMessage())
+    keep(replace(session, corrected=()))
+    return response
+
+
+@reporter
+def write_again(session: Session) -> Response:
+    """A later message of the same conversation."""
+
+    def sender() -> Sender:
+        found = _look(session)
+        unit = _goes_to(session, found)
+        if unit is None:
+            raise Refused("full")
+        return Sender(found.secrets, unit, first=not found.messages and found.holder is None)
+
+    def taken(notice: str) -> Response:
+        keep(replace(session, notice=notice))
+        return go("conversation")
+
+    return messages.take(session, sender, taken, lambda typed: _conversation_page(session, typed))
+
+
+@reporter
+def withdraw(session: Session) -> Response:
+    """Withdraw a message that is not collected, after asking once more."""
+    fields = small_form(request, session)
+    slot = _slot(fields.get("slot", ""))
+    found = _look(session)
+    if fields.get("confirm") != "1":
+        for message in found.messages:
+            if message.slot == slot and not message.collected:
+                return page("withdraw.html", slot=slot, day=message.day)
+        keep(replace(session, notice="too late"))
+        return go("conversation")
+    withdrawn = house().store.withdraw(tags(found.secrets.receipt_key)[slot])
+    keep(replace(session, notice="withdrawn" if withdrawn else "too late"))
+    return go("conversation")
+
+
+@reporter
+def delete_answer(session: Session) -> Response:
+    """Delete an answer from its slot."""
+    slot = _slot(small_form(request, session).get("answer", ""))
+    if slot != HEADER_SLOT:
+        house().store.delete_reply(tags(_look(session).secrets.mailbox_key)[slot])
+    keep(replace(session, notice="deleted"))
+    return go("conversation")
+
+
+@visitor
+def leave(session: Session) -> Response:
+    """End the session, and ask the browser to forget what it holds of this site."""
+    small_form(request, session)
+    end()
+    response = page("left.html")
+    response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+    return response
+
+
+def _conversation_page(session: Session, typed: TypedMessage) -> Response:
+    found = _look(session)
+    unit, slot = _goes_to(session, found), found.free_slot()
+    return page(
+        "conversation.html",
+        typed.status,
+        corrected=session.corrected or None,
+        answers=found.answers,
+        messages=found.messages,
+        can_write=unit is not None and slot is not None,
+        slot=slot,
+        unit_names=[unit.name] if unit else [],
+        **typed.for_template(),
+    )
+
+
+def _look(session: Session) -> Visit:
+    return visit(house().store, house().registry.current(), root_of(session))
+
+
+def _goes_to(session: Session, found: Visit) -> Unit | None:
+    """Who receives what is written now: the holder, or who was chosen, or the only one there is."""
+    if found.holder is not None:
+        return found.holder
+    units = house().registry.current().units
+    for unit in units:
+        if unit.id == session.unit:
+            return unit
+    return units[0] if len(units) == 1 else None
+
+
+def _slot(untrusted_slot: str) -> int:
+    if not untrusted_slot.isascii() or not untrusted_slot.isdigit() or int(untrusted_slot[:4]) >= SLOTS:
+        raise Refused("broken")
+    return int(untrusted_slot)
+
+
+def add_to(app: Flask) -> None:
+    """Register the pages."""
+    app.add_url_rule("/return", "come_back", come_back, methods=["GET", "POST"])
+    app.add_url_rule("/conversation", "conversation", conversation)
+    app.add_url_rule("/conversation/write", "write_again", write_again, methods=["POST"])
+    app.add_url_rule("/withdraw", "withdraw", withdraw, methods=["POST"])
+    app.add_url_rule("/answer/delete", "delete_answer", delete_answer, methods=["POST"])
+    app.add_url_rule("/leave", "leave", leave, methods=["POST"])

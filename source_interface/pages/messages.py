@@ -1,0 +1,115 @@
+"""Taking a message from a form, for the first report and for every later one: the same way, with other pages."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from flask import Response, request
+
+from common.mailbox import SLOTS
+from common.store.repository import AlreadyReceived
+from source_interface import hints, intake
+from source_interface.form import StreamedForm
+from source_interface.house import house
+from source_interface.refusals import Refused
+from source_interface.request import check_token
+from source_interface.session import Session
+
+MESSAGE_FORMS = frozenset({"report", "write_again"})
+_DRAIN_SECONDS = 20.0
+_DRAIN_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class TypedMessage:
+    """What the page with the form is shown again with: nothing typed is lost."""
+
+    text: str = field(default="", repr=False)
+    refused: Refused | None = None
+    hints: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> int:
+        """The response's status."""
+        return self.refused.reason.status if self.refused else 200
+
+    def for_template(self) -> dict[str, object]:
+        """What _message_form.html takes."""
+        return {
+            "text": self.text,
+            "error": self.refused.sentence(house().config.limits) if self.refused else None,
+            "error_field": self.refused.field if self.refused else None,
+            "hints": list(self.hints),
+        }
+
+
+def take(
+    session: Session,
+    sender: Callable[[], intake.Sender],
+    taken: Callable[[str], Response],
+    again: Callable[[TypedMessage], Response],
+) -> Response:
+    """Take the message in this request.
+
+    `taken` answers when it is durable (with a code of notices.py), `again` shows the form once more. `sender` is
+    asked for only when the form's token is good.
+    """
+    form: StreamedForm | None = None
+    try:
+        form = StreamedForm(request.stream, request.content_type or "", house().config.limits)
+        form.read_fields()
+        _check_token(session, form)
+        if found := _hints(form):
+            return again(TypedMessage(text=form.text, hints=tuple(found)))
+        intake.receive(house(), form, sender(), _slot(form), request.content_length or 0)
+        return taken("sent")
+    except AlreadyReceived:
+        return taken("sent before")
+    except Refused as refused:
+        return again(TypedMessage(text=form.text if form else "", refused=refused))
+    finally:
+        if form is not None:
+            form.drain(_DRAIN_SECONDS, _DRAIN_BYTES)
+
+
+def typed_words() -> str:
+    """What was typed into a message form that no view will look at, so that an error page can give it back."""
+    if request.endpoint not in MESSAGE_FORMS or request.method != "POST":
+        return ""
+    try:
+        form = StreamedForm(request.stream, request.content_type or "", house().config.limits)
+        form.read_fields()
+        form.drain(_DRAIN_SECONDS, _DRAIN_BYTES)
+    except Refused:
+        return ""
+    return form.text
+
+
+def _check_token(session: Session, form: StreamedForm) -> None:
+    """A form of another session is not shown again in this one: it would go out under another codename."""
+    try:
+        check_token(session, form.fields.get("csrf", ""))
+    except Refused:
+        form.drain(_DRAIN_SECONDS, _DRAIN_BYTES)
+        raise StaleForm(form.text) from None
+
+
+class StaleForm(Exception):
+    """The form belongs to an earlier session. Holds the words, to be given back."""
+
+    def __init__(self, typed: str) -> None:
+        super().__init__()
+        self.typed = typed
+
+
+def _slot(form: StreamedForm) -> int:
+    untrusted_slot = form.fields.get("slot", "")
+    if not untrusted_slot.isascii() or not untrusted_slot.isdigit() or int(untrusted_slot[:4]) >= SLOTS:
+        raise Refused("broken")
+    return int(untrusted_slot)
+
+
+def _hints(form: StreamedForm) -> list[str]:
+    seen = form.fields.get("seen_hints") == "1"
+    if seen or (request.content_length or 0) > hints.PAUSE_UP_TO:
+        return []
+    return hints.hints_for(form.text)

@@ -1,0 +1,136 @@
+"""The first report: before you start, write, and the codename once everything is durable."""
+
+import secrets
+from dataclasses import replace
+
+from flask import Flask, Response, make_response, redirect, request, url_for
+
+from common import codename
+from common.derivation import derive_root
+from common.mailbox import SLOTS
+from common.units import Unit, UnknownUnit
+from source_interface.house import house
+from source_interface.intake import Sender
+from source_interface.pages import messages
+from source_interface.pages.messages import TypedMessage
+from source_interface.refusals import Refused
+from source_interface.render import page
+from source_interface.request import small_form
+from source_interface.session import Session, keep, new_session, reporter, root_of, visitor
+from source_interface.visit import Visit, visit
+
+
+@visitor
+def start(session: Session) -> Response:
+    """Before you start: GET reads it, POST begins."""
+    if request.method == "GET":
+        return _start_page(None)
+    fields = small_form(request, session)
+    try:
+        unit = _chosen_unit(fields.get("unit", ""))
+    except UnknownUnit:
+        return _start_page("Choose who your report should go to.", 422)
+    begin(unit.id)
+    return go("report")
+
+
+def begin(unit_id: str) -> None:
+    """A new codename, in a session of its own: forms of the one before do not work with it."""
+    drawn = codename.generate()
+    with house().gate.turn():
+        root = derive_root(drawn, house().config.pepper)
+    keep(replace(new_session(), root=root, words=drawn.words, unit=unit_id))
+
+
+@reporter
+def report(session: Session) -> Response:
+    """Write the first report: GET shows the form, POST sends it."""
+    root, unit = root_of(session), _unit_of(session)
+
+    def look() -> Visit:
+        return visit(house().store, house().registry.current(), root)
+
+    def again(typed: TypedMessage) -> Response:
+        return page(
+            "report.html",
+            typed.status,
+            slot=secrets.randbelow(SLOTS),
+            unit_names=[unit.name],
+            **typed.for_template(),
+        )
+
+    def sender() -> Sender:
+        return Sender(look().secrets, unit, first=True)
+
+    if request.method == "GET":
+        # A first report may have arrived although its answer was lost on the way.
+        return go("sent") if look().messages else again(TypedMessage())
+    return messages.take(session, sender, lambda _: go("sent"), again)
+
+
+@reporter
+def sent(session: Session) -> Response:
+    """The codename, shown once the first message is durable, and until it is said to be written down."""
+    if not session.words:
+        return go("conversation")
+    found = visit(house().store, house().registry.current(), root_of(session))
+    if not found.messages:
+        return go("report")
+    return page("sent.html", words=session.words, received_day=found.messages[0].day)
+
+
+@reporter
+def noted(session: Session) -> Response:
+    """The codename is on paper: from now on nobody can show it again."""
+    small_form(request, session)
+    keep(replace(session, words=()))
+    return go("conversation")
+
+
+@reporter
+def another(session: Session) -> Response:
+    """Another matter, under a codename of its own."""
+    small_form(request, session)
+    units = house().registry.current().units
+    if len(units) == 1:
+        begin(units[0].id)
+        return go("report")
+    keep(new_session())
+    return go("start")
+
+
+def go(endpoint: str) -> Response:
+    """See another page next."""
+    return make_response(redirect(url_for(endpoint), 303))
+
+
+def _start_page(error: str | None, status: int = 200) -> Response:
+    units = house().registry.current().units
+    return page(
+        "start.html",
+        status,
+        units=[(unit.id, ", ".join(force.name for force in unit.forces)) for unit in units],
+        unit_names=[unit.name for unit in units],
+        error=error,
+    )
+
+
+def _chosen_unit(untrusted_id: str) -> Unit:
+    units = house().registry.current().units
+    return units[0] if len(units) == 1 else house().registry.current().unit(untrusted_id)
+
+
+def _unit_of(session: Session) -> Unit:
+    try:
+        return house().registry.current().unit(session.unit)
+    except UnknownUnit as error:
+        raise Refused("stale") from error
+
+
+def add_to(app: Flask) -> None:
+    """Register the pages."""
+    app.add_url_rule("/start", "start", start, methods=["GET", "POST"])
+    app.add_url_rule("/report", "report", report, methods=["GET", "POST"])
+    app.add_url_rule("/sent", "sent", sent)
+    app.add_url_rule("/noted", "noted", noted, methods=["POST"])
+    app.add_url_rule("/another", "another", another, methods=["POST"])

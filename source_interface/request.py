@@ -1,0 +1,81 @@
+"""Requests that cannot spool, and the checks every request passes before a view sees it."""
+
+import hmac
+from typing import IO
+from urllib.parse import urlsplit
+
+from flask import Request, Response
+
+from source_interface.refusals import Refused
+from source_interface.session import Session
+
+_SMALL_FORM_BYTES = 64 * 1024
+_SMALL_FORM = "application/x-www-form-urlencoded"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "X-DNS-Prefetch-Control": "off",
+}
+
+
+class NoSpoolRequest(Request):
+    """Flask's request, with the way to a temporary file walled up."""
+
+    max_form_memory_size = _SMALL_FORM_BYTES
+    max_form_parts = 16
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        raise Refused("broken")
+
+
+def small_form(request: Request, session: Session) -> dict[str, str]:
+    """The fields of a small form, its token checked. Raises Refused."""
+    if request.mimetype != _SMALL_FORM or (request.content_length or 0) > _SMALL_FORM_BYTES:
+        raise Refused("broken")
+    request.max_content_length = _SMALL_FORM_BYTES
+    fields = dict(request.form.items())
+    check_token(session, fields.get("csrf", ""))
+    return fields
+
+
+def check_token(session: Session, untrusted_token: str) -> None:
+    """Raises Refused when a form's token is not this session's."""
+    if not hmac.compare_digest(session.csrf.encode(), untrusted_token.encode()):
+        raise Refused("stale")
+
+
+def check_origin(request: Request) -> None:
+    """Raises Refused for a form that another site sent.
+
+    A browser says `Sec-Fetch-Site: same-origin` for ours. Because we ask for no referrer it may say
+    `Origin: null`; then the form's token alone decides (Fetch standard, "append a request Origin header").
+    """
+    if request.method in _SAFE_METHODS:
+        return
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        raise Refused("elsewhere")
+    origin = request.headers.get("Origin", "null")
+    if origin != "null" and urlsplit(origin).netloc != request.host:
+        raise Refused("elsewhere")
+
+
+def harden(response: Response) -> Response:
+    """The headers that every response carries."""
+    response.headers.update(_HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

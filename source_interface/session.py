@@ -1,0 +1,161 @@
+"""The reporter's session: an encrypted cookie, and nothing on the server.
+
+The key is made when the server starts, lives in the memory of its processes alone, and is gone when it stops: all
+sessions end then. The cookie holds what the server needs to act for the reporter while the browser is open; who
+steals the cookie without the key learns nothing. A view that wants a session asks for it by decorator; there is no
+other way to one. Idle time is measured by the machine's uptime, so that even the cookie holds no date.
+"""
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from flask import Response, current_app, g, request
+
+from common.secret import Secret
+
+COOKIE = "candour"
+EXTENSION = "candour.sessions"
+_CONTEXT = b"candour/1 session"
+_NONCE_BYTES = 12
+_LONGEST_COOKIE = 2048
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one browser is doing. Without `root` it is a visitor who has not begun."""
+
+    csrf: str = field(repr=False)
+    root: Secret | None = field(default=None, repr=False)
+    words: tuple[str, ...] = field(default=(), repr=False)  # until the reporter has written them down
+    unit: str = ""  # chosen, for a conversation without header
+    corrected: tuple[int, ...] = ()  # words put right on return, said once
+    notice: str = ""  # a code from notices.py, said once
+
+
+class NoSession(Exception):
+    """The session has ended, or never began."""
+
+
+class SessionBox:
+    """Encrypts sessions into cookies and back. One for all workers, made before they fork."""
+
+    def __init__(self, idle_seconds: int) -> None:
+        self._cipher = ChaCha20Poly1305(ChaCha20Poly1305.generate_key())
+        self._idle = idle_seconds
+
+    def close(self, session: Session) -> str:
+        """The cookie's value."""
+        content = {
+            "csrf": session.csrf,
+            "root": session.root.reveal().hex() if session.root else "",
+            "words": session.words,
+            "unit": session.unit,
+            "corrected": session.corrected,
+            "notice": session.notice,
+            "uptime": int(time.monotonic()),
+        }
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = self._cipher.encrypt(nonce, json.dumps(content).encode(), _CONTEXT)
+        return base64.urlsafe_b64encode(nonce + sealed).decode("ascii")
+
+    def open(self, untrusted_cookie: str) -> Session:
+        """The session in a cookie. Raises NoSession: altered, of another run of the server, or idle too long."""
+        if not untrusted_cookie or len(untrusted_cookie) > _LONGEST_COOKIE:
+            raise NoSession
+        try:
+            sealed = base64.urlsafe_b64decode(untrusted_cookie.encode("ascii"))
+            opened = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _CONTEXT)
+        except (ValueError, InvalidTag) as error:
+            raise NoSession from error
+        content = json.loads(opened)
+        if time.monotonic() - content["uptime"] > self._idle:
+            raise NoSession
+        return Session(
+            csrf=content["csrf"],
+            root=Secret(bytes.fromhex(content["root"])) if content["root"] else None,
+            words=tuple(content["words"]),
+            unit=content["unit"],
+            corrected=tuple(content["corrected"]),
+            notice=content["notice"],
+        )
+
+
+def new_session() -> Session:
+    """A visitor's session: a token for its forms and nothing else."""
+    return Session(csrf=secrets.token_urlsafe(18))
+
+
+def visitor(view: Callable[Concatenate[Session, P], Response]) -> Callable[P, Response]:
+    """Gives the view the session, a new one where there is none."""
+
+    @wraps(view)
+    def with_session(*args: P.args, **kwargs: P.kwargs) -> Response:
+        try:
+            session = _from_request()
+        except NoSession:
+            session = new_session()
+        return _answer(view, session, *args, **kwargs)
+
+    return with_session
+
+
+def reporter(view: Callable[Concatenate[Session, P], Response]) -> Callable[P, Response]:
+    """Gives the view a session that has a codename. Raises NoSession where there is none."""
+
+    @wraps(view)
+    def with_session(*args: P.args, **kwargs: P.kwargs) -> Response:
+        session = _from_request()
+        if session.root is None:
+            raise NoSession
+        return _answer(view, session, *args, **kwargs)
+
+    return with_session
+
+
+def keep(session: Session) -> None:
+    """Make this the session from now on: it goes out with the response."""
+    g.session = session
+
+
+def end() -> None:
+    """Let the session go: the response clears the cookie."""
+    g.session = None
+
+
+def root_of(session: Session) -> Secret:
+    """The root of a reporter's session. Raises NoSession for a visitor's."""
+    if session.root is None:
+        raise NoSession
+    return session.root
+
+
+def _from_request() -> Session:
+    return box().open(request.cookies.get(COOKIE, ""))
+
+
+def box() -> SessionBox:
+    """The application's session box."""
+    return cast(SessionBox, current_app.extensions[EXTENSION])
+
+
+def _answer(
+    view: Callable[Concatenate[Session, P], Response], session: Session, *args: P.args, **kwargs: P.kwargs
+) -> Response:
+    g.notice = session.notice
+    keep(replace(session, notice=""))
+    response = view(g.session, *args, **kwargs)
+    if g.session is None:
+        response.delete_cookie(COOKIE, httponly=True, samesite="Strict")
+    else:
+        response.set_cookie(COOKIE, box().close(g.session), httponly=True, samesite="Strict")
+    return response

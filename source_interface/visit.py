@@ -1,0 +1,103 @@
+"""What a returning reporter finds: answers whose signatures hold, and what was sent.
+
+Every visit asks for all 512 tags in two queries, and writes nothing.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import date
+
+from common import mailbox, reply
+from common.canonical import NotCanonical
+from common.derivation import ConversationSecrets, conversation_secrets
+from common.secret import Secret
+from common.signing import BadSignature
+from common.store.repository import Store
+from common.units import Registry, Unit, UnknownUnit
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as it is shown. `id` is its slot."""
+
+    id: str
+    day: str
+    holder: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something the reporter sent: never shown again, only that it is there."""
+
+    slot: int
+    day: str
+    collected: bool
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A conversation, as its codename opens it."""
+
+    secrets: ConversationSecrets = field(repr=False)
+    holder: Unit | None  # by the header; None where there is none, or it has expired
+    answers: tuple[Answer, ...] = field(repr=False)
+    messages: tuple[Message, ...]
+
+    def free_slot(self) -> int | None:
+        """A random receipt slot that is not taken; None when all 256 are."""
+        taken = {message.slot for message in self.messages}
+        free = [slot for slot in range(mailbox.SLOTS) if slot not in taken]
+        return secrets.choice(free) if free else None
+
+
+def visit(store: Store, registry: Registry, root: Secret) -> Visit:
+    """Look into the conversation of a root."""
+    keys = conversation_secrets(root)
+    receipt_tags = mailbox.tags(keys.receipt_key)
+    reply_tags = mailbox.tags(keys.mailbox_key)
+    found = store.mailbox(receipt_tags, reply_tags)
+    messages = tuple(
+        Message(slot, day_in_words(found.sent[tag][0]), found.sent[tag][1])
+        for slot, tag in enumerate(receipt_tags)
+        if tag in found.sent
+    )
+    reply_key = mailbox.ReplyKey(keys.reply_seed)
+    slots = {slot: found.replies[tag] for slot, tag in enumerate(reply_tags) if tag in found.replies}
+    holder = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
+    answers = _answers(holder, reply_key, slots) if holder else ()
+    return Visit(keys, holder, answers, messages)
+
+
+def _holder(
+    registry: Registry, reply_key: mailbox.ReplyKey, sealed_header: bytes | None, header_key: Secret
+) -> Unit | None:
+    if sealed_header is None:
+        return None
+    try:
+        return registry.unit(reply.read_header(reply_key.open(sealed_header), header_key).unit)
+    except (mailbox.NotForThisMailbox, NotCanonical, BadSignature, UnknownUnit):
+        return None
+
+
+def _answers(holder: Unit, reply_key: mailbox.ReplyKey, slots: dict[int, bytes]) -> tuple[Answer, ...]:
+    """The answers of the holder, newest first; what is not its, or is there twice, is left out."""
+    public = reply_key.public()
+    genuine: dict[str, tuple[date, Answer]] = {}
+    for slot, ciphertext in slots.items():
+        try:
+            untrusted = reply_key.open(ciphertext)
+            if reply.claimed_unit(untrusted) != holder.id:
+                continue
+            read = reply.read(untrusted, public, holder.reply_key)
+        except (mailbox.NotForThisMailbox, NotCanonical, BadSignature):
+            continue
+        answer = Answer(str(slot), day_in_words(read.day), holder.name, read.text)
+        genuine.setdefault(read.identity, (read.day, answer))
+    newest_first = sorted(genuine.values(), key=lambda dated: dated[0], reverse=True)
+    return tuple(answer for _, answer in newest_first)
+
+
+def day_in_words(day: date) -> str:
+    """2026-11-24 -> `24 November 2026`."""
+    return f"{day.day} {day:%B %Y}"
