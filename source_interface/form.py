@@ -52,6 +52,7 @@ class StreamedForm:
         self._decoder = MultipartDecoder(boundary.encode("ascii"), max_form_memory_size=_BUFFER)
         self._events = self._decode()
         self._first_file: File | None = None
+        self.is_whole_so_far = True  # False once it has turned out to be no proper form
         self._parts = 0
         self._files = 0
         self._received = 0
@@ -96,7 +97,7 @@ class StreamedForm:
         for event in self._events:
             self._parts += 1
             if self._parts > _MOST_FIELDS + self._limits.max_files:
-                raise Refused("broken")
+                raise self._broken()
             if isinstance(event, File):
                 return event
             if isinstance(event, Field):
@@ -105,7 +106,7 @@ class StreamedForm:
 
     def _keep(self, field: Field) -> None:
         if not field.name or field.name in self.fields:
-            raise Refused("broken")
+            raise self._broken()
         is_text = field.name == TEXT
         longest = _LONGEST_TEXT if is_text else _LONGEST_FIELD
         content = bytearray()
@@ -113,7 +114,7 @@ class StreamedForm:
             if len(content) + len(chunk) > longest:
                 content += chunk[: longest - len(content)]
                 self.fields[field.name] = content.decode(errors="replace") if is_text else ""
-                raise Refused("text too long", field=TEXT) if is_text else Refused("broken")
+                raise Refused("text too long", field=TEXT) if is_text else self._broken()
             content += chunk
         self.fields[field.name] = content.decode(errors="replace")
 
@@ -122,7 +123,7 @@ class StreamedForm:
         size = 0
         for event in self._events:
             if not isinstance(event, Data):
-                raise Refused("broken")
+                raise self._broken()
             size += len(event.data)
             if most is not None and size > most:
                 raise Refused("file too large", field=FILES)
@@ -140,11 +141,15 @@ class StreamedForm:
                     self._decoder.receive_data(self._read())
                     continue
             except (ValueError, UnicodeDecodeError, RequestEntityTooLarge) as error:
-                raise Refused("broken") from error
+                raise self._broken() from error
             if isinstance(event, Epilogue):
                 return
             if isinstance(event, Field | File | Data):
                 yield event
+
+    def _broken(self) -> Refused:
+        self.is_whole_so_far = False
+        return Refused("broken")
 
     def _read(self) -> bytes | None:
         try:

@@ -11,6 +11,7 @@ from common.config import ServerConfig
 from common.derivation import Gate
 from common.registry_file import RegistryFile
 from common.sealing import Sealer, private_home, today
+from common.store.blobs import blur_times
 from common.store.opening import open_store
 from common.store.repository import Store
 from common.units import Unit
@@ -35,7 +36,9 @@ class House:
         if not file.exists():
             part = folder / f"{unit.fingerprint}.{os.getpid()}.part"
             part.write_text(unit.certificate, "ascii")
+            blur_times(part, today())
             part.rename(file)
+            blur_times(folder, today())
         return [file]
 
 

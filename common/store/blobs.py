@@ -10,10 +10,12 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+
+from common.sealing import today
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -26,6 +28,12 @@ def is_blob_id(untrusted: str) -> bool:
 def midnight_of(day: date) -> float:
     """Seconds since 1970 at the day's beginning, UTC: the only file time there is."""
     return datetime.combine(day, time.min, UTC).timestamp()
+
+
+def blur_times(path: Path, day: date) -> None:
+    """Set a file's or folder's times to midnight of the day, if it is there."""
+    with suppress(FileNotFoundError):
+        os.utime(path, (midnight_of(day), midnight_of(day)))
 
 
 def sync_folder(folder: Path) -> None:
@@ -77,6 +85,8 @@ class BlobFolder:
             os.close(descriptor)
         blob.path.rename(place)
         sync_folder(place.parent)
+        for folder in (place.parent, self._staging):
+            blur_times(folder, day)
         return size
 
     def path(self, blob_id: str) -> Path:
@@ -87,7 +97,9 @@ class BlobFolder:
 
     def delete(self, blob_id: str) -> None:
         """Remove a blob, if it is there."""
-        self.path(blob_id).unlink(missing_ok=True)
+        place = self.path(blob_id)
+        place.unlink(missing_ok=True)
+        blur_times(place.parent, today())
 
     def ids(self, not_after: date) -> Iterator[str]:
         """The blobs that are of this day or older."""

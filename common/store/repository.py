@@ -5,16 +5,17 @@ tell the reporter. Deleting goes the other way. A crash between the two leaves a
 without a blob, and `sweep` removes it.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from common.store.blobs import BlobFolder, PendingBlob, is_blob_id
+from common.sealing import today
+from common.store.blobs import BlobFolder, PendingBlob, blur_times, is_blob_id
 from common.store.models import EnvelopeRow, ReplyRow
 
 KEEP_COLLECTED = timedelta(days=7)  # an acknowledged envelope is kept this long, should the unit's copy fail
@@ -62,6 +63,15 @@ class Store:
         self.engine = engine
         self.blobs = blobs
 
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction. After it the database's files tell no hour."""
+        with self.engine.begin() as connection:
+            yield connection
+        if self.engine.url.get_backend_name() == "sqlite":
+            for suffix in ("", "-wal", "-shm"):
+                blur_times(Path(f"{self.engine.url.database}{suffix}"), today())
+
     # What the source interface does.
 
     def accept(
@@ -73,7 +83,7 @@ class Store:
         """
         size = self.blobs.publish(blob, day)
         try:
-            with self.engine.begin() as connection:
+            with self._writing() as connection:
                 connection.execute(
                     insert(EnvelopeRow).values(
                         id=blob.id, receipt_tag=receipt_tag, unit=unit, day=day, padded_size=size
@@ -118,7 +128,7 @@ class Store:
 
     def withdraw(self, receipt_tag: bytes) -> bool:
         """Delete a message that nobody has collected. False when it is collected, or not there."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             found = connection.execute(
                 delete(EnvelopeRow)
                 .where(EnvelopeRow.receipt_tag == receipt_tag, EnvelopeRow.collected_day.is_(None))
@@ -130,7 +140,7 @@ class Store:
 
     def delete_reply(self, tag: bytes) -> None:
         """Delete what lies in a reply slot, if anything does."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(delete(ReplyRow).where(ReplyRow.tag == tag))
 
     # What the collection does. Each call names the unit: nothing of another is seen, not even counted.
@@ -157,7 +167,7 @@ class Store:
 
     def acknowledge(self, unit: str, envelope_id: str, day: date) -> bool:
         """Note that the unit has an envelope safely. True also when it was noted before."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 update(EnvelopeRow)
                 .where(
@@ -190,7 +200,7 @@ class Store:
             if not free:
                 break
             try:
-                with self.engine.begin() as connection:
+                with self._writing() as connection:
                     connection.execute(
                         insert(ReplyRow).values(_reply_values(SealedReply(free[0], ciphertext), day))
                     )
@@ -203,7 +213,7 @@ class Store:
 
     def sweep(self, today: date, *, alone: bool) -> None:
         """Delete what is past its time, and what a crash left. `alone`: nobody writes blobs at this moment."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(delete(ReplyRow).where(ReplyRow.expires < today))
             over = connection.execute(
                 delete(EnvelopeRow)

@@ -15,8 +15,9 @@ from source_interface.request import check_token
 from source_interface.session import Session
 
 MESSAGE_FORMS = frozenset({"report", "write_again"})
-_DRAIN_SECONDS = 20.0
-_DRAIN_BYTES = 256 * 1024 * 1024
+_PATIENCE = 900.0  # seconds
+_SHORT_PATIENCE = 20.0
+_SHORT_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ def take(
 
     `taken` answers when it is durable (with a code of notices.py), `again` shows the form once more. `sender` is
     asked for only when the form's token is good.
+
+    A browser shows an answer only when it has sent all it wanted to send. So a form that is refused in the middle
+    is heard to its end all the same: otherwise the reporter would see a broken connection, and lose the words.
     """
     form: StreamedForm | None = None
     try:
@@ -68,7 +72,15 @@ def take(
         return again(TypedMessage(text=form.text if form else "", refused=refused))
     finally:
         if form is not None:
-            form.drain(_DRAIN_SECONDS, _DRAIN_BYTES)
+            _hear_out(form)
+
+
+def _hear_out(form: StreamedForm) -> None:
+    """Read the rest of a form that is ours, as far as a report may go; of any other only a little."""
+    if form.is_whole_so_far:
+        form.drain(_PATIENCE, house().config.limits.max_report_bytes)
+    else:
+        form.drain(_SHORT_PATIENCE, _SHORT_BYTES)
 
 
 def typed_words() -> str:
@@ -78,7 +90,7 @@ def typed_words() -> str:
     try:
         form = StreamedForm(request.stream, request.content_type or "", house().config.limits)
         form.read_fields()
-        form.drain(_DRAIN_SECONDS, _DRAIN_BYTES)
+        form.drain(_SHORT_PATIENCE, _SHORT_BYTES)
     except Refused:
         return ""
     return form.text
@@ -89,7 +101,6 @@ def _check_token(session: Session, form: StreamedForm) -> None:
     try:
         check_token(session, form.fields.get("csrf", ""))
     except Refused:
-        form.drain(_DRAIN_SECONDS, _DRAIN_BYTES)
         raise StaleForm(form.text) from None
 
 
