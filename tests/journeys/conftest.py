@@ -105,6 +105,13 @@ def candour() -> Iterator[Running]:
         yield started
 
 
+@pytest.fixture
+def fresh_candour() -> Iterator[Running]:
+    """One that no other test has touched: its desk's link has not been used."""
+    with running() as started:
+        yield started
+
+
 @pytest.fixture(scope="module")
 def strict_candour() -> Iterator[Running]:
     """With limits so small that a test can pass them."""
@@ -132,6 +139,14 @@ class Page:
 
     def find(self, css: str) -> WebElement:
         return self.marionette.find_element(By.CSS_SELECTOR, css)
+
+    def text(self, css: str) -> str:
+        """What stands in an element, to the character: marks of direction included."""
+        return str(self.find(css).get_property("textContent"))
+
+    def texts(self, css: str) -> list[str]:
+        """The same for every element that fits."""
+        return [str(element.get_property("textContent")) for element in self.all(css)]
 
     def all(self, css: str) -> list[WebElement]:
         return list(self.marionette.find_elements(By.CSS_SELECTOR, css))

@@ -1,0 +1,135 @@
+"""The main job, whole: a report with files goes in, is opened at the desk, is answered, and the answer is read."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+WORDS = "Someone at the yard was paid for registration checks. Ünïcode — and a second line:\n‏עברית‎ ends it."
+ANSWER = "Thank you. We have read it.\n\nDo you already know roughly when this began? Please do not look for it."
+LATER = "It began in the spring, as far as I know."
+CLOSING = "Thank you. That helps."
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    file = tmp_path / "IMG 0042 – yard.jpg"
+    file.write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + os.urandom(150_000))
+    return file
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Path:
+    file = tmp_path / "rota.pdf"
+    file.write_bytes(b"%PDF-1.4\n" + os.urandom(60_000) + b"\n%%EOF\n")
+    return file
+
+
+def report(page, candour, text: str, *files: Path) -> str:
+    page.go(candour.source)
+    page.press("Make a report")
+    page.press("Start a report")
+    page.type("#text", text)
+    page.attach("#files", *files)
+    page.press("Send")
+    codename = " ".join(element.text for element in page.all("ol.slip li span"))
+    page.press("I have written it down")
+    page.press("Leave")
+    return codename
+
+
+def come_back(page, candour, codename: str) -> None:
+    page.go(candour.source)
+    page.press("I have a codename")
+    page.type("[name=codename]", codename)
+    page.press("Open")
+
+
+def answer(page, text: str) -> None:
+    page.type("#text", text)
+    page.press("Preview")
+    assert page.text(".words") == text
+    page.press("Seal it")
+
+
+def test_report_desk_answer_and_back(firefox, fresh_candour, photo: Path, document: Path):
+    candour = fresh_candour
+    codename = report(firefox, candour, WORDS, photo, document)
+    assert "1" in candour.round()
+
+    # The unit's desk, in the same browser: the link lets in once.
+    firefox.go(candour.desk_link)
+    firefox.find("ol.list h2 a").click()
+    assert firefox.text(".message .words") == WORDS
+    names = [name.removeprefix(f"{n:04d}-") for n, name in enumerate(firefox.texts(".files .name"), 1)]
+    assert names == [photo.name, document.name]
+    sums = [element.text for element in firefox.all(".digest code")]
+    assert sums == [hashlib.sha256(file.read_bytes()).hexdigest() for file in (photo, document)]
+
+    conversation = firefox.address
+    for number, original in enumerate((photo, document)):
+        firefox.go(conversation)
+        firefox.all(".files form button")[number].click()
+        saved = Path(firefox.find(".path").text)
+        assert saved.read_bytes() == original.read_bytes()
+        assert saved.stat().st_mode & 0o777 == 0o600
+
+    firefox.go(conversation)
+    answer(firefox, ANSWER)
+    candour.round()
+
+    come_back(firefox, candour, codename.upper().replace(" ", "-"))
+    assert firefox.text(".answer .words") == ANSWER
+    assert "Demo Anti-Corruption Unit" in firefox.find(".answer").text
+    assert "collected by the unit" in firefox.words
+    firefox.type("#text", LATER)
+    firefox.press("Send")
+    assert "has arrived and is safe" in firefox.words
+    candour.round()
+
+    # One conversation, two messages; a second answer beside the first.
+    firefox.go(candour.desk)
+    assert len(firefox.all("ol.list > li")) == 1
+    firefox.find("ol.list h2 a").click()
+    assert firefox.texts("article .words") == [WORDS, ANSWER, LATER]
+    answer(firefox, CLOSING)
+    candour.round()
+
+    come_back(firefox, candour, codename)
+    assert set(firefox.texts(".answer .words")) == {ANSWER, CLOSING}
+    firefox.all(".answer button")[0].click()
+    assert "The answer is deleted" in firefox.words
+    assert len(firefox.all(".answer")) == 1
+
+    # Nobody else gets in with the link that was used.
+    firefox.marionette.delete_all_cookies()
+    firefox.go(candour.desk_link)
+    assert WORDS not in firefox.words
+    assert not firefox.has("ol.list")
+
+
+def test_words_sealed_by_own_hand_are_recognised_at_the_desk(firefox, fresh_candour, tmp_path: Path):
+    candour = fresh_candour
+    firefox.go(candour.source + "/certificate")
+    certificate = tmp_path / "unit.asc"
+    certificate.write_text(firefox.text("pre.armour"))
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    sealed = subprocess.run(
+        ["gpg", "--homedir", home, "--batch", "-ae", "--compress-algo", "none", "-F", certificate],
+        input="Sealed before it was sent.",
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert sealed.returncode == 0, sealed.stderr
+    report(firefox, candour, sealed.stdout)
+    candour.round()
+    firefox.go(candour.desk_link)
+    firefox.find("ol.list h2 a").click()
+    assert firefox.texts(".message .words")[0].startswith("-----BEGIN PGP MESSAGE-----")
+    assert "Sealed by the reporter before sending" in firefox.words
+    assert firefox.text(".within .words") == "Sealed before it was sent."
