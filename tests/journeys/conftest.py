@@ -33,7 +33,7 @@ SAFEST = {
     "dom.securecontext.allowlist_onions": True,
     "browser.download.useDownloadDir": True,
 }
-_PRINTED = re.compile(r"http://127\.0\.0\.1:\d+(?:/enter/\S+)?")
+_PRINTED = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+(?:/enter/\S+)?")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,44 @@
+"""gunicorn's settings for every server, and its hooks.
+
+Read by gunicorn as `--config python:deploy.gunicorn_config`. Promises: the process is hardened before the
+application, and so any secret, is loaded; nothing of a visit is logged; no control socket is opened; the
+application is loaded once, so that its session key is made in the master, shared by the forked workers and
+never written.
+"""
+
+import os
+from typing import Any
+
+from deploy import hardening, quiet_log
+from deploy.servers import LINK_FD, PARENT
+
+hardening.harden()
+quiet_log.install()
+if PARENT in os.environ:
+    hardening.end_with_parent(int(os.environ.pop(PARENT)))
+
+preload_app = True
+worker_class = "gthread"
+umask = 0o077
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+capture_output = False
+control_socket_disable = True
+forwarded_allow_ips = ""
+graceful_timeout = 5
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  a folder in memory
+
+
+def when_ready(server: Any) -> None:
+    """Hand the one-time link to the supervisor, over a pipe that no worker inherits."""
+    descriptor = os.environ.pop(LINK_FD, None)
+    if descriptor is None:
+        return
+    with os.fdopen(int(descriptor), "w", encoding="utf-8") as pipe:
+        pipe.write(server.app.wsgi().config["ONE_TIME_LINK"] + "\n")
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """A worker may change its user after the fork, which would undo it: harden again."""
+    hardening.harden()

@@ -1,0 +1,108 @@
+"""`candour up` and `candour desk`: the demo's servers, or the desk alone, in the foreground until Ctrl-C.
+
+Promises: whatever ends it, a signal, a server that dies or an error, nothing that it started is left
+running, gpg-agent included. The one-time link goes from the desk to the screen and nowhere else.
+"""
+
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy import agent, demo, servers
+from deploy.progress import step
+from deploy.servers import Server
+from deploy.supervisor import StopAsked, Supervisor
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the servers listen on 127.0.0.1; 0 takes any free port."""
+
+    source: int
+    collection: int
+    desk: int
+
+
+def run_demo(data: Path, ports: Ports) -> None:
+    """Make the data folder if need be, and run all three servers until a stop is asked for."""
+    demo.check_place(data)
+    with ExitStack() as listeners:
+        at_source = listeners.enter_context(servers.listen("source interface", ports.source, "--source-port"))
+        at_collection = listeners.enter_context(
+            servers.listen("collection", ports.collection, "--collection-port")
+        )
+        at_desk = listeners.enter_context(servers.listen("desk", ports.desk, "--desk-port"))
+        source = servers.source_interface(demo.server_settings(data), at_source)
+        collection = servers.collection(demo.server_settings(data), at_collection)
+        desk = servers.desk(demo.desk_settings(data), at_desk)
+        # Two names for one machine: leaving the source interface clears cookies by name, the desk's must stay.
+        source_address = f"http://localhost:{servers.port_of(at_source)}"
+        desk_address = desk.address
+        with Supervisor(_show) as supervisor:
+            if not demo.is_made(data):
+                with step(f"Making a demo unit and its keys in {data}"):
+                    demo.make(data, collection.address, supervisor.folder)
+            supervisor.keep(demo.held(data / "server"))
+            supervisor.keep(demo.held(data / "desk"))
+            demo.point_courier_at(data, collection.address)
+            if _start(supervisor, [source, collection, desk], data):
+                print(_what_next(data, source_address, desk_address + supervisor.link(desk)), flush=True)
+                _until_stopped(supervisor)
+
+
+def run_desk(data: Path, port: int) -> None:
+    """Run the desk of a data folder alone until a stop is asked for."""
+    demo.check_is_made(data)
+    with ExitStack() as listeners:
+        listener = listeners.enter_context(servers.listen("desk", port, "--port"))
+        desk = servers.desk(demo.desk_settings(data), listener)
+        address = desk.address
+        with Supervisor(_show) as supervisor:
+            supervisor.keep(demo.held(data / "desk"))
+            if _start(supervisor, [desk], data):
+                print(
+                    f"\n{_desk_link(address + supervisor.link(desk))}\n\nCtrl-C stops the desk.", flush=True
+                )
+                _until_stopped(supervisor)
+
+
+def _start(supervisor: Supervisor, chosen: list[Server], data: Path) -> bool:
+    """Start the servers, and wait for them; False when a stop was asked for meanwhile."""
+    supervisor.keep(agent.reachable(demo.gnupg_home(data), supervisor.folder))
+    *most, last = [server.name for server in chosen]
+    try:
+        with step(f"Starting the {', '.join(most)} and {last}" if most else f"Starting the {last}"):
+            for server in chosen:
+                supervisor.start(server)
+            supervisor.wait_until_ready()
+    except StopAsked:
+        return False
+    return True
+
+
+def _until_stopped(supervisor: Supervisor) -> None:
+    supervisor.wait()
+    print("Stopping.", file=sys.stderr, flush=True)
+
+
+def _show(name: str, line: str) -> None:
+    print(f"{name}: {line}", file=sys.stderr, flush=True)
+
+
+def _desk_link(link: str) -> str:
+    return f"The desk, for the unit. This link lets in one browser, once:\n    {link}"
+
+
+def _what_next(data: Path, source_address: str, desk_link: str) -> str:
+    option = "" if data == demo.DEFAULT_DATA else f" --data {data}"
+    return f"""
+The source interface, for the reporter. Send a report here:
+    {source_address}
+
+{_desk_link(desk_link)}
+
+Carry everything waiting to the desk and back, in another terminal, after each report and each answer:
+    ./candour courier round{option}
+
+The demo's keys have no passphrase: for trying out only, never for a real report. Ctrl-C stops it all."""

@@ -1,0 +1,88 @@
+"""The doctor, on real data folders that something is wrong with."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from common.config import read_server_config
+from common.sealing import today
+from common.store.opening import open_engine
+from deploy import demo, servers
+from deploy.doctor import Finding, State, examine, run_doctor
+from keys.registry import sign_registry
+
+FREE = {"--source-port": 0}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "s").mkdir(mode=0o700)
+    demo.make(tmp_path / "data", "http://127.0.0.1:8081", tmp_path / "s")
+    return tmp_path / "data"
+
+
+def about(data: Path, word: str, ports: dict[str, int] | None = None) -> Finding:
+    return next(finding for finding in examine(data, ports or FREE) if word in finding.text)
+
+
+def test_a_fresh_demo_has_nothing_wrong_of_its_own(data):
+    for word in (
+        "GnuPG",
+        "data folder",
+        "Only you",
+        "settings",
+        "signature holds",
+        "database",
+        "disk",
+        "Port 0",
+    ):
+        assert about(data, word).state is State.GOOD
+
+
+def test_it_works_before_there_is_a_data_folder(tmp_path, capsys):
+    run_doctor(tmp_path / "nothing", FREE)
+    assert "`./candour up` makes it" in capsys.readouterr().out
+
+
+def test_a_file_that_others_can_read_is_named(data, capsys):
+    (data / "server" / "pepper").chmod(0o644)
+    finding = about(data, "Open to other users")
+    assert finding.state is State.WRONG
+    assert "pepper" in finding.text
+    assert "chmod" in finding.remedy
+    assert run_doctor(data, FREE) == 1
+
+
+def test_an_altered_registry_is_wrong(data):
+    path = data / "server" / "registry.json"
+    path.write_bytes(path.read_bytes().replace(b"Demo", b"Fake"))
+    assert about(data, "registry is refused").state is State.WRONG
+
+
+def test_a_registry_near_its_end_is_a_warning(data):
+    registry = read_server_config(demo.server_settings(data)).load_registry()
+    soon = type(registry)(registry.version, registry.issued, today() + timedelta(days=3), registry.units)
+    signed = sign_registry(soon, data / "root" / "registry-root.key")
+    (data / "server" / "registry.json").write_bytes(signed)
+    assert about(data, "registry ends").state is State.WARNING
+
+
+def test_a_lost_pepper_is_wrong(data):
+    (data / "server" / "pepper").unlink()
+    assert about(data, "server's settings").state is State.WRONG
+
+
+def test_a_database_of_an_old_shape_is_wrong(data):
+    engine = open_engine(read_server_config(demo.server_settings(data)).database)
+    engine.connect().close()
+    engine.dispose()
+    assert about(data, "old shape").state is State.WRONG
+
+
+def test_a_taken_port_is_wrong_unless_it_is_ours(data):
+    with servers.listen("source interface", 0, "--source-port") as taken:
+        ports = {"--source-port": servers.port_of(taken)}
+        assert about(data, "by another program", ports).state is State.WRONG
+        with demo.held(data / "desk"):
+            assert about(data, "while Candour runs", ports).state is State.GOOD
