@@ -104,6 +104,7 @@ def test_report_desk_answer_and_back(firefox, fresh_candour, photo: Path, docume
     assert len(firefox.all(".answer")) == 1
 
     # Nobody else gets in with the link that was used.
+    firefox.go(candour.desk)
     firefox.marionette.delete_all_cookies()
     firefox.go(candour.desk_link)
     assert WORDS not in firefox.words
