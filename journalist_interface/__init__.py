@@ -1,0 +1,1 @@
+"""The units' side: where sealed reports are picked up (`collection`), carried (`courier`) and opened (`desk`)."""

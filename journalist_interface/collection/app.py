@@ -1,0 +1,64 @@
+"""The collection service: what a unit's courier calls, on a private onion. It never sees plaintext.
+
+Every request is signed; the signature says which unit is calling, and each call to the store names that unit, so
+that nothing of another unit is seen, not even counted. There are no cookies, no pages, no access log. Run it in
+one process: the nonces it has seen are in its memory.
+"""
+
+import os
+from pathlib import Path
+
+from flask import Flask, Response, g, request
+
+from common import outgoing
+from common.config import BadConfiguration, ServerConfig, read_server_config
+from common.store.opening import open_store
+from journalist_interface.collection import envelopes, errors, replies
+from journalist_interface.collection.context import EXTENSION, Collection, here
+from journalist_interface.collection.freshness import Freshness
+from journalist_interface.collection.registry import RegistryFile
+from journalist_interface.collection.signatures import verify
+
+
+def create_app(config: ServerConfig | None = None) -> Flask:
+    """The application. `config` None: the file that CANDOUR_SERVER names. Raises BadConfiguration."""
+    settings = config or read_server_config(_named_by_environment())
+    store = open_store(settings.database, settings.blobs)
+    store.engine.dispose()  # a worker that is forked from here makes connections of its own
+    app = Flask("candour_collection", static_folder=None, template_folder=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=outgoing.MOST_BYTES + 1,  # one more, to tell what is too large from what just fits
+        PROVIDE_AUTOMATIC_OPTIONS=False,
+    )
+    app.url_map.merge_slashes = False  # no redirects: a request is answered as it was signed
+    app.url_map.strict_slashes = True
+    app.extensions[EXTENSION] = Collection(
+        store, RegistryFile(settings.registry, settings.registry_root), Freshness()
+    )
+    errors.install(app)
+    app.before_request(_admit)
+    app.after_request(_seal_answer)
+    app.register_blueprint(envelopes.blueprint)
+    app.register_blueprint(replies.blueprint)
+    return app
+
+
+def _named_by_environment() -> Path:
+    named = os.environ.get("CANDOUR_SERVER")
+    if not named:
+        raise BadConfiguration("Set CANDOUR_SERVER to the path of server.toml.")
+    return Path(named)
+
+
+def _admit() -> None:
+    """Before anything else, unknown addresses included: whose request is this?"""
+    collection = here()
+    g.unit = verify(request, collection.registry.current(), collection.freshness)
+
+
+def _seal_answer(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    if response.status_code == 204:
+        del response.headers["Content-Type"]  # there is none
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

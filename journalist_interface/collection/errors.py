@@ -1,0 +1,90 @@
+"""How the collection says no: JSON with one sentence that tells what to do, and nothing of what was sent.
+
+Of an unexpected exception the log gets its class and its place, never its values: a message or a traceback line
+could hold what nobody is to read.
+"""
+
+import logging
+from types import TracebackType
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from common.units import RegistryRefused
+
+_log = logging.getLogger("candour.collection")
+
+NOT_FOUND = "There is no such thing here for this courier."
+_SENTENCES = {
+    400: "This request is not understood. Check the courier's version.",
+    404: NOT_FOUND,
+    405: "This address does not take that method. Check the courier's version.",
+    413: "This is larger than a sealed reply can be. Have the desk make the bundle again.",
+    416: "This range is not in the envelope. Ask for it from the beginning.",
+}
+_OTHER = "This request cannot be answered. Check the courier's version."
+_UNEXPECTED = (
+    "Something failed here, and nothing was lost. Try again; if it happens again, tell the operator."
+)
+_NO_REGISTRY = (
+    "The registry here is not valid, so nobody is let in. Tell the operator to put the current one in place."
+)
+
+
+class Refused(Exception):
+    """This request is refused; the sentence says what to do. `more`: further members of the answer."""
+
+    def __init__(self, status: int, sentence: str, **more: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.more = more
+
+
+def install(app: Flask) -> None:
+    """Let the app answer every error in this way."""
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(RegistryRefused, _registry_refused)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def place_of(error: BaseException) -> str:
+    """`module:line` of where an exception was raised."""
+    step: TracebackType | None = error.__traceback__
+    if step is None:
+        return "nowhere"
+    while step.tb_next is not None:
+        step = step.tb_next
+    return f"{step.tb_frame.f_globals.get('__name__', '?')}:{step.tb_lineno}"
+
+
+def _answer(status: int, sentence: str, **more: str) -> Response:
+    response = jsonify({"error": sentence, **more})
+    response.status_code = status
+    if status == 413:
+        response.headers["Connection"] = "close"  # the rest of the body is not read
+    return response
+
+
+def _refused(error: Refused) -> Response:
+    return _answer(error.status, str(error), **error.more)
+
+
+def _registry_refused(_: RegistryRefused) -> Response:
+    return _answer(503, _NO_REGISTRY)
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status >= 500:
+        return _unexpected(error)
+    response = _answer(status, _SENTENCES.get(status, _OTHER))
+    for name, value in error.get_headers():
+        if name in ("Allow", "Content-Range"):
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    _log.error("%s at %s", type(error).__name__, place_of(error))
+    return _answer(500, _UNEXPECTED)

@@ -1,0 +1,90 @@
+"""What the collection answers, read as from a stranger: bounded, checked, and safe to show."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import requests
+
+from common import canonical
+from common.canonical import NotCanonical
+from common.store.blobs import is_blob_id
+from journalist_interface.courier.errors import NotTheCollection
+
+CHUNK = 64 * 1024
+_MOST_ANSWER = 1024 * 1024
+_LONGEST_SENTENCE = 300
+_LONGEST_MARK = 32
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An envelope that waits at the collection."""
+
+    id: str
+    day: date
+    size: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a refusal says; `start_mark`: what a collection that has just started asks a nonce to begin with."""
+
+    sentence: str
+    start_mark: str
+
+
+class WrongSize(Exception):
+    """The collection does not hold what its own list says."""
+
+
+def content(response: requests.Response) -> bytes:
+    """An answer's body, to its end. Raises NotTheCollection when it is too long."""
+    read = bytearray()
+    for chunk in response.iter_content(CHUNK):
+        read += chunk
+        if len(read) > _MOST_ANSWER:
+            raise NotTheCollection
+    return bytes(read)
+
+
+def listing(untrusted: bytes) -> list[Waiting]:
+    """A page of the list. Raises NotTheCollection."""
+    try:
+        entries = canonical.listed(canonical.load(untrusted), "envelopes")
+        found = [
+            Waiting(
+                canonical.text(entry, "id"),
+                date.fromisoformat(canonical.text(entry, "day")),
+                canonical.whole(entry, "size"),
+            )
+            for entry in entries
+        ]
+    except (ValueError, AttributeError) as error:
+        raise NotTheCollection from error
+    if not all(is_blob_id(envelope.id) for envelope in found):
+        raise NotTheCollection
+    return found
+
+
+def begin_of(response: requests.Response, size: int) -> int:
+    """Where a partial answer begins, by its Content-Range. Raises WrongSize when it does not go to the end."""
+    unit, _, rest = response.headers.get("Content-Range", "").partition(" ")
+    begin, _, rest = rest.partition("-")
+    if unit != "bytes" or not begin.isdigit() or rest != f"{size - 1}/{size}":
+        raise WrongSize
+    return int(begin)
+
+
+def problem_of(response: requests.Response) -> Problem:
+    """What a refusal says, or the little that can be said of it."""
+    try:
+        answer = canonical.load(content(response))
+    except (NotCanonical, NotTheCollection):
+        answer = {}
+    sentence, mark = answer.get("error"), answer.get("nonce")
+    if not isinstance(sentence, str):
+        sentence = f"it answered with the status {response.status_code}."
+    if not (isinstance(mark, str) and mark.isalnum() and len(mark) <= _LONGEST_MARK):
+        mark = ""
+    # What is shown on a terminal holds no control characters, and is not long.
+    return Problem("".join(char for char in sentence if char.isprintable())[:_LONGEST_SENTENCE], mark)

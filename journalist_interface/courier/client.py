@@ -1,0 +1,190 @@
+"""The collection, as a courier calls it: every request signed anew, failures tried again, answers not trusted.
+
+Nothing of the environment is used: no proxy variables, no netrc. Redirects are not followed.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from journalist_interface.courier.answers import (
+    CHUNK,
+    Waiting,
+    WrongSize,
+    begin_of,
+    content,
+    listing,
+    problem_of,
+)
+from journalist_interface.courier.errors import NotTheCollection, TurnedAway
+from journalist_interface.courier.identity import Identity
+from journalist_interface.courier.patience import Patience, Tries
+
+_PAGE = 1000
+_CUT = "The connection to the collection cannot be made, or was cut."
+_REFUSALS = (400, 401, 403, 413)
+
+
+class NoFreeSlot(Exception):
+    """None of a reply's candidate slots is free: the desk must seal it again."""
+
+
+class Gone(Exception):
+    """The envelope is not there any more: its sender withdrew it, or it was collected long ago."""
+
+
+class _Failed(Exception):
+    """This time it did not work; another time it may."""
+
+
+class CollectionClient:
+    """The collection at `base`. For one thread."""
+
+    def __init__(self, base: str, identity: Identity, socks: str | None, patience: Patience) -> None:
+        self._base = base
+        self._identity = identity
+        self._patience = patience
+        self._start_mark = ""
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers.update({"User-Agent": "candour-courier", "Accept-Encoding": "identity"})
+        if socks is not None:
+            self._session.proxies = {"http": socks, "https": socks}
+
+    def waiting(self) -> Iterator[Waiting]:
+        """All envelopes that wait, page by page, in order of id."""
+        after = ""
+        while True:
+            page = self._page(after)
+            for envelope in page:
+                if envelope.id <= after:
+                    raise NotTheCollection
+                after = envelope.id
+                yield envelope
+            if len(page) < _PAGE:
+                return
+
+    def download(self, envelope: Waiting, part: Path, at: Callable[[int], None]) -> None:
+        """Complete the file `part`, from wherever it ends, to the envelope's size.
+
+        `at` is told the position. Raises Gone, WrongSize.
+        """
+        tries = Tries(self._patience, at)
+        tries.reached(part.stat().st_size if part.exists() else 0)
+        while True:
+            have = part.stat().st_size if part.exists() else 0
+            if have == envelope.size:
+                return
+            try:
+                self._download_rest(envelope, part, have, tries)
+            except _Failed as failure:
+                tries.failed(str(failure))
+
+    def acknowledge(self, envelope_id: str) -> None:
+        """Say that the envelope is safe. Raises Gone."""
+        if self._post(f"/v1/envelopes/{envelope_id}/collected", b"", 404) == 404:
+            raise Gone
+
+    def post_reply(self, document: bytes) -> None:
+        """Deliver a sealed reply; twice is as good as once. Raises NoFreeSlot."""
+        if self._post("/v1/replies", document, 409) == 409:
+            raise NoFreeSlot
+
+    def _page(self, after: str) -> list[Waiting]:
+        tries = Tries(self._patience)
+        while True:
+            try:
+                with self._ask("GET", f"/v1/envelopes?after={after}&most={_PAGE}") as response:
+                    if response.status_code != 200:
+                        raise NotTheCollection
+                    return listing(content(response))
+            except _Failed as failure:
+                tries.failed(str(failure))
+
+    def _post(self, path: str, body: bytes, expected: int) -> int:
+        """The status: 204, or the one that is expected too."""
+        tries = Tries(self._patience)
+        while True:
+            try:
+                with self._ask("POST", path, body) as response:
+                    content(response)  # to its end, so that the connection serves again
+                    if response.status_code not in (204, expected):
+                        raise NotTheCollection
+                    return response.status_code
+            except _Failed as failure:
+                tries.failed(str(failure))
+
+    def _download_rest(self, envelope: Waiting, part: Path, have: int, tries: Tries) -> None:
+        if have > envelope.size:
+            raise WrongSize
+        asked = {"Range": f"bytes={have}-"} if have else {}
+        with self._ask("GET", f"/v1/envelopes/{envelope.id}", headers=asked) as response:
+            if response.status_code == 404:
+                raise Gone
+            if response.status_code == 416:
+                raise WrongSize
+            if response.status_code not in (200, 206):
+                raise NotTheCollection
+            begin = begin_of(response, envelope.size) if response.status_code == 206 else 0
+            if begin not in (0, have):
+                raise NotTheCollection
+            _append(response, part, begin, envelope.size, tries)
+
+    @contextmanager
+    def _ask(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> Iterator[requests.Response]:
+        """One signed request and its answer; signed once more if it asks for that. Raises _Failed, TurnedAway."""
+        try:
+            for again in (False, True):
+                with self._send(method, path, body, headers) as response:
+                    if response.status_code < 500 and response.status_code not in _REFUSALS:
+                        yield response
+                        return
+                    problem = problem_of(response)
+                if problem.start_mark and not again:
+                    self._start_mark = problem.start_mark
+                elif response.status_code >= 500:
+                    raise _Failed(f"The collection says: {problem.sentence}")
+                else:
+                    raise TurnedAway(problem.sentence)
+        except requests.RequestException as error:
+            raise _Failed(_in_words(error)) from error
+
+    def _send(self, method: str, path: str, body: bytes, headers: dict[str, str] | None) -> requests.Response:
+        request = self._session.prepare_request(
+            requests.Request(method, self._base + path, data=body or None, headers=headers or {})
+        )
+        self._identity.sign(request, self._start_mark)
+        return self._session.send(
+            request,
+            stream=True,
+            timeout=self._patience.timeouts,
+            allow_redirects=False,
+            proxies=dict(self._session.proxies),
+        )
+
+
+def _append(response: requests.Response, part: Path, begin: int, size: int, tries: Tries) -> None:
+    with part.open("r+b" if part.exists() else "xb") as stream:
+        stream.truncate(begin)
+        stream.seek(begin)
+        for chunk in response.iter_content(CHUNK):
+            if stream.tell() + len(chunk) > size:
+                raise WrongSize
+            stream.write(chunk)
+            tries.reached(stream.tell())
+        if stream.tell() < size:
+            if response.headers.get("Content-Length") == str(stream.tell() - begin):
+                raise WrongSize  # a whole answer, and too little
+            raise _Failed(_CUT)
+
+
+def _in_words(error: requests.RequestException) -> str:
+    if isinstance(error, requests.exceptions.ProxyError) or "SOCKS" in str(error):
+        return "The SOCKS proxy does not lead to the collection. Is Tor running, and the collection up?"
+    if isinstance(error, requests.Timeout):
+        return "The collection does not answer in time."
+    return _CUT

@@ -1,0 +1,106 @@
+"""The courier's state folder: envelopes on their way, and replies already delivered. All of it is ciphertext or ids.
+
+lock                    held by the one courier at work
+boot                    which start of this machine the parts are from
+incoming/<id>.part      downloaded so far
+incoming/<id>           downloaded whole, durable
+delivered/<bundle>      the items of a reply bundle that are delivered, one a line
+"""
+
+import fcntl
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from common.store.blobs import is_blob_id, sync_folder
+from journalist_interface.courier.errors import AnotherCourier
+
+_PART = ".part"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class State:
+    """The folder. Use it within `State.held`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.incoming = folder / "incoming"
+        self._delivered = folder / "delivered"
+        for made in (folder, self.incoming, self._delivered):
+            made.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._forget_after_reboot(folder / "boot")
+
+    @classmethod
+    @contextmanager
+    def held(cls, folder: Path) -> Iterator["State"]:
+        """The state, for one courier at a time. Raises AnotherCourier."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise AnotherCourier from error
+            yield cls(folder)
+        finally:
+            os.close(descriptor)
+
+    def part(self, envelope_id: str) -> Path:
+        """Where an envelope grows while it is downloaded."""
+        return self.incoming / f"{envelope_id}{_PART}"
+
+    def whole(self, envelope_id: str) -> Path:
+        """Where an envelope lies once it is downloaded."""
+        return self.incoming / envelope_id
+
+    def finish(self, envelope_id: str) -> None:
+        """The part is complete: make it durable, and give it its name."""
+        part = self.part(envelope_id)
+        descriptor = os.open(part, os.O_RDONLY)
+        try:
+            os.fchmod(descriptor, 0o600)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        part.rename(self.whole(envelope_id))
+        sync_folder(self.incoming)
+
+    def drop(self, envelope_id: str) -> None:
+        """Remove what is here of an envelope."""
+        self.part(envelope_id).unlink(missing_ok=True)
+        self.whole(envelope_id).unlink(missing_ok=True)
+
+    def keep_only(self, envelope_ids: Collection[str]) -> None:
+        """Remove all envelopes but these."""
+        kept = frozenset(envelope_ids)
+        for entry in list(self.incoming.iterdir()):
+            name = entry.name.removesuffix(_PART)
+            if is_blob_id(name) and name not in kept:
+                entry.unlink()
+
+    def delivered(self, bundle: str) -> frozenset[str]:
+        """The items of a reply bundle that were delivered before."""
+        try:
+            return frozenset((self._delivered / bundle).read_text("ascii").split("\n")[:-1])
+        except FileNotFoundError:
+            return frozenset()
+
+    def note_delivered(self, bundle: str, item: str) -> None:
+        """Remember that an item is delivered: its reporter may delete it, and it must not come again."""
+        with (self._delivered / bundle).open("a", encoding="ascii") as stream:
+            stream.write(f"{item}\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def forget_bundle(self, bundle: str) -> None:
+        """The bundle is gone from the stick."""
+        (self._delivered / bundle).unlink(missing_ok=True)
+
+    def _forget_after_reboot(self, noted: Path) -> None:
+        """A part survives the courier, but not a power cut: its end may never have reached the disk."""
+        now = _BOOT_ID.read_text("ascii") if _BOOT_ID.exists() else ""
+        if now and noted.exists() and noted.read_text("ascii") == now:
+            return
+        for part in list(self.incoming.glob(f"*{_PART}")):
+            part.unlink()
+        noted.write_text(now, "ascii")

@@ -1,0 +1,111 @@
+"""The stick: writing a bundle so that it is there whole or not at all, and finding what an earlier run wrote.
+
+A bundle is built under a name that nobody takes for one, made durable, and put in place by one rename. What was
+copied is read back from the device, not from the page cache, before anything is acknowledged.
+"""
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from common import bundle
+from common.bundle import Bundle, BundleRefused, Item
+from common.sealing import today
+from common.store.blobs import sync_folder
+from journalist_interface.courier.errors import NoRoom, NoStick, StickDamaged
+from journalist_interface.courier.identity import Identity
+
+_UNFINISHED = ".partial-envelopes-"
+_TAKEN = ".delivered-"
+_CHUNK = 1024 * 1024
+_SPARE = 4 * 1024 * 1024  # for the manifest, and for what a file system needs
+
+
+def check(stick: Path) -> None:
+    """The stick is there; what an earlier run left unfinished on it is removed. Raises NoStick."""
+    if not stick.is_dir():
+        raise NoStick(stick)
+    for entry in list(stick.iterdir()):
+        if entry.name.startswith((_UNFINISHED, _TAKEN)) and entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Raises NoRoom when `needed` bytes do not fit."""
+    missing = needed + _SPARE - shutil.disk_usage(folder).free
+    if missing > 0:
+        raise NoRoom(folder, missing)
+
+
+def write_bundle(stick: Path, files: Sequence[Path], unit: str, identity: Identity) -> Path:
+    """Put files on the stick as one signed bundle. When this returns, it is durable. Raises StickDamaged."""
+    day = today()
+    name = bundle.folder_name("envelopes", day, secrets.token_hex(4))
+    folder = stick / f"{_UNFINISHED}{name.removeprefix('envelopes-')}"
+    folder.mkdir(mode=0o700)
+    try:
+        items = tuple(_put(file, folder / file.name) for file in files)
+        bundle.write_manifest(Bundle(folder, "envelopes", unit, day, items), identity.key)
+        folder.rename(stick / name)
+    except BaseException:  # Ctrl-C as well: nothing unfinished stays
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    sync_folder(stick)
+    return stick / name
+
+
+def already_there(stick: Path, unit: str, identity: Identity, wanted: frozenset[str]) -> frozenset[str]:
+    """Which of the wanted envelopes lie, intact, in a bundle that this courier wrote before. Durable then."""
+    there: set[str] = set()
+    for folder in bundle.found(stick, "envelopes"):
+        try:
+            written = bundle.read_manifest(folder, "envelopes", unit, (identity.public,))
+        except BundleRefused:
+            continue  # another courier's, or damaged: not ours to judge
+        for item in written.items:
+            if item.name in wanted - there and _is_intact(folder / item.name, item):
+                there.add(item.name)
+    sync_folder(stick)
+    return frozenset(there)
+
+
+def remove(folder: Path) -> None:
+    """Take a delivered bundle off the stick: out of sight in one step, then away."""
+    hidden = folder.with_name(f"{_TAKEN}{folder.name}")
+    folder.rename(hidden)
+    shutil.rmtree(hidden)
+    sync_folder(folder.parent)
+
+
+def _put(file: Path, target: Path) -> Item:
+    """A link where state and stick are one file system; otherwise a copy, compared with what was read."""
+    try:
+        os.link(file, target)
+    except OSError:
+        return _copy(file, target)
+    return bundle.describe(target)
+
+
+def _copy(file: Path, target: Path) -> Item:
+    digest = hashlib.sha256()
+    with file.open("rb") as source, target.open("xb") as copy:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            copy.write(chunk)
+        copy.flush()
+        os.fsync(copy.fileno())
+        os.posix_fadvise(copy.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    item = bundle.describe(target)
+    if item.sha256 != digest.hexdigest():
+        raise StickDamaged
+    return item
+
+
+def _is_intact(file: Path, item: Item) -> bool:
+    try:
+        return not file.is_symlink() and bundle.describe(file) == item
+    except OSError:
+        return False

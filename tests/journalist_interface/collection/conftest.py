@@ -1,0 +1,300 @@
+"""A collection with two units, run for real: SQLite, blobs, keys, sockets."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flask import Flask
+from http_message_signatures import HTTPMessageSigner, MappingKeyResolver, algorithms
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from common import signing, units
+from common.config import ServerConfig, read_server_config
+from common.mailbox import TAG_BYTES
+from common.outgoing import OutgoingReply
+from common.padding import REPLY_CIPHERTEXT_BYTES
+from common.sealing import today
+from common.store.opening import open_store
+from common.store.repository import SealedReply, Store
+from common.units import Force, Registry, Unit
+from journalist_interface.collection.app import create_app
+
+PROJECT = Path(__file__).resolve().parents[3]
+UNITS = ("north", "south")
+
+
+@dataclass
+class World:
+    """The server's folder, and all the keys there are."""
+
+    folder: Path
+    config: ServerConfig
+    store: Store
+    root_key: Ed25519PrivateKey
+    reply_keys: dict[str, Ed25519PrivateKey]
+    courier_keys: dict[str, Ed25519PrivateKey]  # by unit; the key id is `<unit>-courier`
+
+    def write_registry(
+        self, version: int = 1, expires: date | None = None, without: tuple[str, ...] = ()
+    ) -> None:
+        """Sign a registry and put it in place whole; `without`: units whose courier is not enrolled."""
+        body = units.to_body(
+            Registry(
+                version=version,
+                issued=today(),
+                expires=expires or today() + timedelta(days=30),
+                units=tuple(self._unit(name, enrolled=name not in without) for name in UNITS),
+            )
+        )
+        fresh = self.config.registry.with_suffix(".new")
+        fresh.write_bytes(signing.sign(body, units.CONTEXT, self.root_key))
+        fresh.rename(self.config.registry)
+
+    def _unit(self, name: str, *, enrolled: bool) -> Unit:
+        courier = self.courier_keys[name].public_key().public_bytes_raw()
+        return Unit(
+            id=name,
+            name=name.title(),
+            forces=(Force(f"{name}-force", f"{name.title()} Police"),),
+            certificate="not looked at here",
+            fingerprint="0" * 40,
+            reply_key=self.reply_keys[name].public_key().public_bytes_raw(),
+            couriers={f"{name}-courier": courier} if enrolled else {},
+        )
+
+    def put(self, unit: str, content: bytes) -> str:
+        """An envelope that waits for a unit; its id."""
+        return self._put(unit, lambda path: path.write_bytes(content))[0]
+
+    def put_large(self, unit: str, size: int) -> str:
+        """An envelope of many bytes."""
+
+        def write(path: Path) -> None:
+            block = secrets.token_bytes(1024 * 1024)
+            with path.open("wb") as stream:
+                for _ in range(size // len(block)):
+                    stream.write(block)
+
+        return self._put(unit, write)[0]
+
+    def put_to_withdraw(self, unit: str, content: bytes) -> tuple[str, bytes]:
+        """An envelope and its receipt tag."""
+        return self._put(unit, lambda path: path.write_bytes(content))
+
+    def _put(self, unit: str, write: Callable[[Path], object]) -> tuple[str, bytes]:
+        header = SealedReply(secrets.token_bytes(TAG_BYTES), secrets.token_bytes(REPLY_CIPHERTEXT_BYTES))
+        tag = secrets.token_bytes(TAG_BYTES)
+        with self.store.blobs.pending() as blob:
+            write(blob.path)
+            self.store.accept(blob, receipt_tag=tag, unit=unit, day=today(), header=header)
+            return blob.id, tag
+
+    def waiting(self, unit: str) -> list[str]:
+        """The ids that wait for a unit, as the store has them."""
+        return [envelope.id for envelope in self.store.waiting(unit, most=100_000)]
+
+    def new_reply(self) -> OutgoingReply:
+        """A reply with slots of its own."""
+        tags = tuple(secrets.token_bytes(TAG_BYTES) for _ in range(3))
+        return OutgoingReply(tags, secrets.token_bytes(REPLY_CIPHERTEXT_BYTES))
+
+    def replies_under(self, reply: OutgoingReply) -> dict[bytes, bytes]:
+        """What lies in a reply's candidate slots."""
+        return self.store.mailbox([], list(reply.candidates)).replies
+
+    def fill(self, reply: OutgoingReply) -> None:
+        """Take every slot that the reply could take."""
+        for tag in reply.candidates:
+            self.store.post_reply([tag], secrets.token_bytes(REPLY_CIPHERTEXT_BYTES), today())
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    folder = tmp_path / "server"
+    folder.mkdir()
+    root_key = Ed25519PrivateKey.generate()
+    (folder / "pepper").write_bytes(secrets.token_bytes(32))
+    (folder / "root.pub").write_text(root_key.public_key().public_bytes_raw().hex())
+    (folder / "server.toml").write_text(
+        'database = "sqlite:///candour.sqlite"\nblobs = "blobs"\nregistry = "registry.json"\n'
+        'registry_root = "root.pub"\npepper = "pepper"\n'
+    )
+    config = read_server_config(folder / "server.toml")
+    store = open_store(config.database, config.blobs)
+    made = World(
+        folder,
+        config,
+        store,
+        root_key,
+        {name: Ed25519PrivateKey.generate() for name in UNITS},
+        {name: Ed25519PrivateKey.generate() for name in UNITS},
+    )
+    made.write_registry()
+    yield made
+    store.engine.dispose()
+
+
+class _Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """No access log here either."""
+
+
+@contextmanager
+def serving(app: Flask) -> Iterator[str]:
+    """The app on a free port of loopback, in threads."""
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def base(world: World) -> Iterator[str]:
+    """The address of a collection that runs in this process."""
+    app = create_app(world.config)
+    with serving(app) as address:
+        yield address
+    app.extensions["candour-collection"].store.engine.dispose()
+
+
+@dataclass
+class Gunicorn:
+    """A collection as it runs in life, on a listener of its own that outlives its workers."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+
+    def worker(self) -> int:
+        """The worker's process id."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0])
+
+
+@contextmanager
+def running_gunicorn(world: World) -> Iterator[Gunicorn]:
+    """The collection under gunicorn: one worker, 16 threads. A call waits in the listener until it is ready."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--workers",
+        "1",
+        "--threads",
+        "16",
+        "--worker-class",
+        "gthread",
+    ]
+    command += [
+        "--preload",
+        "--log-level",
+        "warning",
+        "--no-control-socket",
+        "--bind",
+        f"fd://{listener.fileno()}",
+    ]
+    with listener:
+        process = subprocess.Popen(
+            [*command, "journalist_interface.collection.app:create_app()"],
+            cwd=PROJECT,
+            env=os.environ | {"CANDOUR_SERVER": str(world.folder / "server.toml")},
+            pass_fds=[listener.fileno()],
+        )
+        try:
+            yield Gunicorn(f"http://127.0.0.1:{listener.getsockname()[1]}", process)
+        finally:
+            process.send_signal(signal.SIGQUIT)  # at once, not when its callers hang up
+            process.wait()
+
+
+@pytest.fixture
+def gunicorn(world: World) -> Iterator[Gunicorn]:
+    with running_gunicorn(world) as running:
+        yield running
+
+
+@dataclass
+class Caller:
+    """Signs and sends requests, as RFC 9421 says, without any code of the courier's."""
+
+    base: str
+    key_id: str
+    key: Ed25519PrivateKey
+    mark: str = ""
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def prepare(self, method: str, path: str, body: bytes = b"", **headers: str) -> requests.PreparedRequest:
+        """A request that is not signed yet."""
+        return requests.Request(method, self.base + path, data=body or None, headers=headers).prepare()
+
+    def sign(self, request: requests.PreparedRequest, **changed: Any) -> requests.PreparedRequest:
+        """Sign a request; `changed`: what is not as it should be."""
+        covered = ["@method", "@authority", "@path", *(["@query"] if "?" in str(request.url) else [])]
+        values: dict[str, Any] = {
+            "key_id": self.key_id,
+            "created": datetime.now(UTC),
+            "nonce": self.mark + secrets.token_hex(16),
+            "tag": "candour-courier",
+            "covered_component_ids": covered,
+            "body": request.body or None,
+        }
+        resolver = MappingKeyResolver(public_keys={}, private_keys={(values | changed)["key_id"]: self.key})
+        HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=resolver).sign(
+            request, **(values | changed)
+        )
+        return request
+
+    def send(self, request: requests.PreparedRequest) -> requests.Response:
+        """Send a request as it is."""
+        return self.session.send(request, allow_redirects=False, timeout=60)
+
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> requests.Response:
+        """A request as it should be, and its answer."""
+        self.learn_mark()
+        return self.send(self.sign(self.prepare(method, path, body, **headers)))
+
+    def learn_mark(self) -> None:
+        """A collection that has just started tells its start mark."""
+        if not self.mark:
+            answer = self.send(self.sign(self.prepare("GET", "/v1/envelopes")))
+            self.mark = answer.json()["nonce"]
+
+
+@pytest.fixture
+def call(world: World, base: str) -> Iterator[Callable[..., Caller]]:
+    """Callers of the collection in this process: `call("north")`."""
+    made: list[Caller] = []
+
+    def caller(unit: str, address: str = base) -> Caller:
+        made.append(Caller(address, f"{unit}-courier", world.courier_keys[unit]))
+        return made[-1]
+
+    yield caller
+    for one in made:
+        one.session.close()
+
+
+@pytest.fixture
+def north(call: Callable[..., Caller]) -> Caller:
+    """The courier of the unit `north`."""
+    return call("north")
