@@ -122,9 +122,10 @@ def read_manifest(folder: Path, kind: Kind, unit: str, signers: tuple[bytes, ...
             day=date.fromisoformat(canonical.text(body, "day")),
             items=tuple(_item(entry) for entry in canonical.listed(body, "items")),
         )
+        said_kind = canonical.text(body, "kind")
     except (NotCanonical, ValueError) as error:
         raise BundleRefused("its manifest is damaged") from error
-    if canonical.text(body, "kind") != kind:
+    if said_kind != kind:
         raise BundleRefused(f"it does not hold {kind}")
     if bundle.unit != unit:
         raise BundleRefused("it is for another unit")
@@ -197,7 +198,8 @@ def _regular(untrusted_path: Path) -> Iterator[BinaryIO]:
         descriptor = os.open(untrusted_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise BundleRefused(f"{untrusted_path.name} cannot be read, or is a link") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BundleRefused(f"{untrusted_path.name} is not a plain file")
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise BundleRefused(f"{untrusted_path.name} is not a plain file")
         yield stream

@@ -1,13 +1,15 @@
 """One byte string for one JSON value, so that it can be signed, hashed and padded.
 
 Keys sorted, no white space, UTF-8, no NaN. Reading refuses what writing would never have made: two keys of one
-name, numbers that are not whole, too deep a nesting.
+name, numbers that are not whole, half a character, too deep a nesting. What was read can therefore be written.
 """
 
 import base64
 import binascii
 import json
 from typing import Any, NoReturn
+
+_DEEPEST = 32  # objects and lists within each other
 
 
 class NotCanonical(ValueError):
@@ -30,6 +32,8 @@ def load(untrusted: bytes) -> dict[str, Any]:
             parse_float=_no_number,
             parse_constant=_no_number,
         )
+        _check_depth(value, _DEEPEST)
+        dump(value)  # half a surrogate pair can be escaped in JSON, but not written
     except (ValueError, RecursionError) as error:
         raise NotCanonical("not a canonical document") from error
     if not isinstance(value, dict):
@@ -85,6 +89,8 @@ def decode(untrusted: str, length: int | None = None) -> bytes:
         value = base64.b64decode(untrusted.encode("ascii"), validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:
         raise NotCanonical("not base64") from error
+    if encode(value) != untrusted:
+        raise NotCanonical("not the base64 that these bytes have")
     if length is not None and len(value) != length:
         raise NotCanonical("of the wrong length")
     return value
@@ -95,6 +101,14 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(document) != len(pairs):
         raise ValueError("a key twice")
     return document
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if not left:
+        raise ValueError("nested too deep")
+    if isinstance(value, dict | list):
+        for inside in value.values() if isinstance(value, dict) else value:
+            _check_depth(inside, left - 1)
 
 
 def _no_number(_: str) -> NoReturn:

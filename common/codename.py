@@ -71,9 +71,16 @@ def word_list() -> tuple[str, ...]:
 
 
 @cache
-def _by_letters() -> dict[str, str]:
-    """Letters alone -> the word as listed, so that `drop down` and `dropdown` find `drop-down`."""
-    return {word.replace("-", ""): word for word in word_list()}
+def _by_letters() -> dict[str, tuple[str, ...]]:
+    """Letters alone -> the words as listed, so that `drop down` and `dropdown` find `drop-down`.
+
+    It is one word but for `yoyo`: the list has `yo-yo` as well, and the check tells which is meant.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for word in word_list():
+        letters = word.replace("-", "")
+        found[letters] = (*found.get(letters, ()), word)
+    return found
 
 
 def generate() -> Codename:
@@ -81,7 +88,8 @@ def generate() -> Codename:
     words = word_list()
     while True:
         drawn = tuple(secrets.choice(words) for _ in range(WORDS_IN_A_CODENAME))
-        if _satisfies_check(drawn):
+        typed = [word.replace("-", "") for word in drawn]
+        if _satisfies_check(drawn) and len(list(_fitting(typed, 0))) == 1:
             return Codename(drawn)
 
 
@@ -100,24 +108,21 @@ def read(untrusted_text: str) -> Codename:
 
     listed = _by_letters()
     unknown = tuple(n for n, token in enumerate(typed, 1) if token not in listed)
-    if not unknown:
-        words = tuple(listed[token] for token in typed)
-        if _satisfies_check(words):
-            return Codename(words)
-        raise NotACodename(
-            "These words are all on the list, but together they are not a codename. "
-            "Check each word, and their order, with what you wrote down."
-        )
-    for furthest in range(1, _FURTHEST_SLIP + 1):
-        fitting = list(itertools.islice(_corrections(typed, furthest), 2))
+    for furthest in range(_FURTHEST_SLIP + 1) if unknown else (0,):
+        fitting = list(itertools.islice(_fitting(typed, furthest), 2))
         if len(fitting) == 1:
             return Codename(fitting[0], corrected=unknown)
         if fitting:
             break
+    if not unknown:
+        raise NotACodename(
+            "These words are all on the list, but together they are not a codename. "
+            "Check each word, and their order, with what you wrote down."
+        )
     raise NotACodename(_not_understood(unknown), unknown)
 
 
-def _corrections(typed: list[str], furthest: int) -> Iterator[tuple[str, ...]]:
+def _fitting(typed: list[str], furthest: int) -> Iterator[tuple[str, ...]]:
     """Every way to put the unknown words right within `furthest` edits each that satisfies the check."""
     choices = [_neighbours(token, furthest) for token in typed]
     if prod(len(words) for words in choices) > _MOST_CANDIDATES:
@@ -125,16 +130,17 @@ def _corrections(typed: list[str], furthest: int) -> Iterator[tuple[str, ...]]:
     yield from (words for words in itertools.product(*choices) if _satisfies_check(words))
 
 
-def _neighbours(token: str, furthest: int) -> list[str]:
+def _neighbours(token: str, furthest: int) -> tuple[str, ...]:
     listed = _by_letters()
-    if token in listed:
-        return [listed[token]]
-    return [
+    if token in listed or furthest == 0:
+        return listed.get(token, ())
+    return tuple(
         word
-        for letters, word in listed.items()
+        for letters, words in listed.items()
         if abs(len(letters) - len(token)) <= furthest
         and OSA.distance(token, letters, score_cutoff=furthest) <= furthest
-    ]
+        for word in words
+    )
 
 
 def _split(untrusted_text: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from common import units
 from common.derivation import PEPPER_BYTES
@@ -123,13 +124,18 @@ def _limits(file: Path, table: Any) -> Limits:
     known = {item.name for item in fields(Limits)}
     if not isinstance(table, dict) or not set(table) <= known:
         raise BadConfiguration(f"[limits] in {file} may hold only: {', '.join(sorted(known))}.")
-    if any(not isinstance(value, int) or value < 0 for value in table.values()):
+    if any(type(value) is not int or value < 0 for value in table.values()):
         raise BadConfiguration(f"[limits] in {file} holds whole numbers only.")
     return Limits(**table)
 
 
 def _database(file: Path, untrusted_url: str) -> str:
-    url = make_url(untrusted_url)
+    try:
+        url = make_url(untrusted_url)
+    except (ArgumentError, ValueError):  # not chained: it may show a password
+        raise BadConfiguration(
+            f"`database` in {file} must be a URL such as sqlite:///candour.sqlite."
+        ) from None
     if url.get_backend_name() == "sqlite" and url.database:
         return url.set(database=str(file.parent / url.database)).render_as_string(hide_password=False)
     return untrusted_url

@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import threading
 import unicodedata
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,18 +58,40 @@ class Gate:
     """
 
     def __init__(self, at_once: int = 1, patience: float = 30.0) -> None:
-        self._turn = threading.BoundedSemaphore(at_once)
+        self._free = at_once  # turns that nobody waits for
+        self._waiting: deque[threading.Event] = deque()
+        self._lock = threading.Lock()
         self._patience = patience
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for a turn. Raises Busy after `patience` seconds."""
-        if not self._turn.acquire(timeout=self._patience):
-            raise Busy
+        self._wait()
         try:
             yield
         finally:
-            self._turn.release()
+            self._pass_on()
+
+    def _wait(self) -> None:
+        called = threading.Event()
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            self._waiting.append(called)
+        if called.wait(self._patience):
+            return
+        with self._lock:
+            if not called.is_set():  # it could be called at the last moment
+                self._waiting.remove(called)
+                raise Busy
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            if self._waiting:  # straight to the first: a semaphore lets a newcomer slip in between
+                self._waiting.popleft().set()
+            else:
+                self._free += 1
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ megabytes of whatever streams out of gpg, and so that where a file begins is sai
 
 import hashlib
 import io
+import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ import puremagic
 
 from common import report as reports
 from common import zip64
-from common.canonical import NotCanonical
 from common.filename import archive_name, is_archive_name
 from common.padding import padded_size
 from common.report import Attachment, Report
@@ -36,6 +36,8 @@ MOST_FILES = 1000  # more than any configuration allows: what the desk is ready 
 _SNIFFED = 4096  # bytes at a file's start that decide its kind
 _ZEROS = bytes(256 * 1024)
 _LOCAL_HEADER = 30
+# What reading a hostile archive can raise: zipfile's own errors, and what it lets through from below.
+_UNREADABLE = (zipfile.BadZipFile, struct.error, OSError, EOFError, LookupError, ValueError, RuntimeError)
 
 
 class NotAnEnvelope(Exception):
@@ -151,7 +153,7 @@ class Tail:
         """The directory and the small parts. Raises NotAnEnvelope."""
         try:
             return zipfile.ZipFile(_EndOfFile(bytes(self._kept), self.size))
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except _UNREADABLE as error:
             raise NotAnEnvelope from error
 
 
@@ -165,10 +167,12 @@ def read(tail: Tail) -> Opened:
         try:
             report = reports.from_json(archive.read(JSON))
             files = reports.from_manifest(archive.read(MANIFEST))
-        except (KeyError, OSError, EOFError, zipfile.BadZipFile, NotCanonical, RuntimeError) as error:
+        except _UNREADABLE as error:
             raise NotAnEnvelope from error
         sizes = {entry.filename: entry.file_size for entry in entries}
-        if sorted(names) != sorted([*(file.name for file in files), PADDING, TEXT, JSON, MANIFEST]):
+        if len(sizes) != len(names) or sorted(names) != sorted(
+            [*(file.name for file in files), PADDING, TEXT, JSON, MANIFEST]
+        ):
             raise NotAnEnvelope
         if any(sizes[file.name] != file.size or not is_archive_name(file.name) for file in files):
             raise NotAnEnvelope

@@ -15,17 +15,18 @@ _SAFE = re.compile(r"files/\d{4}-[^/\\\x00]{1,100}")
 
 def archive_name(number: int, untrusted_name: str) -> str:
     """`files/0001-photo.jpg` for the first file of a report, whatever its sender called it."""
-    last = re.split(r"[/\\]", unicodedata.normalize("NFC", untrusted_name))[-1]
+    last = re.split(r"[/\\]", untrusted_name)[-1]
     shown = "".join(char for char in last if unicodedata.category(char)[0] not in "CZ" or char == " ")
-    name = re.sub(r'[<>:"|?*]', "_", shown).strip(" .-") or "file"
+    composed = unicodedata.normalize("NFC", shown)  # last, so that nothing is left to compose
+    name = re.sub(r'[<>:"|?*]', "_", composed).strip(" .-") or "file"
     stem, dot, suffix = name.rpartition(".")
     if not dot or len(suffix.encode()) > _LONGEST_SUFFIX:
         stem, suffix = name, ""
     else:
         suffix = "." + suffix
     room = _LONGEST - len(suffix.encode())
-    stem = stem.encode()[:room].decode(errors="ignore") or "file"
-    return f"{FOLDER}{number:04d}-{stem}{suffix}"
+    stem = stem.encode()[:room].decode(errors="ignore")
+    return f"{FOLDER}{number:04d}-{(stem + suffix).rstrip(' .-')}"
 
 
 def is_archive_name(untrusted_name: str) -> bool:

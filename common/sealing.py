@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import gnupg
 
@@ -55,12 +55,23 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class _RecipientFiles(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
-    """python-gnupg, which names recipients by key; here a recipient is a file with a certificate in it."""
+class _Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
+    """python-gnupg with two things put right.
+
+    It names recipients by key; here a recipient is a file with a certificate in it. And where gpg ends before
+    its input does, it raises what the pipe says instead of giving gpg's own reason.
+    """
 
     def make_args(self, args: list[str], passphrase: bool) -> list[str]:
         named = [f"{_HIDDEN_RECIPIENT}-file" if arg == _HIDDEN_RECIPIENT else arg for arg in args]
         return list(super().make_args(named, passphrase))
+
+    def _handle_io(self, args: list[str], source: Any, result: Any, *rest: Any, **named: Any) -> Any:
+        try:
+            return super()._handle_io(args, source, result, *rest, **named)
+        except BrokenPipeError:
+            result.ok = False  # whatever gpg made of it: not all of the input arrived
+            return result
 
 
 def private_home(folder: Path) -> Path:
@@ -89,7 +100,7 @@ class Sealer:
     """Seals streams. Safe to share between threads; `home` stays empty."""
 
     def __init__(self, home: Path) -> None:
-        self._gpg = _tool(_RecipientFiles, private_home(home), _SEAL)
+        self._gpg = _tool(private_home(home), _SEAL)
 
     def seal(self, source: Readable, recipients: Sequence[Path], output: Path) -> None:
         """Write `source`, sealed to the certificates in `recipients`, to the new file `output`.
@@ -97,18 +108,15 @@ class Sealer:
         Raises RecipientRefused, SealingFailed, or whatever `source.read` raises. `output` may then exist in
         part: it is the caller's to remove.
         """
-        try:
-            result = self._gpg.encrypt_file(
-                source,
-                recipients=None,
-                hidden_recipients=[os.fspath(file) for file in recipients],
-                always_trust=True,
-                armor=False,
-                output=os.fspath(output),
-                extra_args=["--faked-system-time", midnight(today())],
-            )
-        except BrokenPipeError as error:  # gpg ended before the source did
-            raise SealingFailed from error
+        result = self._gpg.encrypt_file(
+            source,
+            recipients=None,
+            hidden_recipients=[os.fspath(file) for file in recipients],
+            always_trust=True,
+            armor=False,
+            output=os.fspath(output),
+            extra_args=["--faked-system-time", midnight(today())],
+        )
         if result.status.startswith("invalid recipient"):
             raise RecipientRefused
         if not result.ok or result.returncode != 0:
@@ -119,7 +127,7 @@ class Opener:
     """Opens what was sealed, with the keys that the gpg-agent of `home` holds: in a file or on a card."""
 
     def __init__(self, home: Path) -> None:
-        self._gpg = _tool(gnupg.GPG, home, [])
+        self._gpg = _tool(home, [])
 
     def open(self, sealed: Path | Readable, take: Callable[[bytes], None], most: int = 64 * 1024**3) -> None:
         """Hand the content to `take`, piece by piece.
@@ -158,7 +166,7 @@ def _why(status: str) -> str:
     return "It is damaged, was cut short, or is not sealed to a key that is here."
 
 
-def _tool(kind: type[gnupg.GPG], home: Path, options: list[str]) -> gnupg.GPG:
-    tool = kind(gnupghome=os.fspath(home), env=gpg_environment(), options=options)
+def _tool(home: Path, options: list[str]) -> _Gpg:
+    tool = _Gpg(gnupghome=os.fspath(home), env=gpg_environment(), options=options)
     tool.buffer_size = _CHUNK
     return tool

@@ -16,6 +16,7 @@ from keys.private import pem
 
 GNUPG_HOME = "gnupg"
 REPLY_KEY = "reply.key.gpg"
+CERTIFICATE = "certificate.asc"
 
 
 class CeremonyFailed(Exception):
@@ -36,20 +37,24 @@ def new_unit(folder: Path, unit_id: str, name: str, *, passphrase: str | None, m
 
     The certificate has an Ed25519 primary key that only certifies, and a cv25519 encryption subkey; both are
     valid for `months`. `passphrase` None leaves them without protection: for trying out only.
-    Raises CeremonyFailed.
+    Raises CeremonyFailed, also where there are keys in `folder` already: none is ever overwritten.
     """
+    request = _request(unit_id, name, passphrase, months)
+    if any((folder / name).exists() for name in (GNUPG_HOME, REPLY_KEY, CERTIFICATE)):
+        raise CeremonyFailed(f"There are keys in {folder} already. Name an empty folder.")
     home = private_home(folder / GNUPG_HOME)
     gpg = gnupg.GPG(gnupghome=str(home), env=gpg_environment())
-    made = gpg.gen_key(_request(unit_id, name, passphrase, months))
+    gpg.encoding = "utf-8"  # of the name, and of the passphrase as it will be typed
+    made = gpg.gen_key(request)
     if not made.fingerprint:
-        raise CeremonyFailed("gpg did not make the certificate.")
+        raise CeremonyFailed("GnuPG did not make the certificate. Try a folder whose path is short.")
     fingerprint = str(made.fingerprint)
     certificate = str(gpg.export_keys(fingerprint))
     if "BEGIN PGP PUBLIC KEY BLOCK" not in certificate:
-        raise CeremonyFailed("gpg did not give the certificate out.")
+        raise CeremonyFailed("GnuPG did not give the certificate out. Try again in an empty folder.")
 
     reply_key = Ed25519PrivateKey.generate()
-    recipient = folder / "certificate.asc"
+    recipient = folder / CERTIFICATE
     recipient.write_text(certificate, "ascii")
     Sealer(folder / "sealing").seal(io.BytesIO(pem(reply_key)), [recipient], folder / REPLY_KEY)
     (folder / REPLY_KEY).chmod(0o600)
@@ -61,11 +66,13 @@ def _request(unit_id: str, name: str, passphrase: str | None, months: int) -> st
     """gpg's batch input. It goes down a pipe, so that the passphrase is in no argument."""
     if any(char in value for value in (unit_id, name, passphrase or "") for char in "\r\n\0"):
         raise CeremonyFailed("A name or passphrase has one line.")
+    if passphrase is not None and (not passphrase or passphrase != passphrase.strip()):
+        raise CeremonyFailed("A passphrase is not empty, and neither begins nor ends with a space.")
     protection = f"Passphrase: {passphrase}" if passphrase else "%no-protection"
     return "\n".join(
         [
+            "Key-Type: eddsa",  # gpg wants it first
             protection,
-            "Key-Type: eddsa",
             "Key-Curve: ed25519",
             "Key-Usage: cert",
             "Subkey-Type: ecdh",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import Protocol
 
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Event, Field, File, MultipartDecoder
 
@@ -39,15 +39,19 @@ class Body(Protocol):
 
 
 class StreamedForm:
-    """One multipart form. Call `read_fields`, then go through `files`, then look at `fields` again."""
+    """One multipart form. Call `read_fields`, then go through `files`, then look at `fields` again.
 
-    def __init__(self, body: Body, content_type: str, limits: Limits) -> None:
+    `length`: how many bytes it has, where that was said. One that ends before them was cut off.
+    """
+
+    def __init__(self, body: Body, content_type: str, length: int | None, limits: Limits) -> None:
         kind, options = parse_options_header(content_type)
         boundary = options.get("boundary", "")
         if kind != "multipart/form-data" or not 1 <= len(boundary) <= 70 or not boundary.isascii():
             raise Refused("broken")
         self.fields: dict[str, str] = {}
         self._body = body
+        self._length = length
         self._limits = limits
         self._decoder = MultipartDecoder(boundary.encode("ascii"), max_form_memory_size=_BUFFER)
         self._events = self._decode()
@@ -85,7 +89,7 @@ class StreamedForm:
         while most > 0 and monotonic() < until:
             try:
                 chunk = self._body.read(_CHUNK)
-            except OSError:
+            except (OSError, ClientDisconnected):
                 return False
             if not chunk:
                 return True
@@ -110,13 +114,14 @@ class StreamedForm:
         is_text = field.name == TEXT
         longest = _LONGEST_TEXT if is_text else _LONGEST_FIELD
         content = bytearray()
-        for chunk in self._content(None):
-            if len(content) + len(chunk) > longest:
-                content += chunk[: longest - len(content)]
-                self.fields[field.name] = content.decode(errors="replace") if is_text else ""
-                raise Refused("text too long", field=TEXT) if is_text else self._broken()
-            content += chunk
-        self.fields[field.name] = content.decode(errors="replace")
+        try:
+            for chunk in self._content(None):
+                room = longest - len(content)
+                content += chunk[:room]
+                if len(chunk) > room:
+                    raise Refused("text too long", field=TEXT) if is_text else self._broken()
+        finally:  # also when it broke off: what had arrived can be given back
+            self.fields[field.name] = content.decode(errors="replace")
 
     def _content(self, most: int | None) -> Iterator[bytes]:
         """The content of the part that has just begun."""
@@ -154,11 +159,13 @@ class StreamedForm:
     def _read(self) -> bytes | None:
         try:
             chunk = self._body.read(_CHUNK)
-        except OSError as error:  # the connection is gone
+        except (OSError, ClientDisconnected) as error:  # the connection is gone
             raise Refused("cut") from error
         self._received += len(chunk)
         if self._received > self._limits.max_report_bytes:
             raise Refused("report too large", field=FILES)
+        if not chunk and self._length is not None and self._received < self._length:
+            raise Refused("cut")
         return chunk or None
 
 

@@ -36,7 +36,7 @@ _HINTS = {
     r"[“\"][^”\"\n]{25,160}[”\"]": (
         "There is a long quotation. Exact words can show who was in the room; retelling is safer."
     ),
-    r"[\w.+-]{1,64}@[\w-]{1,63}\.\w|\b(\+44|0) ?\d{3,4}[ \d]{6,8}\b": (
+    r"[\w.+-]{1,64}@[\w-]{1,63}\.\w|(?<!\w)(\+44|0) ?\d{3,4}[ \d]{6,8}\b": (
         "There is an address or a telephone number. If it is yours, leave it out."
     ),
 }

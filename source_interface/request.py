@@ -70,7 +70,11 @@ def check_origin(request: Request) -> None:
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         raise Refused("elsewhere")
     origin = request.headers.get("Origin", "null")
-    if origin != "null" and urlsplit(origin).netloc != request.host:
+    try:
+        ours = origin == "null" or urlsplit(origin).netloc == request.host
+    except ValueError:  # no address at all
+        ours = False
+    if not ours:
         raise Refused("elsewhere")
 
 

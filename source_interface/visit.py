@@ -18,9 +18,10 @@ from common.units import Registry, Unit, UnknownUnit
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer as it is shown. `id` is its slot."""
+    """An answer as it is shown. `id` is its slot; `slots` are all that it lies in, should it have come twice."""
 
     id: str
+    slots: tuple[int, ...]
     day: str
     holder: str
     text: str = field(repr=False)
@@ -83,7 +84,7 @@ def _holder(
 def _answers(holder: Unit, reply_key: mailbox.ReplyKey, slots: dict[int, bytes]) -> tuple[Answer, ...]:
     """The answers of the holder, newest first; what is not its, or is there twice, is left out."""
     public = reply_key.public()
-    genuine: dict[str, tuple[date, Answer]] = {}
+    genuine: dict[str, tuple[reply.Reply, list[int]]] = {}
     for slot, ciphertext in slots.items():
         try:
             untrusted = reply_key.open(ciphertext)
@@ -92,10 +93,12 @@ def _answers(holder: Unit, reply_key: mailbox.ReplyKey, slots: dict[int, bytes])
             read = reply.read(untrusted, public, holder.reply_key)
         except (mailbox.NotForThisMailbox, NotCanonical, BadSignature):
             continue
-        answer = Answer(str(slot), day_in_words(read.day), holder.name, read.text)
-        genuine.setdefault(read.identity, (read.day, answer))
-    newest_first = sorted(genuine.values(), key=lambda dated: dated[0], reverse=True)
-    return tuple(answer for _, answer in newest_first)
+        genuine.setdefault(read.identity, (read, []))[1].append(slot)
+    newest_first = sorted(genuine.values(), key=lambda found: found[0].day, reverse=True)
+    return tuple(
+        Answer(str(at[0]), tuple(at), day_in_words(read.day), holder.name, read.text)
+        for read, at in newest_first
+    )
 
 
 def day_in_words(day: date) -> str:

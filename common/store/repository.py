@@ -93,7 +93,7 @@ class Store:
                 connection.execute(insert(ReplyRow).values(_reply_values(header, day)))
         except SQLAlchemyError as error:
             self._discard_unless_kept(blob.id)
-            if isinstance(error, IntegrityError):
+            if isinstance(error, IntegrityError) and self.was_received(receipt_tag):
                 raise AlreadyReceived from None
             raise
 
@@ -190,9 +190,7 @@ class Store:
                 taken = dict(
                     connection.execute(
                         select(ReplyRow.tag, ReplyRow.ciphertext).where(ReplyRow.tag.in_(candidates))
-                    )
-                    .tuples()
-                    .all()
+                    ).all()
                 )
             if ciphertext in taken.values():
                 return

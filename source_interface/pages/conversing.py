@@ -7,12 +7,12 @@ from flask import Flask, Response, request
 from common import codename
 from common.codename import NotACodename
 from common.derivation import Busy, derive_root
-from common.mailbox import HEADER_SLOT, SLOTS, tags
+from common.mailbox import tags
 from common.units import Unit
 from source_interface.house import house
 from source_interface.intake import Sender
 from source_interface.pages import messages
-from source_interface.pages.messages import TypedMessage
+from source_interface.pages.messages import TypedMessage, slot_number
 from source_interface.pages.reporting import go
 from source_interface.refusals import Refused
 from source_interface.render import page
@@ -80,7 +80,7 @@ def write_again(session: Session) -> Response:
 def withdraw(session: Session) -> Response:
     """Withdraw a message that is not collected, after asking once more."""
     fields = small_form(request, session)
-    slot = _slot(fields.get("slot", ""))
+    slot = slot_number(fields.get("slot", ""))
     found = _look(session)
     if fields.get("confirm") != "1":
         for message in found.messages:
@@ -95,10 +95,13 @@ def withdraw(session: Session) -> Response:
 
 @reporter
 def delete_answer(session: Session) -> Response:
-    """Delete an answer from its slot."""
-    slot = _slot(small_form(request, session).get("answer", ""))
-    if slot != HEADER_SLOT:
-        house().store.delete_reply(tags(_look(session).secrets.mailbox_key)[slot])
+    """Delete an answer, from every slot that it lies in."""
+    slot = slot_number(small_form(request, session).get("answer", ""))
+    found = _look(session)
+    mailbox_tags = tags(found.secrets.mailbox_key)
+    for answer in found.answers:
+        for copy in answer.slots if slot in answer.slots else ():
+            house().store.delete_reply(mailbox_tags[copy])
     keep(replace(session, notice="deleted"))
     return go("conversation")
 
@@ -142,12 +145,6 @@ def _goes_to(session: Session, found: Visit) -> Unit | None:
         if unit.id == session.unit:
             return unit
     return units[0] if len(units) == 1 else None
-
-
-def _slot(untrusted_slot: str) -> int:
-    if not untrusted_slot.isascii() or not untrusted_slot.isdigit() or int(untrusted_slot[:4]) >= SLOTS:
-        raise Refused("broken")
-    return int(untrusted_slot)
 
 
 def add_to(app: Flask) -> None:

@@ -1,9 +1,11 @@
 """Taking a message from a form, for the first report and for every later one: the same way, with other pages."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import cast
 
-from flask import Response, request
+from flask import Response, g, request
 
 from common.mailbox import SLOTS
 from common.store.repository import AlreadyReceived
@@ -15,6 +17,7 @@ from source_interface.request import check_token
 from source_interface.session import Session
 
 MESSAGE_FORMS = frozenset({"report", "write_again"})
+_SLOT_NAMES = frozenset(map(str, range(SLOTS)))
 _PATIENCE = 900.0  # seconds
 _SHORT_PATIENCE = 20.0
 _SHORT_BYTES = 256 * 1024 * 1024
@@ -59,16 +62,19 @@ def take(
     """
     form: StreamedForm | None = None
     try:
-        form = StreamedForm(request.stream, request.content_type or "", house().config.limits)
+        form = _open_form()
         form.read_fields()
         _check_token(session, form)
         if found := _hints(form):
             return again(TypedMessage(text=form.text, hints=tuple(found)))
-        intake.receive(house(), form, sender(), _slot(form), request.content_length or 0)
+        slot = slot_number(form.fields.get("slot", ""))
+        intake.receive(house(), form, sender(), slot, request.content_length or 0)
         return taken("sent")
     except AlreadyReceived:
         return taken("sent before")
     except Refused as refused:
+        if form and "csrf" in form.fields:
+            _check_token(session, form)
         return again(TypedMessage(text=form.text if form else "", refused=refused))
     finally:
         if form is not None:
@@ -83,17 +89,26 @@ def _hear_out(form: StreamedForm) -> None:
         form.drain(_SHORT_PATIENCE, _SHORT_BYTES)
 
 
+def _open_form() -> StreamedForm:
+    """The form in this request, kept at hand for an error page."""
+    form = StreamedForm(
+        request.stream, request.content_type or "", request.content_length, house().config.limits
+    )
+    g.form = form
+    return form
+
+
 def typed_words() -> str:
-    """What was typed into a message form that no view will look at, so that an error page can give it back."""
+    """What was typed into a message form that no view could take, so that an error page can give it back."""
     if request.endpoint not in MESSAGE_FORMS or request.method != "POST":
         return ""
-    try:
-        form = StreamedForm(request.stream, request.content_type or "", house().config.limits)
-        form.read_fields()
-        form.drain(_SHORT_PATIENCE, _SHORT_BYTES)
-    except Refused:
+    if "form" not in g:
+        with suppress(Refused):
+            _open_form().read_fields()
+    if "form" not in g:
         return ""
-    return form.text
+    g.form.drain(_SHORT_PATIENCE, _SHORT_BYTES)
+    return cast(StreamedForm, g.form).text
 
 
 def _check_token(session: Session, form: StreamedForm) -> None:
@@ -112,9 +127,9 @@ class StaleForm(Exception):
         self.typed = typed
 
 
-def _slot(form: StreamedForm) -> int:
-    untrusted_slot = form.fields.get("slot", "")
-    if not untrusted_slot.isascii() or not untrusted_slot.isdigit() or int(untrusted_slot[:4]) >= SLOTS:
+def slot_number(untrusted_slot: str) -> int:
+    """A slot as our forms name it. Raises Refused."""
+    if untrusted_slot not in _SLOT_NAMES:
         raise Refused("broken")
     return int(untrusted_slot)
 

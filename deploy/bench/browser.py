@@ -1,0 +1,124 @@
+"""A reporter's browser in as few lines and as little time as will do: cookies, forms, one connection kept open."""
+
+import http.client  # noqa: TID251  a bench measures servers on this machine; nothing else here speaks to a network
+import re
+import urllib.parse
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+_CSRF = re.compile(rb'name="csrf" value="([^"]+)"')
+_SLIP = re.compile(rb"<li><span>([a-z-]+)</span>")
+_BOUNDARY = "candour-bench-boundary"
+_FORM = "application/x-www-form-urlencoded"
+_MULTIPART = f"multipart/form-data; boundary={_BOUNDARY}"
+
+
+class Surprise(Exception):
+    """A server answered otherwise than a bench expects; its figures would mean nothing."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response."""
+
+    status: int
+    location: str
+    body: bytes = field(repr=False)
+    wire: int  # bytes of head and body
+
+
+class Browser:
+    """One reporter. Call `begin` or `come_back`, then `send`."""
+
+    def __init__(self, address: str) -> None:
+        host = urllib.parse.urlsplit(address).netloc.replace("localhost", "127.0.0.1")
+        self._connection = http.client.HTTPConnection(host, timeout=120, blocksize=1 << 20)
+        self._cookie = ""
+        self.csrf = ""
+
+    def get(self, path: str) -> Answer:
+        """A page."""
+        return self._ask("GET", path, None, {})
+
+    def post(self, path: str, fields: dict[str, str]) -> Answer:
+        """A small form, with the session's token."""
+        body = urllib.parse.urlencode({"csrf": self.csrf} | fields).encode()
+        return self._ask("POST", path, body, {"Content-Type": _FORM})
+
+    def begin(self) -> None:
+        """Start a report: a new codename."""
+        self.read_token("/start")
+        self._expect(self.post("/start", {}), 303)
+        self.read_token("/report")
+
+    def come_back(self, codename: str) -> None:
+        """Open the conversation of a codename."""
+        self.read_token("/return")
+        self._expect(self.post("/return", {"codename": codename}), 303)
+
+    def read_token(self, path: str) -> None:
+        """Load a page for its token."""
+        page = self.get(path)
+        found = _CSRF.search(page.body)
+        if found is None:
+            raise Surprise(f"{path} has no form")
+        self.csrf = found[1].decode()
+
+    def codename(self) -> str:
+        """The codename that /sent shows."""
+        return " ".join(word.decode() for word in _SLIP.findall(self.get("/sent").body))
+
+    def send(self, path: str, slot: int, text: str) -> None:
+        """A message without files; returns when it is acknowledged."""
+        parts = self._fields(slot, text) + f"--{_BOUNDARY}--\r\n".encode()
+        self._expect(self._ask("POST", path, parts, {"Content-Type": _MULTIPART}), 303)
+
+    def send_file(self, path: str, slot: int, size: int, chunks: Iterable[bytes]) -> None:
+        """A message with one file of `size` bytes; returns when it is acknowledged."""
+        head = (
+            self._fields(slot, "A file.")
+            + (
+                f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="file.bin"\r\n'
+                "Content-Type: application/octet-stream\r\n\r\n"
+            ).encode()
+        )
+        tail = f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+        def body() -> Iterable[bytes]:
+            yield head
+            yield from chunks
+            yield tail
+
+        length = str(len(head) + size + len(tail))
+        self._expect(
+            self._ask("POST", path, body(), {"Content-Type": _MULTIPART, "Content-Length": length}), 303
+        )
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+    def _fields(self, slot: int, text: str) -> bytes:
+        fields = {"csrf": self.csrf, "slot": str(slot), "seen_hints": "1", "text": text}
+        return "".join(
+            f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        ).encode()
+
+    def _ask(
+        self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: dict[str, str]
+    ) -> Answer:
+        if self._cookie:
+            headers = headers | {"Cookie": self._cookie}
+        self._connection.request(method, path, body, headers)
+        response = self._connection.getresponse()
+        content = response.read()
+        for name, value in response.getheaders():
+            if name.lower() == "set-cookie":
+                self._cookie = value.partition(";")[0]
+        wire = len(content) + sum(len(name) + len(value) + 4 for name, value in response.getheaders())
+        return Answer(response.status, response.headers.get("Location", ""), content, wire)
+
+    def _expect(self, answer: Answer, status: int) -> None:
+        if answer.status != status:
+            raise Surprise(f"a server answered {answer.status} where {status} was expected")

@@ -1,0 +1,78 @@
+"""`message`: small follow-ups a second in open sessions, each durable, beside bare gpg processes, two at once."""
+
+import threading
+from collections.abc import Iterator
+from time import perf_counter
+
+from deploy.bench.browser import Browser
+from deploy.bench.figures import Figure, in_turn, ratio
+from deploy.bench.gpg import Gpg
+from deploy.bench.stage import Stage
+
+_CLIENTS = 8
+_EACH = 20  # messages a client sends in one repetition
+_TIMES = 7
+_TEXT = "So it was, and more of it. " * 76  # 2 KB
+
+
+def run(stage: Stage) -> Iterator[Figure]:
+    """Messages a second, of bare gpg's."""
+    yield rate(stage, "message", "2 KB messages a second, of bare gpg's", 0.60)
+
+
+def rate(stage: Stage, name: str, what: str, target: float) -> Figure:
+    """The same under another name."""
+    source = stage.scratch / "message"
+    source.write_text(_TEXT[:2000])
+    gpg = Gpg(stage.scratch, stage.certificate)
+    clients = [Client(stage.source) for _ in range(_CLIENTS)]
+    ours, bare = in_turn(
+        _TIMES,
+        lambda: together(clients, _EACH),
+        lambda: gpg.seal_many(source, _CLIENTS * _EACH, at_once=2),
+    )
+    for client in clients:
+        client.browser.close()
+    return ratio(name, what, bare, ours, target, at_most=False)
+
+
+class Client:
+    """A reporter with an open conversation, who goes on writing."""
+
+    def __init__(self, address: str) -> None:
+        self.browser = Browser(address)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.browser.begin()
+        self.browser.send("/report", 0, "The first.")
+        self.browser.read_token("/conversation")
+        self._slot = 1
+
+    def write(self, times: int) -> None:
+        """Send messages, each after the one before is acknowledged."""
+        for _ in range(times):
+            self.browser.send("/conversation/write", self._slot, _TEXT[:2000])
+            self._slot += 1
+
+    def has_room(self, times: int) -> bool:
+        """Whether the conversation has slots for so many more."""
+        return self._slot + times < 256
+
+    def renew(self) -> None:
+        """Another conversation, when this one is full."""
+        self._begin()
+
+
+def together(clients: list[Client], each: int) -> float:
+    """Seconds that all clients take for `each` messages each, at the same time."""
+    for client in clients:
+        if not client.has_room(each):
+            client.renew()
+    threads = [threading.Thread(target=client.write, args=(each,)) for client in clients]
+    started = perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return perf_counter() - started

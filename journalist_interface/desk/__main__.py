@@ -1,0 +1,89 @@
+"""The desk without its pages: `python -m journalist_interface.desk --config desk.toml import|export`.
+
+Says what it did in one line a bundle. Ends with 0, or with 2 and a sentence when something was refused.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from common.config import BadConfiguration
+from common.sealing import SealingFailed
+from common.units import RegistryRefused
+from journalist_interface.desk import exporting, importing
+from journalist_interface.desk.answering import NoReplyKey
+from journalist_interface.desk.answers import TakenBack
+from journalist_interface.desk.exporting import NoStick
+from journalist_interface.desk.importing import Imported
+from journalist_interface.desk.phrases import count
+from journalist_interface.desk.workplace import StickBusy, open_desk
+
+_REFUSALS = (BadConfiguration, RegistryRefused, StickBusy, NoStick, NoReplyKey, TakenBack, SealingFailed)
+
+
+@click.group()
+@click.option(
+    "--config", "settings", type=click.Path(path_type=Path), required=True, help="The file desk.toml."
+)
+@click.pass_context
+def main(context: click.Context, settings: Path) -> None:
+    """Import sealed reports from the stick, or export sealed answers to it."""
+    os.umask(0o077)
+    context.obj = settings
+
+
+@main.command("import")
+@click.pass_obj
+def import_(settings: Path) -> None:
+    """Take every finished bundle of envelopes on the stick."""
+    try:
+        done = importing.import_all(open_desk(settings))
+    except _REFUSALS as error:
+        _refuse(error)
+    for line in _lines(done):
+        click.echo(line)
+    for refused in done.refused:
+        click.echo(f"{refused.name}: {refused.reason}", err=True)
+    if done.refused:
+        sys.exit(2)
+
+
+@main.command("export")
+@click.pass_obj
+def export(settings: Path) -> None:
+    """Write the answers that wait to the stick, as one bundle."""
+    try:
+        done = exporting.export_waiting(open_desk(settings))
+    except _REFUSALS as error:
+        _refuse(error)
+    if done.folder:
+        click.echo(f"{count(done.answers, 'answer')} written to the stick as {done.folder}.")
+    else:
+        click.echo("No answer is waiting, so nothing was written to the stick.")
+    if done.lost:
+        click.echo(f"{count(done.lost, 'answer')} could not be opened and still wait on this desk.", err=True)
+        sys.exit(2)
+
+
+def _lines(done: Imported) -> list[str]:
+    lines = [f"{taken.name}: {taken.new} new, {taken.known} known already." for taken in done.taken]
+    if not done.taken and not done.refused:
+        lines.append("No bundle is on the stick.")
+    if done.looked.opened or done.looked.unreadable:
+        lines.append(f"{done.looked.opened} opened, {done.looked.unreadable} could not be opened.")
+    if done.looked.locked:
+        lines.append(
+            "What is new waits to be opened: the unit's key is locked. Unlock it, then import again."
+        )
+    return lines
+
+
+def _refuse(error: Exception) -> None:
+    click.echo(str(error) or (type(error).__doc__ or ""), err=True)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m journalist_interface.desk")

@@ -1,0 +1,164 @@
+"""An answer: looked at as its reporter will see it, then sealed twice, to the conversation and to the unit.
+
+The reply key is opened when it is needed and kept by nobody. What stays on the disk, the words included, is
+one file sealed to the unit's certificate, of one size whatever was said.
+"""
+
+import io
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from common import canonical, mailbox, outgoing
+from common.mailbox import REPLY_PUBLIC_KEY_BYTES
+from common.outgoing import OutgoingReply
+from common.padding import REPLY_PLAINTEXT_BYTES
+from common.reply import AnswerTooLong, Reply, compose, new_reply
+from common.report import Conversation
+from common.sealing import OpeningFailed, today
+from common.units import Unit
+from journalist_interface.desk.answers import Answer
+from journalist_interface.desk.opening import open_envelope
+from journalist_interface.desk.rows import WAITING
+from journalist_interface.desk.workplace import Desk, NotHere
+
+_STORED_BYTES = 48 * 1024  # more than any answer's words and its sealed form take together
+_MOST_KEY = 64 * 1024
+
+
+class NoReplyKey(Exception):
+    """The key that signs this unit's answers cannot be used. The message says why and what to do."""
+
+
+class NoMoreRoom(Exception):
+    """This conversation has had as many answers as its mailbox can hold. Nothing more can be answered in it."""
+
+
+class AnswerLost(Exception):
+    """This answer's words cannot be shown: its sealed file does not open, or is gone from this desk's disk."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An answer before it is sealed. `left`: bytes of room; less than nothing when it is too long."""
+
+    reply: Reply
+    left: int
+
+    @property
+    def too_long(self) -> AnswerTooLong | None:
+        """What to say when it is."""
+        return AnswerTooLong(-self.left) if self.left < 0 else None
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """What an answer's file holds: its words, and the document that goes to the collection."""
+
+    text: str = field(repr=False)
+    outgoing: bytes = field(repr=False)
+
+
+def draft(unit: Unit, text: str, day: date) -> Draft:
+    """An answer with a fresh identity, measured without any real key."""
+    reply = new_reply(unit.id, day, text)
+    try:
+        document = compose(reply, bytes(REPLY_PUBLIC_KEY_BYTES), Ed25519PrivateKey.generate())
+    except AnswerTooLong as error:
+        return Draft(reply, -error.over)
+    return Draft(reply, REPLY_PLAINTEXT_BYTES - len(document.rstrip()))
+
+
+def seal_answer(desk: Desk, identity: str, answer_id: str, text: str) -> bool:
+    """Seal an answer in a conversation, and keep it until it is exported. `answer_id` is the draft's.
+
+    False when it was sealed before. Raises AnswerTooLong, NotHere, CannotOpen, NoReplyKey, NoMoreRoom,
+    RegistryRefused, or SealingFailed.
+    """
+    if desk.cabinet.answers.get(answer_id) is not None:
+        return False
+    _, unit = desk.settings.load_registry()
+    conversation = _keys_of(desk, identity)
+    reply = Reply(identity=answer_id, unit=unit.id, day=today(), text=text)
+    composed = compose(reply, conversation.reply_public_key, reply_key(desk, unit))
+    try:
+        slots = mailbox.draw_candidates(conversation.mailbox_key, desk.cabinet.answers.used_slots(identity))
+    except ValueError as error:
+        raise NoMoreRoom from error
+    tags = mailbox.tags(conversation.mailbox_key)
+    document = outgoing.dump(
+        OutgoingReply(
+            candidates=tuple(tags[slot] for slot in slots),
+            ciphertext=mailbox.seal(composed, conversation.reply_public_key),
+        )
+    )
+    _store(desk, unit, answer_id, StoredAnswer(text, document))
+    return desk.cabinet.answers.add(Answer(answer_id, identity, reply.day, WAITING, None), slots)
+
+
+def read_answer(desk: Desk, answer_id: str) -> StoredAnswer:
+    """An answer out of its sealed file. Raises AnswerLost."""
+    content = bytearray()
+    try:
+        desk.opener.open(desk.files.answer(answer_id), content.extend, most=2 * _STORED_BYTES)
+        document = canonical.load(bytes(content))
+        return StoredAnswer(canonical.text(document, "text"), canonical.octets(document, "outgoing"))
+    except (OpeningFailed, OSError, ValueError) as error:
+        raise AnswerLost(str(AnswerLost.__doc__)) from error
+
+
+def take_back(desk: Desk, answer_id: str) -> bool:
+    """Forget an answer that has not left. False when it may have."""
+    if not desk.cabinet.answers.take_back(answer_id):
+        return False
+    with suppress(FileNotFoundError):
+        desk.files.answer(answer_id).unlink()
+    return True
+
+
+def reply_key(desk: Desk, unit: Unit) -> Ed25519PrivateKey:
+    """The key that signs this unit's answers and exports. Use it and let it go. Raises NoReplyKey."""
+    pem = bytearray()
+    try:
+        desk.opener.open(desk.settings.reply_key, pem.extend, most=_MOST_KEY)
+        key = load_pem_private_key(bytes(pem), None)
+    except OpeningFailed as error:
+        raise NoReplyKey(f"The key that signs answers does not open. {error}") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise NoReplyKey(
+            "The key that signs answers is missing or damaged. Put its file back in place."
+        ) from error
+    if not isinstance(key, Ed25519PrivateKey) or key.public_key().public_bytes_raw() != unit.reply_key:
+        raise NoReplyKey(
+            "The key that signs answers is not the one in the registry. Reporters would refuse what it signs: "
+            "bring the two together before you answer."
+        )
+    return key
+
+
+def _keys_of(desk: Desk, identity: str) -> Conversation:
+    """What is needed to answer, out of the message that began the conversation."""
+    first = desk.cabinet.conversations.first_message(identity)
+    row = desk.cabinet.envelopes.get(first) if first else None
+    if row is None:
+        raise NotHere("no such conversation")
+    _, opened = open_envelope(desk, row.id, row.size)
+    return opened.report.conversation
+
+
+def _store(desk: Desk, unit: Unit, answer_id: str, answer: StoredAnswer) -> None:
+    document = canonical.dump({"text": answer.text, "outgoing": canonical.encode(answer.outgoing)})
+    token = secrets.token_hex(8)
+    certificate = desk.settings.run / f"{token}.asc"
+    part = desk.files.answer(answer_id).with_name(f"{token}.part")
+    try:
+        certificate.write_text(unit.certificate, "ascii")
+        desk.sealer.seal(io.BytesIO(document.ljust(_STORED_BYTES)), [certificate], part)
+        desk.files.put_answer(part, answer_id)
+    finally:
+        certificate.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)

@@ -1,0 +1,143 @@
+"""Rows of answers: sealed and waiting, leaving with an export, exported.
+
+An answer is `leaving` from just before its bundle is finished on the stick. It may then be on the stick, so it
+can no longer be taken back; the next export takes it along again, and the server keeps the same answer once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from journalist_interface.desk.rows import EXPORTED, LEAVING, WAITING, AnswerRow, ConversationRow
+from journalist_interface.desk.turns import new_turn
+
+
+class TakenBack(Exception):
+    """An answer was taken back while it was being exported, so nothing was put on the stick. Export again."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as its row has it; its words are in its sealed file."""
+
+    id: str
+    conversation: str
+    day: date
+    state: str
+    exported: date | None
+
+
+class Answers:
+    """The answers of a cabinet."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def used_slots(self, conversation: str) -> frozenset[int]:
+        """The reply slots that answers of this desk may have taken in a conversation."""
+        query = select(AnswerRow.slots).where(AnswerRow.conversation == conversation)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query).scalars().all()
+        return frozenset(int(slot) for row in rows for slot in row.split(","))
+
+    def add(self, answer: Answer, slots: Sequence[int]) -> bool:
+        """Keep a sealed answer. False when one of this id is here already: the same form, sent twice."""
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(
+                    insert(AnswerRow).values(
+                        id=answer.id,
+                        conversation=answer.conversation,
+                        day=answer.day,
+                        turn=new_turn(connection),
+                        slots=",".join(map(str, slots)),
+                    )
+                )
+                _keep_in_step(connection, answer.conversation)
+        except IntegrityError:
+            return False
+        return True
+
+    def get(self, answer_id: str) -> Answer | None:
+        """The answer of this id."""
+        with self._engine.connect() as connection:
+            row = connection.execute(_SELECT.where(AnswerRow.id == answer_id)).one_or_none()
+        return None if row is None else Answer(*row)
+
+    def to_export(self, most: int) -> list[Answer]:
+        """Those that wait, and those that an export which was cut short may or may not have taken."""
+        with self._engine.connect() as connection:
+            found = [
+                Answer(*row)
+                for state in (LEAVING, WAITING)
+                for row in connection.execute(
+                    _SELECT.where(AnswerRow.state == state).order_by(AnswerRow.turn, AnswerRow.id).limit(most)
+                )
+            ]
+        return found[:most]
+
+    def count_to_export(self) -> int:
+        """How many would leave with an export."""
+        query = select(func.count()).where(AnswerRow.state.in_((WAITING, LEAVING)))
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar_one()
+
+    def leave(self, ids: Sequence[str]) -> None:
+        """Say that these are about to be on the stick. Raises TakenBack when one of them no longer waits."""
+        with self._engine.begin() as connection:
+            new_turn(connection)
+            changed = connection.execute(
+                update(AnswerRow)
+                .where(AnswerRow.id.in_(ids), AnswerRow.state.in_((WAITING, LEAVING)))
+                .values(state=LEAVING)
+            )
+            if changed.rowcount != len(ids):
+                raise TakenBack
+
+    def mark_exported(self, ids: Sequence[str], today: date) -> None:
+        """Say that these are on the stick."""
+        with self._engine.begin() as connection:
+            new_turn(connection)
+            connection.execute(
+                update(AnswerRow).where(AnswerRow.id.in_(ids)).values(state=EXPORTED, exported=today)
+            )
+
+    def export_again(self, answer_id: str) -> bool:
+        """Let an exported answer leave once more with the next export; it still cannot be taken back."""
+        with self._engine.begin() as connection:
+            new_turn(connection)
+            changed = connection.execute(
+                update(AnswerRow)
+                .where(AnswerRow.id == answer_id, AnswerRow.state == EXPORTED)
+                .values(state=LEAVING)
+            )
+        return changed.rowcount == 1
+
+    def take_back(self, answer_id: str) -> bool:
+        """Forget an answer that has not left. False when it may have."""
+        with self._engine.begin() as connection:
+            new_turn(connection)
+            conversation = connection.execute(
+                delete(AnswerRow)
+                .where(AnswerRow.id == answer_id, AnswerRow.state == WAITING)
+                .returning(AnswerRow.conversation)
+            ).scalar()
+            if conversation is not None:
+                _keep_in_step(connection, conversation)
+        return conversation is not None
+
+
+_SELECT = select(AnswerRow.id, AnswerRow.conversation, AnswerRow.day, AnswerRow.state, AnswerRow.exported)
+
+
+def _keep_in_step(connection: Connection, conversation: str) -> None:
+    last = select(func.coalesce(func.max(AnswerRow.turn), 0)).where(AnswerRow.conversation == conversation)
+    last_answer = connection.execute(last).scalar_one()
+    connection.execute(
+        update(ConversationRow)
+        .where(ConversationRow.identity == conversation)
+        .values(last_answer=last_answer, unanswered=ConversationRow.last_message > last_answer)
+    )

@@ -1,0 +1,39 @@
+"""The desk's database, opened: one file that only its owner reads, and the doors to its rows.
+
+Every change begins with `new_turn`, which takes SQLite's write lock at once: two changes never interleave.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, Engine
+
+from common.store.opening import open_engine
+from journalist_interface.desk import rows
+from journalist_interface.desk.answers import Answers
+from journalist_interface.desk.conversations import Conversations
+from journalist_interface.desk.envelopes import Envelopes
+
+
+@dataclass(frozen=True)
+class Cabinet:
+    """Rows of envelopes, conversations and answers, over one engine. Safe to share between threads."""
+
+    engine: Engine
+    envelopes: Envelopes
+    conversations: Conversations
+    answers: Answers
+
+    def rest(self) -> None:
+        """Close idle connections, so that none crosses a fork."""
+        self.engine.dispose()
+
+
+def open_cabinet(database: Path) -> Cabinet:
+    """The cabinet in a file, made if it is not there."""
+    # SQLite gives its own files beside it the mode of this one.
+    os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    engine = open_engine(URL.create("sqlite", database=os.fspath(database)).render_as_string())
+    rows.create(engine)
+    return Cabinet(engine, Envelopes(engine), Conversations(engine), Answers(engine))

@@ -1,0 +1,139 @@
+"""What a page shows of a conversation: opened from the sealed files when it is asked for, and kept nowhere.
+
+Everything that a reporter wrote is untrusted: it is cleaned of control characters here and isolated on the page.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+
+from common.report import Attachment, clean_text
+from journalist_interface.desk import reasons
+from journalist_interface.desk.answering import AnswerLost, read_answer
+from journalist_interface.desk.conversations import Place
+from journalist_interface.desk.handsealed import HandSealed, find_sealed_texts, may_be_sealed
+from journalist_interface.desk.opening import AT_ONCE, CannotOpen, open_envelope
+from journalist_interface.desk.references import message_reference
+from journalist_interface.desk.workplace import Desk, NotHere
+
+OPENED_AT_ONCE = 512 * 1024 * 1024  # bytes of sealed files that one page opens; what is beyond has a link
+
+
+@dataclass(frozen=True)
+class ShownFile:
+    """A file of a message. `number` counts from 1 in the order of the manifest."""
+
+    number: int
+    name: str = field(repr=False)
+    size: int
+    kind: str = field(repr=False)
+    sha256: str
+    may_be_sealed: bool
+
+
+@dataclass(frozen=True)
+class ShownMessage:
+    """A message of the reporter. `left_closed`: it is large, and is opened on a page of its own."""
+
+    id: str
+    day: date
+    first: bool
+    size: int
+    left_closed: bool = False
+    problem: str | None = None
+    text: str = field(default="", repr=False)
+    for_unit: str = ""
+    sealed_texts: tuple[HandSealed, ...] = field(default=(), repr=False)
+    files: tuple[ShownFile, ...] = field(default=(), repr=False)
+
+    @property
+    def reference(self) -> str:
+        """What people call it."""
+        return message_reference(self.id)
+
+
+@dataclass(frozen=True)
+class ShownAnswer:
+    """An answer of the unit."""
+
+    id: str
+    day: date
+    state: str
+    exported: date | None
+    problem: str | None = None
+    text: str = field(default="", repr=False)
+
+
+def show(desk: Desk, places: Sequence[Place]) -> list[ShownMessage | ShownAnswer]:
+    """What stands in these places, in their order. The newest message is opened whatever its size."""
+    sizes = {place.id: _size(desk, place) for place in places if not place.is_answer}
+    opened: set[str] = set()
+    room = OPENED_AT_ONCE
+    for place in reversed(places):
+        if not place.is_answer and (not opened or sizes[place.id] <= room):
+            opened.add(place.id)
+            room -= sizes[place.id]
+
+    def show_one(place: Place) -> ShownMessage | ShownAnswer:
+        if place.is_answer:
+            return _show_answer(desk, place)
+        if place.id in opened:
+            return show_message(desk, place.id)
+        return ShownMessage(place.id, place.day, place.kind == 0, sizes[place.id], left_closed=True)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(threads.map(show_one, places))
+
+
+def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
+    """One message, opened. Raises NotHere for one that is not here."""
+    row = desk.cabinet.envelopes.get(envelope_id)
+    if row is None:
+        raise NotHere("no such message")
+    try:
+        _, opened = open_envelope(desk, row.id, row.size)
+    except CannotOpen as error:
+        return ShownMessage(row.id, row.day, row.first, row.size, problem=reasons.SENTENCES[error.code])
+    text = clean_text(opened.report.text)
+    return ShownMessage(
+        id=row.id,
+        day=row.day,
+        first=row.first,
+        size=row.size,
+        text=text,
+        for_unit=clean_text(opened.report.unit),
+        sealed_texts=find_sealed_texts(desk.opener, text),
+        files=tuple(_shown_file(number, file) for number, file in enumerate(opened.files, 1)),
+    )
+
+
+def base_name(file: Attachment) -> str:
+    """A file's name without its folder: made by common.filename, so it has no path in it."""
+    return file.name.rpartition("/")[2]
+
+
+def _shown_file(number: int, file: Attachment) -> ShownFile:
+    return ShownFile(
+        number=number,
+        name=base_name(file),
+        size=file.size,
+        kind=clean_text(file.kind)[:100],
+        sha256=file.sha256,
+        may_be_sealed=may_be_sealed(file),
+    )
+
+
+def _size(desk: Desk, place: Place) -> int:
+    row = desk.cabinet.envelopes.get(place.id)
+    return 0 if row is None else row.size
+
+
+def _show_answer(desk: Desk, place: Place) -> ShownAnswer:
+    row = desk.cabinet.answers.get(place.id)
+    state, exported = (row.state, row.exported) if row else ("", None)
+    try:
+        text = read_answer(desk, place.id).text
+    except AnswerLost as error:
+        return ShownAnswer(place.id, place.day, state, exported, problem=str(error))
+    return ShownAnswer(place.id, place.day, state, exported, text=text)

@@ -1,0 +1,120 @@
+"""The desk's rows: what came, whether it opened, which belong together. Never text, a file's name or a key.
+
+Days, never times. What orders two things of one day is a `turn`, a number that rises with each import and each
+answer. `handling` can be added to and read: triggers refuse to change or delete a row of it.
+"""
+
+from datetime import date
+
+from sqlalchemy import BigInteger, Boolean, Date, Engine, Index, Integer, String, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+_WITHOUT_ROWID = {"sqlite_with_rowid": False}
+
+SEALED, OPENED, UNREADABLE = "sealed", "opened", "unreadable"  # states of an envelope
+WAITING, LEAVING, EXPORTED = "waiting", "leaving", "exported"  # states of an answer
+
+
+class Base(DeclarativeBase):
+    """All tables of the desk."""
+
+
+class EnvelopeRow(Base):
+    """A sealed report that this desk has. What is known of its inside came from opening it once."""
+
+    __tablename__ = "envelope"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))  # of the sealed file
+    size: Mapped[int] = mapped_column(BigInteger)
+    day: Mapped[date] = mapped_column(Date)  # sent; the bundle's, until it is opened
+    imported: Mapped[date] = mapped_column(Date)
+    turn: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(10), default=SEALED)
+    reason: Mapped[str | None] = mapped_column(String(20), default=None)  # a code: see reasons.py
+    conversation: Mapped[str | None] = mapped_column(String(32), default=None)
+    later: Mapped[int] = mapped_column(Integer, default=1)  # 0: the first message of its conversation
+    files: Mapped[int] = mapped_column(Integer, default=0)
+
+    __table_args__ = (
+        Index("ix_envelope_conversation", "conversation", "day", "turn", "later", "id"),
+        Index("ix_envelope_state", "state", "day", "id"),
+        _WITHOUT_ROWID,
+    )
+
+
+class ConversationRow(Base):
+    """The sum of a conversation's messages and answers, kept in step in the same transaction as they."""
+
+    __tablename__ = "conversation"
+    identity: Mapped[str] = mapped_column(String(32), primary_key=True)
+    first_day: Mapped[date] = mapped_column(Date)
+    last_day: Mapped[date] = mapped_column(Date)
+    messages: Mapped[int] = mapped_column(Integer)
+    files: Mapped[int] = mapped_column(Integer)
+    last_message: Mapped[int] = mapped_column(Integer)  # turns
+    last_answer: Mapped[int] = mapped_column(Integer, default=0)
+    unanswered: Mapped[bool] = mapped_column(Boolean)
+
+    __table_args__ = (
+        Index("ix_conversation_day", "last_day", "identity"),
+        Index("ix_conversation_unanswered", "unanswered", "last_day", "identity"),
+        _WITHOUT_ROWID,
+    )
+
+
+class AnswerRow(Base):
+    """An answer of this desk. Its words, and its sealed form for the reporter, lie in a file sealed to the unit."""
+
+    __tablename__ = "answer"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    conversation: Mapped[str] = mapped_column(String(32))
+    day: Mapped[date] = mapped_column(Date)
+    turn: Mapped[int] = mapped_column(Integer)
+    slots: Mapped[str] = mapped_column(String(16))  # three candidates, such as "7,91,200"
+    state: Mapped[str] = mapped_column(String(10), default=WAITING)
+    exported: Mapped[date | None] = mapped_column(Date, default=None)
+
+    __table_args__ = (
+        Index("ix_answer_conversation", "conversation", "day", "turn", "id"),
+        Index("ix_answer_state", "state", "turn", "id"),
+        _WITHOUT_ROWID,
+    )
+
+
+class HandlingRow(Base):
+    """What was done with an envelope, and the SHA-256 of what it was done to. Append-only."""
+
+    __tablename__ = "handling"
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    day: Mapped[date] = mapped_column(Date)
+    what: Mapped[str] = mapped_column(String(10))  # received, opened, saved
+    envelope: Mapped[str] = mapped_column(String(32), index=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+class TurnRow(Base):
+    """One row: the last turn that was given. Adding to it is the first statement of every change."""
+
+    __tablename__ = "turn"
+    only: Mapped[int] = mapped_column(Integer, primary_key=True)
+    last: Mapped[int] = mapped_column(Integer)
+
+
+_REFUSE = "BEGIN SELECT RAISE(ABORT, 'append-only'); END"
+_STANDING = (
+    f"CREATE TRIGGER IF NOT EXISTS handling_is_not_changed BEFORE UPDATE ON handling {_REFUSE}",
+    f"CREATE TRIGGER IF NOT EXISTS handling_is_not_deleted BEFORE DELETE ON handling {_REFUSE}",
+    'INSERT OR IGNORE INTO turn ("only", "last") VALUES (1, 0)',
+)
+
+
+def create(engine: Engine) -> None:
+    """Make what is not there yet; safe when two processes start at once."""
+    with engine.begin() as connection:
+        for table in Base.metadata.sorted_tables:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in sorted(table.indexes, key=lambda index: str(index.name)):
+                connection.execute(CreateIndex(index, if_not_exists=True))
+        for statement in _STANDING:
+            connection.execute(text(statement))

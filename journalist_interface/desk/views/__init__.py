@@ -1,0 +1,42 @@
+"""The desk's pages, a module for each noun."""
+
+from flask import Flask, g
+
+from journalist_interface.desk import phrases, references
+from journalist_interface.desk.views import (
+    about,
+    answers,
+    conversations,
+    entering,
+    messages,
+    stick,
+    unreadable,
+)
+from journalist_interface.desk.views.here import desk
+
+TAKES_ANSWERS = frozenset({"answers.edit", "answers.preview", "answers.seal"})  # their forms may be longer
+
+
+def register(app: Flask) -> None:
+    """Add all pages, and what their templates use, to an application."""
+    for module in (entering, conversations, messages, answers, unreadable, stick, about):
+        app.register_blueprint(module.pages)
+    app.jinja_env.filters |= {
+        "day": phrases.day,
+        "size": phrases.size,
+        "count": phrases.count,
+        "grouped": phrases.grouped,
+        "conversation_reference": references.conversation_reference,
+        "message_reference": references.message_reference,
+    }
+    app.context_processor(_on_every_page)
+
+
+def _on_every_page() -> dict[str, object]:
+    inside = "csrf" in g
+    return {
+        "inside": inside,
+        "csrf": g.csrf if inside else "",
+        "unit_id": desk().settings.unit if inside else "",
+        "to_export": desk().cabinet.answers.count_to_export() if inside else 0,
+    }

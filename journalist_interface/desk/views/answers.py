@@ -1,0 +1,90 @@
+"""Writing an answer: typed, looked at as the reporter will see it, sealed; taken back, or exported again."""
+
+import re
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from werkzeug import Response
+
+from common.reply import AnswerTooLong
+from common.report import clean_text
+from common.sealing import today
+from journalist_interface.desk import answering
+from journalist_interface.desk.conversations import Conversation
+from journalist_interface.desk.views.here import desk
+from journalist_interface.desk.workplace import NotHere
+
+pages = Blueprint("answers", __name__)
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@pages.post("/conversations/<identity>/answer")
+def edit(identity: str) -> str:
+    """The answer's form with the words typed so far."""
+    return render_template("answer.html", conversation=_conversation(identity), text=_text(), problem=None)
+
+
+@pages.post("/conversations/<identity>/answer/preview")
+def preview(identity: str) -> str:
+    """The answer as the reporter will see it, or what is wrong with it. Nothing is kept."""
+    conversation, text = _conversation(identity), _text()
+    if not text:
+        return _again(
+            conversation, text, "There are no words in the answer yet. Write them, then preview again."
+        )
+    _, unit = desk().settings.load_registry()
+    draft = answering.draft(unit, text, today())
+    if draft.too_long:
+        return _again(conversation, text, str(draft.too_long))
+    return render_template("preview.html", conversation=conversation, draft=draft, holder=unit.name)
+
+
+@pages.post("/conversations/<identity>/answer/seal")
+def seal(identity: str) -> str | Response:
+    """Seal the answer that was previewed. The same form twice is one answer."""
+    conversation, text = _conversation(identity), _text()
+    answer_id = request.form.get("answer", "")
+    if not text or not _ID.fullmatch(answer_id):
+        abort(400)
+    try:
+        answering.seal_answer(desk(), identity, answer_id, text)
+    except AnswerTooLong as error:
+        return _again(conversation, text, str(error))
+    return redirect(url_for("conversations.shown", identity=identity, _anchor=f"a-{answer_id}"), 303)
+
+
+@pages.post("/answers/<answer_id>/take-back")
+def take_back(answer_id: str) -> Response:
+    """Forget an answer that has not left the desk."""
+    answer = desk().cabinet.answers.get(answer_id)
+    if answer is None:
+        raise NotHere
+    answering.take_back(desk(), answer_id)
+    return redirect(url_for("conversations.shown", identity=answer.conversation), 303)
+
+
+@pages.post("/answers/<answer_id>/again")
+def again(answer_id: str) -> Response:
+    """Let an exported answer leave once more with the next export."""
+    answer = desk().cabinet.answers.get(answer_id)
+    if answer is None:
+        raise NotHere
+    desk().cabinet.answers.export_again(answer_id)
+    return redirect(
+        url_for("conversations.shown", identity=answer.conversation, _anchor=f"a-{answer_id}"), 303
+    )
+
+
+def _conversation(identity: str) -> Conversation:
+    conversation = desk().cabinet.conversations.get(identity)
+    if conversation is None:
+        raise NotHere
+    return conversation
+
+
+def _text() -> str:
+    return clean_text(request.form.get("text", "")).strip()
+
+
+def _again(conversation: Conversation, text: str, problem: str) -> str:
+    return render_template("answer.html", conversation=conversation, text=text, problem=problem)

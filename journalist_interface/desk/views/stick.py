@@ -1,0 +1,42 @@
+"""The stick, both ways: import and export."""
+
+from flask import Blueprint, render_template
+
+from journalist_interface.desk import exporting, importing
+from journalist_interface.desk.exporting import Exported
+from journalist_interface.desk.importing import Imported
+from journalist_interface.desk.views.here import desk
+
+pages = Blueprint("stick", __name__)
+
+
+@pages.get("/import")
+def to_import() -> str:
+    """What is on the stick, and the button that takes it."""
+    return _import_page(None)
+
+
+@pages.post("/import")
+def import_() -> str:
+    """Take what is on the stick, and say what happened in numbers."""
+    return _import_page(importing.import_all(desk()))
+
+
+@pages.get("/export")
+def to_export() -> str:
+    """How many answers wait, and the button that writes them to the stick."""
+    return _export_page(None)
+
+
+@pages.post("/export")
+def export() -> str:
+    """Write the answers that wait to the stick."""
+    return _export_page(exporting.export_waiting(desk()))
+
+
+def _import_page(done: Imported | None) -> str:
+    return render_template("import.html", done=done, bundles=importing.waiting_on(desk().settings.stick))
+
+
+def _export_page(done: Exported | None) -> str:
+    return render_template("export.html", done=done, stick_is_there=desk().settings.stick.is_dir())

@@ -1,0 +1,122 @@
+"""What a seized disk shows: no hours, no row numbers; and nothing to others on the machine."""
+
+import os
+import re
+import sqlite3
+from datetime import timedelta
+
+from sqlalchemy import event, text
+
+from common.sealing import today
+from common.store.models import Base
+
+
+def test_files_and_folders_are_the_owners_alone(store, put, folder):
+    put()
+    store.blobs.enter().leave()
+    for path in (folder / "blobs").rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    assert (folder / "blobs").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_blob_has_the_time_of_midnight(store, put, blob_files):
+    put(day=today() - timedelta(days=3))
+    put()
+    for path in blob_files():
+        status = path.stat()
+        assert status.st_mtime % 86400 == 0
+        assert status.st_atime % 86400 == 0
+
+
+def test_every_connection_overwrites_what_it_deletes_and_keeps_to_memory(store):
+    connections = [store.engine.connect() for _ in range(12)]  # more than the pool keeps
+    for connection in connections:
+        settings = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "secure_delete", "temp_store", "foreign_keys")
+        }
+        assert settings == {
+            "journal_mode": "wal",
+            "synchronous": 2,
+            "secure_delete": 1,
+            "temp_store": 2,
+            "foreign_keys": 1,
+        }
+    for connection in connections:
+        connection.close()
+
+
+def test_no_table_numbers_its_rows(store):
+    with store.engine.connect() as connection:
+        tables = connection.execute(
+            text("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name != 'alembic_version'")
+        ).all()
+    assert {name for name, _ in tables} == set(Base.metadata.tables)
+    assert all(sql.rstrip().endswith("WITHOUT ROWID") for _, sql in tables)
+
+
+def test_identities_are_random_and_rows_come_in_their_order(store, put, folder):
+    put_in_order = [put() for _ in range(60)]
+    with sqlite3.connect(folder / "candour.sqlite") as connection:
+        read = [row[0] for row in connection.execute("SELECT receipt_tag FROM envelope")]
+        ids = [row[0] for row in connection.execute("SELECT id FROM envelope")]
+    connection.close()
+    assert sorted(read) == sorted(put_in_order)
+    assert read != put_in_order
+    assert ids == sorted(ids)
+    assert all(re.fullmatch("[0-9a-f]{32}", identity) for identity in ids)
+    assert len({identity[:2] for identity in ids}) > 20
+
+
+def test_no_column_is_finer_than_a_day_or_names_a_person():
+    columns = {
+        name: {column.name: str(column.type) for column in table.columns}
+        for name, table in Base.metadata.tables.items()
+    }
+    assert columns == {
+        "envelope": {
+            "id": "VARCHAR(32)",
+            "receipt_tag": "BLOB",
+            "unit": "VARCHAR(64)",
+            "day": "DATE",
+            "padded_size": "BIGINT",
+            "collected_day": "DATE",
+        },
+        "reply": {"tag": "BLOB", "ciphertext": "BLOB", "day": "DATE", "expires": "DATE"},
+    }
+
+
+def test_what_is_deleted_is_not_in_the_database_file_any_more(store, put, folder):
+    tag, reply = os.urandom(16), os.urandom(9328)
+    put(tag)
+    store.post_reply([b"r" * 16], reply, today())
+    checkpoint(store)
+    assert tag in (folder / "candour.sqlite").read_bytes()
+    assert reply[-64:] in (folder / "candour.sqlite").read_bytes()
+    store.withdraw(tag)
+    store.delete_reply(b"r" * 16)
+    checkpoint(store)
+    assert tag not in (folder / "candour.sqlite").read_bytes()
+    assert reply[-64:] not in (folder / "candour.sqlite").read_bytes()
+
+
+def checkpoint(store):
+    with store.engine.connect() as connection:
+        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+
+def test_a_visit_writes_nothing(store, put, folder):
+    tag = put()
+    written = []
+
+    @event.listens_for(store.engine, "before_cursor_execute")
+    def _note(connection, cursor, statement, *_):
+        if not statement.startswith("SELECT"):
+            written.append(statement)
+
+    before = (folder / "candour.sqlite-wal").stat().st_size
+    store.mailbox([tag], [tag])
+    store.was_received(tag)
+    store.waiting("u")
+    assert written == []
+    assert (folder / "candour.sqlite-wal").stat().st_size == before

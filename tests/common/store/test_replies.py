@@ -1,0 +1,90 @@
+"""Reply slots: each takes one ciphertext, the same ciphertext is kept once, and asking tells nothing."""
+
+import os
+import threading
+
+import pytest
+from sqlalchemy import event
+
+from common.sealing import today
+from common.store.repository import NoFreeSlot
+
+SLOTS = [bytes([n]) * 16 for n in range(1, 256)]
+
+
+def test_a_reply_takes_the_first_free_candidate(store):
+    store.post_reply(SLOTS[:3], b"one", today())
+    store.post_reply(SLOTS[:3], b"two", today())
+    store.post_reply([SLOTS[1], SLOTS[5], SLOTS[0]], b"three", today())
+    assert store.mailbox([], SLOTS).replies == {SLOTS[0]: b"one", SLOTS[1]: b"two", SLOTS[5]: b"three"}
+
+
+def test_the_same_reply_twice_is_kept_once(store):
+    for _ in range(3):
+        store.post_reply(SLOTS[:3], b"one", today())
+    assert store.mailbox([], SLOTS).replies == {SLOTS[0]: b"one"}
+
+
+def test_full_candidates_are_said_to_be_full_and_nothing_is_overwritten(store):
+    for content in (b"one", b"two", b"three"):
+        store.post_reply(SLOTS[:3], content, today())
+    with pytest.raises(NoFreeSlot):
+        store.post_reply(SLOTS[:3], b"four", today())
+    with pytest.raises(NoFreeSlot):
+        store.post_reply([], b"four", today())
+    assert set(store.mailbox([], SLOTS).replies.values()) == {b"one", b"two", b"three"}
+
+
+def test_couriers_at_once_never_share_a_slot_and_lose_nothing(store, another_process):
+    """Every reply is posted by both processes at once, all with overlapping candidates."""
+    start = threading.Barrier(16)
+    full = []
+
+    def post(number):
+        target = (store, another_process)[number % 2]
+        content = b"%d" % (number // 2)
+        start.wait(30)
+        try:
+            target.post_reply(SLOTS[:10], content, today())
+        except NoFreeSlot:
+            full.append(content)
+
+    threads = [threading.Thread(target=post, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    kept = store.mailbox([], SLOTS).replies
+    assert full == []
+    assert sorted(kept.values()) == [b"%d" % n for n in range(8)]
+
+
+def test_a_deleted_reply_is_gone_and_its_slot_free(store):
+    store.post_reply(SLOTS[:3], b"one", today())
+    store.delete_reply(SLOTS[0])
+    store.delete_reply(SLOTS[0])
+    assert store.mailbox([], SLOTS).replies == {}
+    store.post_reply(SLOTS[:1], b"two", today())
+
+
+def test_asking_for_a_mailbox_is_two_queries_whatever_there_is(store, put):
+    statements = []
+
+    @event.listens_for(store.engine, "before_cursor_execute")
+    def _note(connection, cursor, statement, parameters, context, executemany):
+        statements.append((statement, len(parameters)))
+
+    asked = [os.urandom(16) for _ in range(256)]
+    store.mailbox(asked, asked)
+    empty = list(statements)
+    for tag in asked[:40]:
+        put(tag, header=tag)
+    statements.clear()
+    assert len(store.mailbox(asked, asked).replies) == 40
+    assert statements == empty
+    assert len(statements) == 2
+
+
+def test_what_was_found_does_not_print(store, put):
+    put(b"t" * 16, header=b"h" * 16)
+    assert "tttt" not in repr(store.mailbox([b"t" * 16], [b"h" * 16]))

@@ -1,0 +1,134 @@
+"""The sweep: takes what is past its time or left over, and never what a living writer is about to keep."""
+
+import os
+import threading
+from datetime import timedelta
+
+import pytest
+
+from common.sealing import today
+from common.store.repository import KEEP_COLLECTED, KEEP_REPLIES, SealedReply
+
+DAY = timedelta(days=1)
+TAG = b"t" * 16
+
+
+def collected(store, put, tag=TAG):
+    put(tag)
+    store.acknowledge("u", store.waiting("u")[0].id, today())
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_collected_message_is_deleted_after_its_grace(store, put, blob_files, alone):
+    collected(store, put)
+    put(b"w" * 16)
+    store.sweep(today() + KEEP_COLLECTED, alone=alone)
+    assert store.was_received(TAG)
+    assert len(blob_files()) == 2
+    store.sweep(today() + KEEP_COLLECTED + DAY, alone=alone)
+    assert not store.was_received(TAG)
+    assert store.was_received(b"w" * 16)  # not collected: kept however old
+    assert len(blob_files()) == 1
+
+
+def test_a_message_that_nobody_collects_is_kept(store, put, blob_files):
+    put(TAG)
+    store.sweep(today() + 4000 * DAY, alone=True)
+    assert store.was_received(TAG)
+    assert len(blob_files()) == 1
+
+
+def test_a_reply_is_deleted_after_its_last_day(store):
+    store.post_reply([b"r" * 16], b"one", today())
+    store.sweep(today() + KEEP_REPLIES, alone=True)
+    assert len(store.mailbox([], [b"r" * 16]).replies) == 1
+    store.sweep(today() + KEEP_REPLIES + DAY, alone=True)
+    assert store.mailbox([], [b"r" * 16]).replies == {}
+
+
+def orphan(store, day):
+    """A blob without a row, as a crash leaves it."""
+    with store.blobs.pending() as blob:
+        blob.path.write_bytes(b"x")
+        store.blobs.publish(blob, day)
+    return store.blobs.path(blob.id)
+
+
+def test_alone_it_takes_every_orphan_and_what_was_being_written(store, put, blob_files, folder):
+    put(TAG)
+    kept = blob_files()
+    for day in (today() + DAY, today(), today() - 400 * DAY):
+        orphan(store, day)
+    (folder / "blobs" / "staging" / ("0" * 32)).write_bytes(b"half")
+    store.sweep(today(), alone=True)
+    assert blob_files() == kept
+
+
+def test_beside_others_it_takes_only_orphans_that_nobody_can_be_writing(store, folder):
+    young = [orphan(store, today() - n * DAY) for n in (0, 1)]
+    old = [orphan(store, today() - n * DAY) for n in (2, 3)]
+    staged = folder / "blobs" / "staging" / ("0" * 32)
+    staged.write_bytes(b"half")
+    store.sweep(today(), alone=False)
+    assert [path.exists() for path in young] == [True, True]
+    assert [path.exists() for path in old] == [False, False]
+    assert staged.exists()
+
+
+def test_a_foreign_file_is_left_alone(store, folder):
+    stranger = folder / "blobs" / "00" / "README"
+    stranger.write_bytes(b"x")
+    os.utime(stranger, (0, 0))
+    store.sweep(today(), alone=True)
+    assert stranger.exists()
+
+
+def test_the_first_is_alone_and_a_second_waits_until_it_shares(store, another_process):
+    first = store.blobs.enter()
+    assert first.alone
+    entered = threading.Event()
+    second = []
+
+    def enter():
+        second.append(another_process.blobs.enter())
+        entered.set()
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    assert not entered.wait(0.2)
+    first.share()
+    assert not first.alone
+    assert entered.wait(30)
+    thread.join()
+    assert not second[0].alone
+    first.leave()
+    third = another_process.blobs.enter()
+    assert not third.alone  # the second is still there
+    third.leave()
+    second[0].leave()
+    last = store.blobs.enter()
+    assert last.alone
+    last.leave()
+
+
+def test_a_server_that_starts_beside_a_writer_does_not_take_its_blob(store, another_process, put):
+    """The writer has published its blob and not yet committed its row, even over midnight."""
+    writer = store.blobs.enter()
+    writer.share()
+    with store.blobs.pending() as blob:
+        blob.path.write_bytes(b"x")
+        real = store.blobs.publish
+
+        def publish_then_others_start(pending, day):
+            size = real(pending, day)
+            starter = another_process.blobs.enter()
+            for now in (today(), today() + DAY):
+                another_process.sweep(now, alone=starter.alone)
+            starter.leave()
+            return size
+
+        store.blobs.publish = publish_then_others_start
+        header = SealedReply(b"h" * 16, b"x")
+        store.accept(blob, receipt_tag=TAG, unit="u", day=today(), header=header)
+    assert store.sealed_file("u", store.waiting("u")[0].id).read_bytes() == b"x"
+    writer.leave()

@@ -1,0 +1,128 @@
+"""A server's settings: read whole, or refused with the file and what to do, and never the pepper."""
+
+from pathlib import Path
+
+import pytest
+
+from common.config import BadConfiguration, Limits, read_server_config
+from common.units import RegistryRefused
+
+PEPPER = bytes(range(32))
+
+
+@pytest.fixture
+def file(server_config):
+    return server_config().registry.parent / "server.toml"
+
+
+def with_line(file, key, value):
+    """The settings with one line replaced; None takes it out."""
+    lines = [line for line in file.read_text().splitlines() if not line.startswith(f"{key} =")]
+    if value is not None:
+        lines.insert(0, f"{key} = {value}")
+    file.write_text("\n".join(lines))
+    return file
+
+
+def refused(file, match):
+    with pytest.raises(BadConfiguration, match=match) as refusal:
+        read_server_config(file)
+    error: BaseException | None = refusal.value
+    shown = ""
+    while error is not None:
+        shown += str(error) + repr(error)
+        error = error.__cause__
+    assert str(file.parent) in str(refusal.value)
+    assert str(refusal.value).endswith(".")
+    assert not any(str(pepper) in shown for pepper in (PEPPER, PEPPER[:8], PEPPER.hex()))
+    return shown
+
+
+def test_settings_are_read_and_paths_are_beside_the_file(server_config, registry):
+    config = server_config(max_files=3)
+    folder = config.registry.parent
+    assert config.limits == Limits(max_files=3)
+    assert config.service_name == "Candour"
+    assert config.blobs == folder / "blobs"
+    assert config.run == folder / "run"
+    assert config.database == f"sqlite:///{folder}/candour.sqlite"
+    assert config.pepper.reveal() == PEPPER
+    assert config.load_registry() == registry
+
+
+def test_settings_print_without_the_pepper(server_config):
+    shown = repr(server_config())
+    assert "pepper" not in shown
+    assert repr(PEPPER)[2:20] not in shown
+
+
+def test_a_missing_file_and_one_that_is_not_toml_are_refused(tmp_path, file):
+    refused(tmp_path / "server.toml", "is missing or is not TOML")
+    for content in (b"=", b"\xff\xfe", b"a = 1\na = 2"):
+        file.write_bytes(content)
+        refused(file, "is missing or is not TOML")
+
+
+@pytest.mark.parametrize("key", ["database", "blobs", "registry", "registry_root", "pepper"])
+@pytest.mark.parametrize("value", [None, '""', "3", "[]"])
+def test_a_setting_that_is_not_there_is_named(file, key, value):
+    refused(with_line(file, key, value), f"must say what `{key}` is")
+
+
+@pytest.mark.parametrize("length", [0, 31, 33, 64])
+def test_a_pepper_of_the_wrong_length_is_refused_and_not_shown(file, length):
+    (file.parent / "pepper").write_bytes((PEPPER * 2)[:length])
+    refused(file, "pepper .* must be 32 bytes")
+
+
+@pytest.mark.parametrize("name", ["pepper", "registry-root.pub"])
+def test_a_file_that_is_not_there_is_named(file, name):
+    (file.parent / name).unlink()
+    refused(file, f"{name} cannot be read")
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"00" * 31, b"00" * 33, b"\xff" * 64])
+def test_a_root_key_that_is_none_is_refused(file, content):
+    (file.parent / "registry-root.pub").write_bytes(content)
+    refused(file, "64 hex digits")
+
+
+@pytest.mark.parametrize(
+    "line", ["max_files = -1", 'max_files = "3"', "max_files = 1.5", "max_files = true", "max_file = 3"]
+)
+def test_a_limit_that_is_none_is_refused(file, line):
+    file.write_text(file.read_text() + line + "\n")
+    refused(file, r"\[limits\] in .*server.toml (may hold only|holds whole numbers only)")
+
+
+def test_limits_that_are_no_table_are_refused(file):
+    file.write_text(file.read_text().replace("[limits]", "limits = 3"))
+    refused(file, r"\[limits\]")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "", "://", "postgresql://me:hunter2@host:port/x"])
+def test_a_database_that_is_no_url_is_refused_without_its_password(file, url):
+    shown = refused(with_line(file, "database", f'"{url}"'), "database")
+    assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("sqlite:////srv/x.sqlite", "sqlite:////srv/x.sqlite"),
+        ("postgresql://me:a%40b@db/candour", "postgresql://me:a%40b@db/candour"),
+    ],
+)
+def test_a_database_elsewhere_stays_where_it_is(file, url, kept):
+    assert read_server_config(with_line(file, "database", f'"{url}"')).database == kept
+
+
+def test_a_registry_that_is_not_there_or_altered_is_refused_when_asked_for(server_config):
+    config = server_config()
+    config.registry.write_bytes(config.registry.read_bytes().replace(b"Test", b"Fest", 1))
+    with pytest.raises(RegistryRefused, match="signature"):
+        config.load_registry()
+    config.registry.unlink()
+    with pytest.raises(RegistryRefused, match="not there"):
+        config.load_registry()
+    assert isinstance(config.registry, Path)

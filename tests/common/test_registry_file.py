@@ -1,0 +1,79 @@
+"""The registry on disk: a new one is taken at once, a broken one closes the door."""
+
+import os
+import threading
+from dataclasses import replace
+
+import pytest
+
+from common.registry_file import RegistryFile
+from common.units import RegistryRefused
+from keys.registry import sign_registry
+
+
+@pytest.fixture
+def file(tmp_path, registry_bytes):
+    path = tmp_path / "registry.json"
+    path.write_bytes(registry_bytes)
+    return path
+
+
+@pytest.fixture
+def watched(file, root_key):
+    return RegistryFile(file, root_key.public)
+
+
+def put(file, content):
+    """Put a new file in place as an operator would: written aside, then renamed."""
+    part = file.with_suffix(".part")
+    part.write_bytes(content)
+    part.rename(file)
+
+
+def test_it_is_read_once_while_nothing_changes(watched, registry):
+    assert watched.current() == registry
+    assert watched.current() is watched.current()
+
+
+def test_a_new_one_is_taken_at_once(watched, file, registry, root_key):
+    watched.current()
+    newer = replace(registry, version=2, units=registry.units[:1])
+    put(file, sign_registry(newer, root_key.file))
+    assert watched.current() == newer
+
+
+def test_a_new_one_of_the_same_size_and_time_is_taken_too(watched, file, registry, root_key):
+    before = file.stat()
+    assert watched.current().version == 1
+    put(file, sign_registry(replace(registry, version=2), root_key.file))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+    assert watched.current().version == 2
+
+
+@pytest.mark.parametrize("broken", [b"", b"junk", "cut", "flipped", None])
+def test_a_broken_one_closes_the_door_until_it_is_mended(watched, file, registry, registry_bytes, broken):
+    watched.current()
+    if broken is None:
+        file.unlink()
+    elif broken == "cut":
+        put(file, registry_bytes[:-1])
+    elif broken == "flipped":
+        put(file, registry_bytes.replace(b"Test", b"Fest", 1))
+    else:
+        put(file, broken)
+    for _ in range(3):
+        with pytest.raises(RegistryRefused):
+            watched.current()
+    put(file, registry_bytes)
+    assert watched.current() == registry
+
+
+def test_many_threads_get_one_registry(watched, registry):
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(watched.current())) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert got == [registry] * 20

@@ -1,0 +1,147 @@
+"""What tests of every room share: real keys, made once by the real ceremonies, and a server's settings.
+
+Folders with a GnuPG home have short paths, because the agent's socket must fit into 107 characters.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from common.config import ServerConfig, read_server_config
+from common.sealing import gpg_environment, today
+from common.units import Force, Registry, Unit
+from keys.courier import new_courier
+from keys.registry import sign_registry
+from keys.root import new_root
+from keys.unit import GNUPG_HOME, new_unit
+
+hypothesis.settings.register_profile("candour", deadline=None)  # a slow machine is no failure
+hypothesis.settings.load_profile("candour")
+
+
+@dataclass(frozen=True)
+class UnitKeys:
+    """A unit with its private side: `folder` holds gnupg/, reply.key.gpg and certificate.asc."""
+
+    folder: Path
+    unit: Unit
+    courier_key_file: Path
+    courier_key_id: str
+
+
+@dataclass(frozen=True)
+class RootKey:
+    """The registry's root key: the file of its private half, and the public one."""
+
+    file: Path
+    public: bytes
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_home_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing a test does can touch the home folder of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HOME", "GNUPGHOME"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        yield
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Callable[[], Path]]:
+    """Makes temporary folders of short path; ends the gpg-agents of the homes in them."""
+    made: list[tempfile.TemporaryDirectory[str]] = []
+
+    def make() -> Path:
+        made.append(tempfile.TemporaryDirectory(prefix="cd-"))
+        return Path(made[-1].name)
+
+    yield make
+    for folder in made:
+        for home in Path(folder.name).rglob(GNUPG_HOME):
+            subprocess.run(
+                ["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], env=gpg_environment(), check=False
+            )
+        folder.cleanup()
+
+
+def _made_unit(folder: Path, unit_id: str, name: str, force: Force) -> UnitKeys:
+    made = new_unit(folder, unit_id, name, passphrase=None)
+    courier_key_file = folder / "courier.key"
+    courier = new_courier(courier_key_file)
+    unit = Unit(
+        id=unit_id,
+        name=name,
+        forces=(force,),
+        certificate=made.certificate,
+        fingerprint=made.fingerprint,
+        reply_key=made.reply_public_key,
+        couriers={courier.key_id: courier.public_key},
+    )
+    return UnitKeys(folder, unit, courier_key_file, courier.key_id)
+
+
+@pytest.fixture(scope="session")
+def unit_keys(short_folder: Callable[[], Path]) -> UnitKeys:
+    return _made_unit(
+        short_folder(), "test-unit", "Test Anti-Corruption Unit", Force("test-force", "Test Police")
+    )
+
+
+@pytest.fixture(scope="session")
+def other_unit_keys(short_folder: Callable[[], Path]) -> UnitKeys:
+    return _made_unit(
+        short_folder(), "other-unit", "Other Anti-Corruption Unit", Force("other-force", "Other Police")
+    )
+
+
+@pytest.fixture(scope="session")
+def root_key(tmp_path_factory: pytest.TempPathFactory) -> RootKey:
+    file = tmp_path_factory.mktemp("root") / "registry-root.key"
+    return RootKey(file, new_root(file))
+
+
+@pytest.fixture(scope="session")
+def registry(unit_keys: UnitKeys, other_unit_keys: UnitKeys) -> Registry:
+    return Registry(
+        version=1,
+        issued=today(),
+        expires=today() + timedelta(days=365),
+        units=(unit_keys.unit, other_unit_keys.unit),
+    )
+
+
+@pytest.fixture(scope="session")
+def registry_bytes(registry: Registry, root_key: RootKey) -> bytes:
+    return sign_registry(registry, root_key.file)
+
+
+@pytest.fixture
+def server_config(
+    registry_bytes: bytes, root_key: RootKey, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., ServerConfig]:
+    """Makes the settings of a fresh server; keywords go into [limits]. Its folder is `.registry.parent`."""
+
+    def make(**limits: int) -> ServerConfig:
+        folder = tmp_path_factory.mktemp("server")
+        (folder / "registry.json").write_bytes(registry_bytes)
+        (folder / "registry-root.pub").write_text(root_key.public.hex())
+        (folder / "pepper").write_bytes(bytes(range(32)))
+        lines = [
+            'registry = "registry.json"',
+            'registry_root = "registry-root.pub"',
+            'pepper = "pepper"',
+            'database = "sqlite:///candour.sqlite"',
+            'blobs = "blobs"',
+            "[limits]",
+            *(f"{name} = {value}" for name, value in limits.items()),
+        ]
+        (folder / "server.toml").write_text("\n".join(lines) + "\n")
+        return read_server_config(folder / "server.toml")
+
+    return make

@@ -1,0 +1,126 @@
+"""Killed with SIGKILL at every step in turn: nothing is half done, and doing it again brings it to its end."""
+
+import itertools
+import secrets
+import shutil
+
+from common import bundle, outgoing
+from journalist_interface.desk import answering, saving
+from journalist_interface.desk.app import create_app
+from journalist_interface.desk.exporting import export_waiting
+from journalist_interface.desk.importing import import_all
+
+
+def fresh(world, number):
+    """A copy of the world as it is, with a stick of its own."""
+    base = world.folder.parent / f"copy-{number}"
+    base.mkdir()
+    shutil.copytree(world.folder, base / "desk")
+    shutil.copytree(world.stick, base / "stick")
+    return type(world)(base / "desk", world.house, world.sealer)
+
+
+def killed_at_each_step(world, kill_at, work):
+    """Worlds in which the work was cut short, one for each of its steps; the last one saw it done."""
+    for at in itertools.count(1):
+        copy = fresh(world, at)
+        step = kill_at(at, lambda copy=copy: work(copy), copy.folder.parent)
+        yield copy
+        shutil.rmtree(copy.folder.parent, ignore_errors=True)  # connections may be closed meanwhile
+        if step is None:
+            assert at > 5  # it was cut short more than a few times
+            return
+
+
+def envelope_ids(desk):
+    with desk.cabinet.engine.connect() as connection:
+        return set(connection.exec_driver_sql("SELECT id FROM envelope").scalars())
+
+
+def test_an_import_that_is_killed_leaves_all_or_none_and_is_brought_to_its_end(world, kill_at):
+    reporter = world.reporter()
+    sealed = [world.seal(reporter, f"part {number}", first=number == 0) for number in range(2)]
+    world.bundle(*sealed)
+    all_ids = {file.name for file in sealed}
+
+    for copy in killed_at_each_step(world, kill_at, lambda copy: import_all(copy.desk())):
+        desk = copy.desk()
+        assert envelope_ids(desk) in (set(), all_ids)
+        for file in sealed:
+            if file.name in envelope_ids(desk):
+                assert desk.files.envelope(file.name).read_bytes() == file.read_bytes()
+        import_all(desk)
+        assert envelope_ids(desk) == all_ids
+        assert list(desk.files.staging.iterdir()) == []
+        [found] = desk.cabinet.conversations.page()
+        assert (found.identity, found.messages) == (reporter.identity, 2)
+        for file in sealed:
+            assert desk.files.envelope(file.name).read_bytes() == file.read_bytes()
+            assert [line.what for line in desk.cabinet.envelopes.handled([file.name])] == [
+                "received",
+                "opened",
+            ]
+
+
+def test_an_export_that_is_killed_loses_no_answer_and_delivers_none_as_another(world, kill_at):
+    reporter = world.reporter()
+    world.bundle(world.seal(reporter))
+    desk = world.desk()
+    import_all(desk)
+    for _ in range(2):
+        answering.seal_answer(desk, reporter.identity, secrets.token_hex(16), "Thank you.")
+    documents = {
+        answering.read_answer(desk, answer.id).outgoing for answer in desk.cabinet.answers.to_export(9)
+    }
+    desk.cabinet.rest()
+
+    for copy in killed_at_each_step(world, kill_at, lambda copy: export_waiting(copy.desk())):
+        desk = copy.desk()
+        for answer in desk.cabinet.answers.to_export(9):
+            if list(bundle.found(copy.stick, "replies")):
+                assert not answering.take_back(desk, answer.id)  # it is on the stick
+        export_waiting(desk)
+        assert desk.cabinet.answers.count_to_export() == 0
+        delivered = set()
+        for folder in bundle.found(copy.stick, "replies"):
+            read = bundle.read_manifest(folder, "replies", "demo-unit", (world.house.unit.reply_public_key,))
+            delivered |= {bundle.read_item(read, item, outgoing.MOST_BYTES) for item in read.items}
+        assert delivered == documents
+        assert list(copy.stick.glob(".partial-replies-*")) == []
+
+
+def test_an_answer_whose_sealing_is_killed_is_whole_or_not_there(world, kill_at):
+    reporter = world.reporter()
+    world.bundle(world.seal(reporter))
+    import_all(world.desk())
+    answer_id = secrets.token_hex(16)
+
+    def work(copy):
+        answering.seal_answer(copy.desk(), reporter.identity, answer_id, "Thank you.")
+
+    for copy in killed_at_each_step(world, kill_at, work):
+        desk = copy.desk()
+        if desk.cabinet.answers.get(answer_id):
+            assert answering.read_answer(desk, answer_id).text == "Thank you."
+        work(copy)
+        assert answering.read_answer(desk, answer_id).text == "Thank you."
+        assert desk.cabinet.answers.count_to_export() == 1
+
+
+def test_a_file_whose_saving_is_killed_is_whole_or_not_there(world, kill_at):
+    content = secrets.token_bytes(300_000)
+    sealed = world.seal(world.reporter(), "x", [("photo.jpg", [content])])
+    world.bundle(sealed)
+    import_all(world.desk())
+
+    def work(copy):
+        desk = copy.desk()
+        saving.save(desk, desk.cabinet.envelopes.get(sealed.name), 1)
+
+    for copy in killed_at_each_step(world, kill_at, work):
+        create_app(copy.settings, 8083)
+        saved = [path for path in (copy.folder / "saved").rglob("*") if path.is_file()]
+        assert all(path.read_bytes() == content for path in saved)
+        work(copy)
+        [path] = [path for path in (copy.folder / "saved").rglob("*") if path.is_file()]
+        assert path.read_bytes() == content

@@ -1,0 +1,58 @@
+"""A large file goes through the desk in constant memory: imported, read and saved."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+MEGABYTE = bytes(range(256)) * 4096
+SMALL, LARGE = 40, 300  # megabytes; the small one fills what is kept of a stream already
+
+_WORK = """
+import sys
+from pathlib import Path
+from journalist_interface.desk import saving
+from journalist_interface.desk.app import create_app
+from journalist_interface.desk.importing import import_all
+from journalist_interface.desk.reading import show_message
+
+app = create_app(sys.argv[1], 8083)
+desk = app.extensions["desk"]
+
+def peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+before = peak()
+assert import_all(desk).looked.opened == 1
+message = show_message(desk, sys.argv[2])
+saved = saving.save(desk, desk.cabinet.envelopes.get(sys.argv[2]), 1)
+print(peak() - before, saved.file.sha256, saved.path)
+"""
+
+
+def peak_growth(world, megabytes):
+    """How much (kB) the desk's memory grew at its peak while a file went through it."""
+    sealed = world.seal(world.reporter(), "x", [("film.mp4", (MEGABYTE for _ in range(megabytes)))])
+    world.bundle(sealed)
+    name = sealed.name
+    sealed.unlink()
+    done = subprocess.run(
+        [sys.executable, "-c", _WORK, str(world.settings), name],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    grown, digest, path = done.stdout.split()
+    expected = hashlib.sha256()
+    for _ in range(megabytes):
+        expected.update(MEGABYTE)
+    assert digest == expected.hexdigest()
+    with Path(path).open("rb") as stream:
+        assert hashlib.file_digest(stream, "sha256").hexdigest() == digest
+    return int(grown)
+
+
+def test_a_file_of_300_megabytes_takes_no_more_memory_than_one_of_40(world):
+    assert peak_growth(world, LARGE) < peak_growth(world, SMALL) + 24 * 1024

@@ -1,0 +1,196 @@
+"""The first look: what the desk learns of an envelope, and what stays listed as unreadable."""
+
+import secrets
+import shutil
+import subprocess
+import zipfile
+from datetime import timedelta
+from io import BytesIO
+
+import pytest
+
+from common import envelope
+from common.report import Report
+from common.sealing import private_home, today
+from journalist_interface.desk import reasons
+from journalist_interface.desk.importing import import_all
+from journalist_interface.desk.opening import look_again
+
+
+def raw(world, content):
+    file = world.folder.parent / secrets.token_hex(16)
+    file.write_bytes(content)
+    return file
+
+
+def archive(entries, compression=zipfile.ZIP_STORED):
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", compression) as made:
+        for name, content in entries:
+            made.writestr(name, content)
+    return out.getvalue()
+
+
+def report_bytes(world, files=()):
+    report = Report("x", "demo-unit", today(), True, world.reporter().conversation)
+    parts = [envelope.FilePart(name, iter(chunks)) for name, chunks in files]
+    return b"".join(envelope.write(parts, lambda: report))
+
+
+def bomb(world):
+    """A report whose padding is deflated: small to carry, and larger than it looks."""
+    with zipfile.ZipFile(BytesIO(report_bytes(world))) as whole:
+        parts = [(entry.filename, whole.read(entry)) for entry in whole.infolist()]
+    return archive(parts, zipfile.ZIP_DEFLATED)
+
+
+def bad_local_name(world):
+    """A report whose small part carries, at its own place, a name that is not UTF-8."""
+    content = bytearray(report_bytes(world))
+    place = content.rindex(b"report.json", 0, content.rindex(b"manifest.json"))
+    place = content.index(b"PK\x03\x04", content.index(b"report.txt")) + 30
+    content[place : place + 2] = b"\xff\xfe"
+    return bytes(content)
+
+
+def two_of_a_name(world):
+    with pytest.warns(UserWarning, match="Duplicate"):
+        return archive([("report.json", b"{}"), ("report.json", b"{}"), ("manifest.json", b"{}")])
+
+
+def compressed_by_gpg(world):
+    """A hundred megabytes of zeros in a gpg message of a few kilobytes."""
+    certificate = world.folder.parent / "c.asc"
+    certificate.write_text(world.house.unit.certificate)
+    home = private_home(world.folder.parent / "gh")
+    made = subprocess.run(
+        ["gpg", "--homedir", str(home), "--batch", "-z", "9", "-e", "--recipient-file", str(certificate)],
+        input=bytes(100 * 1024 * 1024),
+        capture_output=True,
+        check=True,
+    )
+    assert len(made.stdout) < 1024 * 1024
+    return raw(world, made.stdout)
+
+
+UNREADABLE = {
+    "not a gpg message": (lambda world: raw(world, b"just words" * 1000), reasons.NOT_SEALED),
+    "empty": (lambda world: raw(world, b""), reasons.NOT_SEALED),
+    "sealed to another": (
+        lambda world: world.seal_bytes([report_bytes(world)], world.house.other.certificate),
+        reasons.NO_KEY,
+    ),
+    "no archive": (lambda world: world.seal_bytes([b"hello" * 5000]), reasons.NOT_A_REPORT),
+    "an archive that is none of ours": (
+        lambda world: world.seal_bytes([archive([("a.txt", b"a")])]),
+        reasons.NOT_A_REPORT,
+    ),
+    "compressed entries": (lambda world: world.seal_bytes([bomb(world)]), reasons.NOT_A_REPORT),
+    "a name twice": (lambda world: world.seal_bytes([two_of_a_name(world)]), reasons.NOT_A_REPORT),
+    "a name that is no text": (lambda world: world.seal_bytes([bad_local_name(world)]), reasons.NOT_A_REPORT),
+    "cut short before it was bundled": (
+        lambda world: raw(world, world.seal(world.reporter()).read_bytes()[:9000]),
+        reasons.DAMAGED,
+    ),
+    "more than its size": (compressed_by_gpg, reasons.DAMAGED),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_what_does_not_open_stays_listed_and_sealed(world, browser, kind):
+    make, reason = UNREADABLE[kind]
+    sealed = make(world)
+    good = world.reporter()
+    world.bundle(sealed, world.seal(good))
+    page = browser.post("/import").text
+    assert "1 message opened for the first time, 1 could not be opened" in page.replace("\n", " ")
+    listed = browser.get("/").text
+    assert f"M-{sealed.name[:8]}" in listed
+    assert reasons.SENTENCES[reason].replace("'", "&#39;") in listed
+    assert f"M-{sealed.name[:8]}" in browser.get("/unreadable").text
+    assert world.desk().cabinet.envelopes.get(sealed.name).reason == reason
+    assert world.desk().files.envelope(sealed.name).read_bytes() == sealed.read_bytes()
+    assert f"C-{good.identity[:8]}" in listed
+
+
+def test_messages_of_one_conversation_are_together(world):
+    one, other = world.reporter(), world.reporter()
+    day = today() - timedelta(days=5)
+    world.bundle(
+        world.seal(one, day=day, files=[("a", [b"a"]), ("b", [b"b"])]),
+        world.seal(one, first=False, files=[("c", [b"c"])]),
+        world.seal(other),
+    )
+    desk = world.desk()
+    import_all(desk)
+    found = {item.identity: item for item in desk.cabinet.conversations.page()}
+    assert set(found) == {one.identity, other.identity}
+    assert (found[one.identity].messages, found[one.identity].files) == (2, 3)
+    assert (found[one.identity].first_day, found[one.identity].last_day) == (day, today())
+    assert found[one.identity].unanswered
+
+
+def test_what_did_not_open_is_tried_again_and_counted_once(world, browser):
+    reporter = world.reporter()
+    sealed = world.seal(reporter)
+    world.bundle(sealed)
+    home = world.house.folder / "unit" / "gnupg"
+    keys, aside = home / "private-keys-v1.d", home / "aside"
+    (world.folder / "desk.toml").write_text(
+        (world.folder / "desk.toml").read_text().replace("reply.key.gpg", "no.such.file")
+    )
+    desk = world.desk()
+    keys.rename(aside)
+    try:
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
+        assert import_all(desk).looked.unreadable == 1
+        assert look_again(desk).unreadable == 1
+    finally:
+        shutil.rmtree(keys, ignore_errors=True)
+        aside.rename(keys)
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
+    again = browser.post("/unreadable").text
+    assert "1 opened, 0 still could not be opened" in again
+    assert look_again(desk).opened == 0
+    [found] = desk.cabinet.conversations.page()
+    assert (found.identity, found.messages) == (reporter.identity, 1)
+
+
+def test_while_the_key_is_locked_nothing_is_called_unreadable(world, browser):
+    world.bundle(world.seal(world.reporter()))
+    home = world.house.folder / "unit" / "gnupg"
+    keys, aside = home / "private-keys-v1.d", home / "aside"
+    keys.rename(aside)
+    try:
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
+        page = browser.post("/import").text
+        assert "1 new message" in page
+        assert "key is locked" in page
+        assert "1 message</strong> waits to be opened" in browser.get("/").text
+    finally:
+        shutil.rmtree(keys, ignore_errors=True)
+        aside.rename(keys)
+        subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
+    assert "1 message opened for the first time" in browser.post("/import").text
+
+
+def test_a_day_that_has_not_come_counts_as_today(world):
+    world.bundle(world.seal(world.reporter(), day=today() + timedelta(days=4000)))
+    desk = world.desk()
+    import_all(desk)
+    [found] = desk.cabinet.conversations.page()
+    assert found.last_day == today()
+
+
+def test_the_record_of_handling_is_only_added_to(world):
+    sealed = world.seal(world.reporter())
+    world.bundle(sealed)
+    desk = world.desk()
+    import_all(desk)
+    received, opened = desk.cabinet.envelopes.handled([sealed.name])
+    assert (received.what, received.envelope) == ("received", sealed.name)
+    assert received.sha256 == desk.cabinet.envelopes.get(sealed.name).sha256
+    assert opened.what == "opened"
+    for statement in ("UPDATE handling SET what = 'x'", "DELETE FROM handling"):
+        with desk.cabinet.engine.connect() as connection, pytest.raises(Exception, match="append-only"):
+            connection.exec_driver_sql(statement)

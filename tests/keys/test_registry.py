@@ -1,0 +1,107 @@
+"""Signing the registry: what is signed is what the servers will take, and every certificate was looked at."""
+
+import subprocess
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from common import units
+from common.sealing import gpg_environment, midnight, private_home, today
+from common.units import RegistryRefused
+from keys.private import NoSuchKey
+from keys.registry import UnfitRegistry, sign_registry
+from keys.root import new_root
+
+
+def with_unit(registry, **changed):
+    return replace(registry, units=(replace(registry.units[0], **changed), *registry.units[1:]))
+
+
+def test_what_is_signed_is_read_by_the_servers(registry, root_key):
+    signed = sign_registry(registry, root_key.file)
+    assert units.verify(signed, root_key.public, today()) == registry
+
+
+def test_a_root_key_with_a_passphrase_signs_with_it_alone(registry, tmp_path):
+    public = new_root(tmp_path / "root", "a passphrase")
+    signed = sign_registry(registry, tmp_path / "root", "a passphrase")
+    assert units.verify(signed, public, today()) == registry
+    for wrong in (None, "another"):
+        with pytest.raises(NoSuchKey):
+            sign_registry(registry, tmp_path / "root", wrong)
+
+
+def test_a_certificate_that_its_fingerprint_does_not_name_is_not_signed(registry, root_key):
+    first, second = registry.units
+    for changed in (
+        {"certificate": second.certificate},
+        {"fingerprint": second.fingerprint},
+        {"fingerprint": first.fingerprint.lower()},
+        {"certificate": ""},
+        {"certificate": "junk"},
+        {"certificate": first.certificate + second.certificate},
+        {"certificate": first.certificate[: len(first.certificate) // 2]},
+    ):
+        with pytest.raises(UnfitRegistry, match="test-unit is not the one that its fingerprint names"):
+            sign_registry(with_unit(registry, **changed), root_key.file)
+
+
+@pytest.fixture(scope="module")
+def certificate(short_folder):
+    """Makes a certificate with gpg; gives (certificate, fingerprint)."""
+
+    def make(name, *, days_ago=0, lasts="1y", usage="encr", revoke=False):
+        home = private_home(short_folder() / "gnupg")
+        clock = ["--faked-system-time", midnight(today() - timedelta(days=days_ago))]
+
+        def gpg(*arguments, stdin=None):
+            options = ["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "", *clock]
+            command = ["gpg", "--homedir", home, *options, *arguments]
+            return subprocess.run(
+                command, input=stdin, capture_output=True, check=True, env=gpg_environment()
+            ).stdout.decode()
+
+        gpg("--quick-gen-key", name, "ed25519", "cert", lasts)
+        listed = gpg("--list-keys", "--with-colons").splitlines()
+        fingerprint = next(row.split(":")[9] for row in listed if row.startswith("fpr"))
+        if usage:
+            gpg("--quick-add-key", fingerprint, "cv25519", usage, lasts)
+        if revoke:
+            text = (home / "openpgp-revocs.d" / f"{fingerprint}.rev").read_text()
+            gpg("--import", stdin=text.replace(":-----BEGIN", "-----BEGIN").encode())
+        return gpg("--armor", "--export", fingerprint), fingerprint
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "how", [{"days_ago": 400}, {"revoke": True}, {"usage": ""}], ids=["expired", "revoked", "certify-only"]
+)
+def test_a_certificate_that_cannot_be_sealed_to_is_not_signed(registry, root_key, certificate, how):
+    armoured, fingerprint = certificate("A Unit", **how)
+    draft = with_unit(registry, certificate=armoured, fingerprint=fingerprint)
+    with pytest.raises(UnfitRegistry, match="test-unit is expired, revoked, or cannot be sealed to"):
+        sign_registry(draft, root_key.file)
+
+
+def test_a_valid_certificate_made_by_another_tool_is_signed(registry, root_key, certificate):
+    armoured, fingerprint = certificate("A Unit", lasts="60d")
+    assert sign_registry(with_unit(registry, certificate=armoured, fingerprint=fingerprint), root_key.file)
+
+
+def test_dates_that_make_no_sense_are_not_signed(registry, root_key):
+    for days in (0, 1, 100):
+        with pytest.raises(UnfitRegistry, match="expire before it is issued"):
+            sign_registry(replace(registry, expires=registry.issued - timedelta(days=days)), root_key.file)
+
+
+def test_a_list_that_the_servers_would_refuse_is_not_signed(registry, root_key):
+    first, second = registry.units
+    for changed in (
+        (),
+        (first, replace(second, id=first.id)),
+        (first, replace(second, couriers=first.couriers)),
+    ):
+        with pytest.raises(RegistryRefused, match="no unit, or one twice"):
+            sign_registry(replace(registry, units=changed), root_key.file)

@@ -1,0 +1,325 @@
+"""What the tests of the source interface stand on: a reporter, and real applications for one.
+
+A reporter here is a browser without mercy: every byte of a request can be chosen, the cookie is kept, redirects are
+not followed, and pages are read with the standard library's HTML parser.
+"""
+
+import http.client
+import re
+from dataclasses import dataclass
+from functools import cache
+from html.parser import HTMLParser
+from io import BytesIO
+from urllib.parse import urlencode
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from common import codename, envelope, mailbox, reply
+from common.derivation import ConversationSecrets, conversation_secrets, derive_root
+from common.sealing import Opener, today
+from common.units import Registry
+from keys.private import parse_private_key
+from keys.registry import sign_registry
+from keys.unit import GNUPG_HOME, REPLY_KEY
+from source_interface import house as houses
+from source_interface.app import create_app
+
+CODENAME = re.compile(r"<li><span>([a-z-]+)</span></li>")
+BOUNDARY = b"----geckoformboundary5d1f"
+UNIT = "test-unit"
+
+
+class Page(HTMLParser):
+    """The tags and the forms of a page. A form: its action and its fields."""
+
+    def __init__(self, source):
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.forms: dict[str, dict[str, str]] = {}
+        self.textareas: dict[str, str] = {}
+        self.words = ""
+        self._form: dict[str, str] = {}
+        self._area = ""
+        self.feed(source)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        attributes = {name: value or "" for name, value in attrs}
+        self.tags.append((tag, attributes))
+        if tag == "form":
+            self._form = self.forms.setdefault(attributes.get("action", ""), {})
+        elif tag == "input" and attributes.get("type") == "hidden":
+            self._form[attributes["name"]] = attributes["value"]
+        elif tag == "textarea":
+            self._area = attributes["id"]
+            self.textareas[self._area] = ""
+
+    def handle_endtag(self, tag):
+        if tag == "textarea":
+            self.textareas[self._area] = self.textareas[self._area].removeprefix("\n")
+            self._area = ""
+
+    def handle_data(self, data):
+        if self._area:
+            self.textareas[self._area] += data
+        else:
+            self.words += data
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response, whole."""
+
+    status: int
+    headers: dict[str, str]
+    cookies: tuple[str, ...]
+    body: bytes
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+    @property
+    def page(self):
+        return Page(self.text)
+
+    @property
+    def goes_to(self):
+        return self.headers.get("location", "")
+
+    @property
+    def typed(self):
+        """The words that the page gives back, in a form to send again or in a box to copy from."""
+        areas = self.page.textareas
+        return areas.get("text") or areas.get("yours") or ""
+
+
+def encode_multipart(parts, boundary=BOUNDARY):
+    """A form as Tor Browser sends it. A part is (name, text) or (name, filename, bytes)."""
+    body = b""
+    for name, *rest in parts:
+        disposition = f'form-data; name="{name}"'
+        if len(rest) == 2:
+            disposition += f'; filename="{rest[0]}"\r\nContent-Type: application/octet-stream'
+        content = rest[-1] if isinstance(rest[-1], bytes) else rest[-1].encode()
+        body += b"--%s\r\nContent-Disposition: %s\r\n\r\n%s\r\n" % (boundary, disposition.encode(), content)
+    return body + b"--%s--\r\n" % boundary
+
+
+def content_type(boundary=BOUNDARY):
+    return f"multipart/form-data; boundary={boundary.decode()}"
+
+
+class Reporter:
+    """A browser with one cookie. `page` is the last page it was shown."""
+
+    def __init__(self, send):
+        self.send = send
+        self.cookie = ""
+        self.last = Answer(0, {}, (), b"")
+
+    def ask(self, method, path, body=b"", **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.cookie:
+            named.setdefault("Cookie", f"candour={self.cookie}")
+        self.last = self.send(method, path, body, named)
+        for cookie in self.last.cookies:
+            self.cookie = cookie.partition(";")[0].removeprefix("candour=").strip('"')
+        return self.last
+
+    def get(self, path):
+        return self.ask("GET", path)
+
+    def post(self, path, fields=None, **headers):
+        """Send the form with this action from the last page, some of its fields changed."""
+        known = self.last.page.forms.get(path, {}) | (fields or {})
+        kind = {"Content_Type": "application/x-www-form-urlencoded"} | headers
+        return self.ask("POST", path, urlencode(known).encode(), **kind)
+
+    def message(self, text="It happened at the yard.", files=(), path="", **changed):
+        """The body of the message form on the last page. `files`: (name, bytes)."""
+        path = path or next(path for path in ("/report", "/conversation/write") if path in self.forms)
+        fields = self.forms[path] | changed
+        named = list(files) or [("", b"")]
+        parts = [*fields.items(), ("text", text), *(("files", name, data) for name, data in named)]
+        return path, encode_multipart(parts)
+
+    def write(self, text="It happened at the yard.", files=(), **changed):
+        """Send the message form on the last page."""
+        return self.deliver(*self.message(text, files, **changed))
+
+    def deliver(self, path, body, **headers):
+        return self.ask("POST", path, body, **({"Content_Type": content_type()} | headers))
+
+    @property
+    def forms(self):
+        return self.last.page.forms
+
+    def start(self):
+        """From the first page to the message form."""
+        self.get("/start")
+        assert self.post("/start", {"unit": UNIT}).goes_to == "/report"
+        return self.get("/report")
+
+    def report(self, text="It happened at the yard.", files=()):
+        """A report that arrives. Returns the words of its codename."""
+        self.start()
+        answer = self.write(text, files)
+        assert (answer.status, answer.goes_to) == (303, "/sent"), answer.text
+        words = CODENAME.findall(self.get("/sent").text)
+        assert len(words) == 7
+        return words
+
+    def come_back(self, words):
+        self.get("/return")
+        answer = self.post("/return", {"codename": words if isinstance(words, str) else " ".join(words)})
+        assert answer.goes_to == "/conversation", answer.text
+        return self.get("/conversation")
+
+
+def over_http(port):
+    """Sends a request to the server on a port, over a connection of its own."""
+
+    def send(method, path, body=b"", headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        try:
+            connection.request(method, path, body or None, headers or {})
+            response = connection.getresponse()
+            content = response.read()
+        finally:
+            connection.close()
+        named = {name.lower(): value for name, value in response.getheaders()}
+        cookies = tuple(value for name, value in response.getheaders() if name.lower() == "set-cookie")
+        return Answer(response.status, named, cookies, content)
+
+    return send
+
+
+def over_wsgi(app):
+    """Sends a request to an application through Flask's test client."""
+    client = app.test_client(use_cookies=False)
+
+    def send(method, path, body=b"", headers=None):
+        request = {"method": method, "input_stream": BytesIO(body), "headers": headers or {}}
+        with client.open(path, content_length=len(body), buffered=True, **request) as response:
+            named = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, named, tuple(response.headers.getlist("Set-Cookie")), response.data)
+
+    return send
+
+
+@pytest.fixture(scope="session")
+def reporter_at():
+    """A reporter at an application, or at the server that listens on a port."""
+    return lambda place: Reporter(over_http(place) if isinstance(place, int) else over_wsgi(place))
+
+
+@pytest.fixture(scope="session")
+def multipart():
+    """The body of a multipart form, out of its parts."""
+    return encode_multipart
+
+
+@pytest.fixture
+def new_app(server_config, root_key):
+    """Makes applications with data folders of their own; keywords are limits. `units`: other than the usual two."""
+    made = []
+
+    def make(units=(), **limits):
+        config = server_config(**limits)
+        if units:
+            draft = Registry(1, today(), today().replace(year=today().year + 1), tuple(units))
+            config.registry.write_bytes(sign_registry(draft, root_key.file))
+        made.append(create_app(config))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.extensions[houses.EXTENSION].store.engine.dispose()
+
+
+@pytest.fixture
+def app(new_app):
+    """An application that serves the usual two units."""
+    return new_app()
+
+
+@pytest.fixture
+def house(app):
+    return app.extensions[houses.EXTENSION]
+
+
+@pytest.fixture
+def reporter(app, reporter_at):
+    return reporter_at(app)
+
+
+@pytest.fixture
+def arrived():
+    """The sealed files that a store keeps, and whatever else lies among the blobs."""
+
+    def look(config):
+        return sorted(file for file in config.blobs.rglob("*") if file.is_file() and file.name != "writers.lock")
+
+    return look
+
+
+@pytest.fixture
+def opened(unit_keys):
+    """Opens a sealed file as the desk does, checking each file in it: the report, and the files by name."""
+
+    def look(sealed, keys=unit_keys):
+        whole, tail = bytearray(), envelope.Tail()
+        for take in (whole.extend, tail.feed):
+            Opener(keys.folder / GNUPG_HOME).open(sealed, take)
+        read, files = envelope.read(tail), {}
+        for file in read.files:
+            content = bytearray()
+            extract = envelope.Extract(tail, file, content.extend)
+            extract.feed(bytes(whole))
+            extract.check()
+            files[file.name] = bytes(content)
+        return read.report, files
+
+    return look
+
+
+@pytest.fixture(scope="session")
+def signer():
+    """The key that signs a unit's answers, taken from its workstation."""
+
+    @cache
+    def read(folder) -> Ed25519PrivateKey:
+        pem = bytearray()
+        Opener(folder / GNUPG_HOME).open(folder / REPLY_KEY, pem.extend)
+        return parse_private_key(bytes(pem))
+
+    return lambda keys: read(keys.folder)
+
+
+@pytest.fixture
+def secrets_of(house):
+    """What a codename's words open."""
+
+    @cache
+    def derive(text) -> ConversationSecrets:
+        return conversation_secrets(derive_root(codename.read(text), house.config.pepper))
+
+    return lambda words: derive(" ".join(words))
+
+
+@pytest.fixture
+def answer(house, secrets_of, signer, unit_keys):
+    """Seals and posts a unit's answer as desk, courier and collection do. Returns the slot it lies in."""
+
+    def post(words, text="We have read it.", *, slot=7, unit=UNIT, by=None, mailbox_of=None, day=None, sealed=None):
+        found = secrets_of(words)
+        public = mailbox.ReplyKey(found.reply_seed).public()
+        named = mailbox.ReplyKey(secrets_of(mailbox_of).reply_seed).public() if mailbox_of else public
+        written = reply.new_reply(unit, day or today(), text)
+        sealed = sealed or mailbox.seal(reply.compose(written, named, signer(by or unit_keys)), public)
+        house.store.post_reply([mailbox.tags(found.mailbox_key)[slot]], sealed, today())
+        return slot
+
+    return post

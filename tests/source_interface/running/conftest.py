@@ -1,0 +1,244 @@
+"""The real server: gunicorn as deploy starts it, on a free port of the loopback, ended by its own process group."""
+
+import ctypes
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from deploy import servers
+
+TOGETHER = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nCookie: candour=%s\r\nContent-Type: %s\r\n"
+
+
+def eventually(condition, what="it"):
+    """Wait until something holds. For what nobody tells us about."""
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until, f"{what} did not come about"
+        time.sleep(0.005)
+
+
+class Watch:
+    """What happens to the names in a folder: inotify(7)."""
+
+    CREATED, DELETED = 0x00000100 | 0x00000080, 0x00000200 | 0x00000040
+
+    def __init__(self, folder: Path) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._descriptor = libc.inotify_init1(os.O_NONBLOCK)
+        assert self._descriptor >= 0
+        assert libc.inotify_add_watch(self._descriptor, os.fsencode(folder), self.CREATED | self.DELETED) >= 0
+        self.created: list[str] = []
+        self.deleted: list[str] = []
+
+    def look(self):
+        with suppress(BlockingIOError):
+            while events := os.read(self._descriptor, 65536):
+                while events:
+                    _, mask, _, length = struct.unpack_from("iIII", events)
+                    name = events[16 : 16 + length].rstrip(b"\0").decode()
+                    (self.created if mask & self.CREATED else self.deleted).append(name)
+                    events = events[16 + length :]
+        return self
+
+    def close(self):
+        os.close(self._descriptor)
+
+
+class Server:
+    """A source interface that runs. `folder` holds all it may write to: data, home, tmp, and what it says."""
+
+    def __init__(self, settings: Path, folder: Path, reporter_at) -> None:
+        self.folder, self.data, self._reporter_at = folder, settings.parent, reporter_at
+        self.home, self.tmp, self.said = folder / "home", folder / "tmp", folder / "said"
+        for path in (self.home, self.tmp):
+            path.mkdir(exist_ok=True)
+        self.tmp_watch, self.home_watch = Watch(self.tmp), Watch(self.home)
+        listener = servers.listen("source interface", 0, "--port")
+        self.port = servers.port_of(listener)
+        server = servers.source_interface(settings, listener)
+        notify_path = folder / "notify"
+        notify_path.unlink(missing_ok=True)
+        told = {"NOTIFY_SOCKET": str(notify_path), servers.PARENT: str(os.getpid())}
+        told |= {"HOME": str(self.home), "TMPDIR": str(self.tmp)}
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, self.said.open("ab") as said:
+            notify.bind(str(notify_path))
+            notify.settimeout(60)
+            self.process = subprocess.Popen(
+                servers.command(server),
+                env=servers.environment(server) | told,
+                cwd=servers.PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                pass_fds=[listener.fileno()],
+                process_group=0,
+            )
+            listener.close()
+            while b"READY=1" not in notify.recv(4096):
+                pass
+        eventually(lambda: len(self.workers()) == 2, "both workers")
+
+    def reporter(self):
+        return self._reporter_at(self.port)
+
+    def processes(self) -> list[int]:
+        """Master, workers and every gpg of theirs."""
+        found = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                fields = stat.read_text().rpartition(")")[2].split()
+                if int(fields[2]) == self.process.pid and fields[0] != "Z":
+                    found.append(int(stat.parent.name))
+        return found
+
+    def workers(self) -> list[int]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(child) for child in children]
+
+    def gpgs(self) -> list[int]:
+        names = {}
+        for pid in self.processes():
+            with suppress(OSError):
+                names[pid] = Path(f"/proc/{pid}/comm").read_text().strip()
+        return [pid for pid, name in names.items() if name == "gpg"]
+
+    def memory(self) -> int:
+        """Bytes that are resident now, over all processes; what they share is counted in each."""
+        total = 0
+        for pid in self.processes():
+            with suppress(OSError, StopIteration):
+                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+                total += int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) * 1024
+        return total
+
+    @contextmanager
+    def peak(self):
+        """Measures the most memory in use beyond what it is now. Gives a list that ends up with it."""
+        before, most, over = self.memory(), [0], threading.Event()
+
+        def sample():
+            while not over.wait(0.004):
+                most[0] = max(most[0], self.memory() - before)
+
+        thread = threading.Thread(target=sample)
+        thread.start()
+        try:
+            yield most
+        finally:
+            over.set()
+            thread.join()
+
+    def staging(self) -> list[Path]:
+        return sorted((self.data / "blobs" / "staging").iterdir())
+
+    def blobs(self) -> list[Path]:
+        return sorted(path for path in self.data.glob("blobs/??/*") if path.is_file())
+
+    def connect(self) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def say(self, request: bytes, *, end: bool = True) -> bytes:
+        """Send raw bytes, say no more, and hear the answer to its end."""
+        with self.connect() as connection:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.sendall(request)
+                if end:
+                    connection.shutdown(socket.SHUT_WR)
+            return heard(connection)
+
+    def head(self, reporter, path: str, length: int | None, *more: bytes) -> bytes:
+        """The head of a message's request, as this reporter's browser sends it."""
+        kind = b"multipart/form-data; boundary=----geckoformboundary5d1f"
+        lines = TOGETHER % (path.encode(), self.port, reporter.cookie.encode(), kind)
+        lines += b"Content-Length: %d\r\n" % length if length is not None else b""
+        return lines + b"".join(line + b"\r\n" for line in more) + b"\r\n"
+
+    def stop(self) -> None:
+        """Ask it to end, kill whatever is left, and see that it left nothing where nothing may be."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(15)
+        self.kill()
+        try:
+            assert self.tmp_watch.look().created == []
+            assert self.home_watch.look().created == []
+        finally:
+            self.tmp_watch.close()
+            self.home_watch.close()
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def heard(connection: socket.socket) -> bytes:
+    answer = b""
+    with suppress(ConnectionResetError):
+        while chunk := connection.recv(65536):
+            answer += chunk
+    return answer
+
+
+@pytest.fixture(scope="session")
+def start_server(short_folder, tmp_path_factory, registry_bytes, root_key, reporter_at):
+    """Starts servers on data folders of their own, or once more on one that is there."""
+    running: list[Server] = []
+
+    def start(data: Path | None = None) -> Server:
+        if data is None:
+            data = tmp_path_factory.mktemp("running")
+            (data / "registry.json").write_bytes(registry_bytes)
+            (data / "registry-root.pub").write_text(root_key.public.hex())
+            (data / "pepper").write_bytes(os.urandom(32))
+            paths = {"registry": "registry.json", "registry_root": "registry-root.pub", "pepper": "pepper"}
+            paths |= {"database": "sqlite:///candour.sqlite", "blobs": "blobs"}
+            settings = [f'{key} = "{value}"' for key, value in paths.items()]
+            (data / "server.toml").write_text("\n".join([*settings, "[limits]", "keep_free_bytes = 0"]))
+        running.append(Server(data / "server.toml", short_folder(), reporter_at))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(start_server) -> Server:
+    """One server for all tests that leave it well."""
+    return start_server()
+
+
+@pytest.fixture
+def fresh_server(start_server):
+    """A server of this test's own."""
+    server = start_server()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    return eventually
+
+
+@pytest.fixture(scope="session")
+def watch():
+    return Watch
+
+
+@pytest.fixture(scope="session")
+def hear():
+    return heard

@@ -1,0 +1,110 @@
+"""Large, slow and many: memory stays bounded, and a page is still shown to whoever comes."""
+
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from common import codename
+from common.derivation import CURRENT
+
+MIB = 1024 * 1024
+LARGE = 300 * MIB
+PATIENT = 5.0  # seconds for a page, on a machine that is busy with tests
+
+
+@pytest.fixture
+def page_times(server):
+    """Asks for pages again and again while something else goes on. Gives the seconds that each took."""
+    over, took = threading.Event(), []
+
+    def visitor():
+        while not over.is_set():
+            started = time.monotonic()
+            assert server.reporter().get("/").status == 200
+            took.append(time.monotonic() - started)
+
+    with ThreadPoolExecutor(1) as pool:
+        visiting = pool.submit(visitor)
+        yield took
+        over.set()
+        visiting.result()
+
+
+def test_a_large_upload_is_never_held_in_memory(fresh_server, hear, arrived):
+    server = fresh_server
+    reporter = server.reporter()
+    reporter.start()
+    path, body = reporter.message("With a film.", [("film.mp4", b"@@")])
+    before, _, after = body.partition(b"@@")
+    block = os.urandom(MIB)
+    with server.connect() as connection, server.peak() as most:
+        length = len(before) + LARGE + len(after)
+        connection.sendall(server.head(reporter, path, length, b"Connection: close") + before)
+        for _ in range(LARGE // MIB):
+            connection.sendall(block)
+        connection.sendall(after)
+        answer = hear(connection)
+    assert answer.startswith(b"HTTP/1.1 303 ")
+    [blob] = server.blobs()
+    assert blob.stat().st_size > LARGE
+    assert most[0] < 40 * MIB, f"{most[0] / MIB:.1f} MiB"
+
+
+def test_twenty_uploads_that_drip_keep_nobody_waiting(server, hear):
+    before, slow = len(server.blobs()), []
+    for _ in range(20):
+        reporter = server.reporter()
+        reporter.start()
+        path, body = reporter.message("Dripping.", [("f.bin", os.urandom(600_000))])
+        connection = server.connect()
+        connection.sendall(server.head(reporter, path, len(body), b"Connection: close") + body[:300_000])
+        slow.append((reporter, connection, body))
+    for at in range(300_000, 300_020):
+        for _, connection, body in slow:
+            connection.sendall(body[at : at + 1])
+        started = time.monotonic()
+        assert server.reporter().get("/").status == 200
+        assert time.monotonic() - started < PATIENT
+    started = time.monotonic()
+    assert len(server.reporter().report("Meanwhile.")) == 7
+    assert time.monotonic() - started < PATIENT
+    for _, connection, body in slow:
+        connection.sendall(body[300_020:])
+    for reporter, connection, _ in slow:
+        assert hear(connection).startswith(b"HTTP/1.1 303 ")
+        connection.close()
+        assert "It has arrived" in reporter.get("/sent").text
+    assert len(server.blobs()) == before + 21
+
+
+def test_connections_that_say_nothing_hold_nothing(server):
+    silent = [server.connect() for _ in range(300)]
+    started = time.monotonic()
+    assert server.reporter().get("/").status == 200
+    assert time.monotonic() - started < 2 * PATIENT + 5  # gunicorn waits five seconds for the first byte
+    for connection in silent:
+        connection.close()
+
+
+def test_fifty_log_ins_at_once_wait_their_turn_in_bounded_memory(server, page_times):
+    asking = server.reporter()
+    asking.get("/return")
+    page, cookie = asking.last, asking.cookie
+
+    def log_in(words):
+        browser = server.reporter()
+        browser.last, browser.cookie = page, cookie
+        opened = browser.post("/return", {"codename": " ".join(words)})
+        return opened.status, opened.goes_to, browser.get("/conversation").status
+
+    fifty = [codename.generate().words for _ in range(50)]
+    with server.peak() as most, ThreadPoolExecutor(50) as pool:
+        assert list(pool.map(log_in, fifty)) == [(303, "/conversation", 200)] * 50
+    one = CURRENT.memory_kib * 1024
+    assert most[0] < len(server.workers()) * one + 48 * MIB, f"{most[0] / MIB:.0f} MiB"
+    assert most[0] > one / 2, "the measurement must see at least one derivation"
+    assert len(page_times) > 5
+    assert max(page_times) < PATIENT

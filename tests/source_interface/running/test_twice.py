@@ -1,0 +1,65 @@
+"""One form is one message, however often and however hastily it is sent."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+
+@pytest.mark.parametrize("files", [(), [("f.bin", b"x" * 2_000_000)]], ids=["words", "with a file"])
+def test_a_form_sent_four_times_at_once_is_one_message_and_all_are_told_it_is_safe(server, files):
+    reporter, before = server.reporter(), len(server.blobs())
+    reporter.start()
+    path, body = reporter.message("Pressed four times.", files)
+    together = threading.Barrier(4)
+
+    def press(_):
+        browser = server.reporter()
+        browser.cookie = reporter.cookie
+        together.wait()
+        answer = browser.deliver(path, body)
+        return answer.status, answer.goes_to, "It has arrived" in browser.get("/sent").text
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(press, range(4))) == [(303, "/sent", True)] * 4
+    assert len(server.blobs()) == before + 1
+    assert server.staging() == []
+    reporter.get("/sent")
+    reporter.post("/noted")
+    assert reporter.get("/conversation").text.count("not yet collected") == 1
+
+
+def test_a_later_message_sent_again_is_said_to_have_arrived_already(server):
+    reporter = server.reporter()
+    words = reporter.report()
+    later, before = server.reporter(), len(server.blobs())
+    later.come_back(words)
+    form = later.message("More.")
+    assert later.deliver(*form).goes_to == "/conversation"
+    assert "arrived and is safe" in later.get("/conversation").text
+    assert later.deliver(*form).goes_to == "/conversation"
+    assert "had arrived already" in later.get("/conversation").text
+    assert len(server.blobs()) == before + 1
+
+
+def test_a_form_sent_again_after_it_was_withdrawn_is_a_new_message(server):
+    reporter = server.reporter()
+    words = reporter.report()
+    later, before = server.reporter(), len(server.blobs())
+    later.come_back(words)
+    form = later.message("More.")
+    later.deliver(*form)
+    slot = form[1].split(b'name="slot"\r\n\r\n')[1].split(b"\r\n")[0].decode()
+    later.get("/conversation")
+    assert later.post("/withdraw", {"slot": slot, "confirm": "1"}).goes_to == "/conversation"
+    assert len(server.blobs()) == before
+    assert later.deliver(*form).goes_to == "/conversation"
+    assert len(server.blobs()) == before + 1
+
+
+def test_twenty_reporters_at_once_each_get_their_own(server):
+    before = len(server.blobs())
+    with ThreadPoolExecutor(20) as pool:
+        codenames = list(pool.map(lambda n: tuple(server.reporter().report(f"Report {n}")), range(20)))
+    assert len(set(codenames)) == 20
+    assert len(server.blobs()) == before + 20

@@ -1,0 +1,98 @@
+"""A valid codename that was never used looks exactly like one with no news, to the eye and to the clock."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+
+from common import codename
+from common.sealing import today
+from source_interface import visit
+from source_interface.pages import conversing
+
+
+@pytest.fixture
+def app(new_app, unit_keys):
+    return new_app(units=[unit_keys.unit])
+
+
+@pytest.fixture
+def no_news(reporter, house):
+    """The words of a conversation whose report was collected and deleted, and that has no answer."""
+    words = reporter.report()
+    [waiting] = house.store.waiting("test-unit")
+    house.store.acknowledge("test-unit", waiting.id, today())
+    house.store.sweep(today() + timedelta(days=30), alone=False)
+    return words
+
+
+def without_chance(page):
+    return re.sub(r'name="(csrf|slot)" value="[^"]*"', r'name="\1"', page)
+
+
+def test_the_pages_are_the_same_bytes(app, reporter_at, no_news):
+    used = reporter_at(app).come_back(no_news)
+    unused = reporter_at(app).come_back(codename.generate().words)
+    assert without_chance(unused.text) == without_chance(used.text)
+    assert {name for name in used.headers if used.headers[name] != unused.headers[name]} <= {
+        "set-cookie",
+        "content-length",  # of a slot's digits
+    }
+    assert abs(len(used.body) - len(unused.body)) <= 2
+
+
+@pytest.fixture
+def work(house, monkeypatch):
+    """Counts SQL statements and derivations while they happen."""
+    done: list[str] = []
+
+    @event.listens_for(house.store.engine, "before_cursor_execute")
+    def _statement(_connection, _cursor, statement, *_):
+        done.append(statement)
+
+    def counted(module, name):
+        real = getattr(module, name)
+
+        def call(*arguments):
+            done.append(name)
+            return real(*arguments)
+
+        monkeypatch.setattr(module, name, call)
+
+    counted(conversing, "derive_root")
+    counted(visit, "conversation_secrets")
+    return done
+
+
+def test_the_work_is_the_same(app, reporter_at, no_news, answer, work):
+    answer(no_news)
+    answer(no_news, slot=100)
+
+    def work_of(words):
+        work.clear()
+        reporter_at(app).come_back(words)
+        return list(work)
+
+    unused = work_of(codename.generate().words)
+    assert [name for name in unused if not name.startswith("SELECT")] == ["derive_root", "conversation_secrets"]
+    assert len([name for name in unused if name.startswith("SELECT")]) == 2
+    assert work_of(no_news) == unused
+
+
+def test_a_visit_writes_nothing(app, reporter_at, no_news, house, work):
+    files = {file: file.stat() for file in house.config.blobs.parent.rglob("*") if file.is_file()}
+    later = reporter_at(app)
+    later.come_back(no_news)
+    later.get("/conversation")
+    assert not [statement for statement in work if re.match("INSERT|UPDATE|DELETE", statement)]
+    for file, before in files.items():
+        assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns), file
+
+
+def test_a_slip_costs_no_derivation_and_no_look_up(app, reporter_at, work):
+    later = reporter_at(app)
+    later.get("/return")
+    work.clear()
+    later.post("/return", {"codename": "abacus " * 7})
+    assert work == []

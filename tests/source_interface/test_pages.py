@@ -1,0 +1,141 @@
+"""What every page promises: its headers, no script, nothing from elsewhere, and a small first visit."""
+
+import re
+
+import pytest
+
+CSP = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+PUBLIC = ["/", "/safety", "/help", "/certificate", "/certificate/test-unit.asc", "/start", "/return"]
+
+
+@pytest.fixture
+def everything(reporter, answer, app):
+    """Every page there is, in all its states: (what it is, its answer)."""
+    seen = [(path, reporter.get(path)) for path in PUBLIC]
+    seen += [(f"nothing at {path}", reporter.get(path)) for path in ("/nope", "/certificate/x.asc", "/static/../app.py")]
+    seen += [("ended", reporter.get("/conversation")), ("no such way", reporter.ask("DELETE", "/"))]
+    seen.append(("elsewhere", reporter.ask("POST", "/start", Origin="http://evil.example")))
+    reporter.get("/start")
+    seen.append(("no choice", reporter.post("/start", {"unit": "none"})))
+    seen.append(("form", reporter.start()))
+    seen.append(("no text", reporter.write("")))
+    seen.append(("hints", reporter.write('My sergeant said "</textarea><script>alert(1)</script> and so much more".')))
+    seen.append(("too long", reporter.write("</textarea><script>" + "x" * 200_000)))
+    seen.append(("stale", reporter.write("</textarea><script>alert(1)</script>", csrf="x")))
+    words = reporter.report()
+    seen.append(("codename", reporter.get("/sent")))
+    seen.append(("to the conversation", reporter.post("/noted")))
+    answer(words, "<script>alert(1)</script> http://evil.example")
+    seen.append(("conversation", reporter.get("/conversation")))
+    seen.append(("withdraw?", reporter.post("/withdraw")))
+    reporter.get("/conversation")
+    seen.append(("problem", reporter.write("")))
+    reporter.get("/conversation")
+    seen.append(("left", reporter.post("/leave")))
+    reporter.get("/return")
+    seen.append(("no codename", reporter.post("/return", {"codename": '"><script>alert(1)</script>'})))
+    app.view_functions["index"] = lambda: 1 // 0
+    seen.append(("broken", reporter.get("/")))
+    seen += [("style", reporter.get("/static/candour.css")), ("options", reporter.ask("OPTIONS", "/start"))]
+    return seen
+
+
+def test_every_response_carries_the_headers(everything):
+    assert {answer.status for _, answer in everything} >= {200, 303, 400 + 3, 404, 405, 413, 422, 503}
+    for name, answer in everything:
+        expected = {
+            "content-security-policy": CSP,
+            "referrer-policy": "no-referrer",
+            "x-content-type-options": "nosniff",
+            "x-frame-options": "DENY",
+            "cross-origin-opener-policy": "same-origin",
+            "cross-origin-resource-policy": "same-origin",
+            "x-dns-prefetch-control": "off",
+            "cache-control": "no-store" if name != "style" else "public, max-age=600",
+        }
+        assert {key: answer.headers.get(key) for key in expected} == expected, name
+        assert not {"server", "x-powered-by", "etag", "last-modified", "date"} & set(answer.headers) or name == "style"
+
+
+def test_the_style_sheet_tells_nothing_of_its_reader(reporter):
+    style = reporter.get("/static/candour.css")
+    assert style.cookies == ()
+    assert not re.search(rb"url\(|@import|@font-face|:visited|http", style.body)
+
+
+URLS = {"href", "src", "action", "formaction", "data", "poster", "srcset", "cite", "background", "ping", "manifest"}
+
+
+def test_no_page_runs_a_script_or_asks_anything_of_elsewhere(everything):
+    for name, answer in everything:
+        if not answer.headers["content-type"].startswith("text/html"):
+            continue
+        for tag, attributes in answer.page.tags:
+            where = f"{name}: <{tag} {attributes}>"
+            assert tag not in {"script", "iframe", "object", "embed", "base", "img", "svg", "style", "video"}, where
+            assert not [attribute for attribute in attributes if attribute.startswith("on")], where
+            assert "style" not in attributes, where
+            assert attributes.get("http-equiv") is None, where
+            for attribute in URLS & set(attributes):
+                assert re.match(r"/(?!/)|#|data:,$", attributes[attribute]), where
+            if attributes.get("target") == "_blank":
+                assert attributes["rel"] == "noopener noreferrer", where
+            if tag == "form":
+                assert (attributes["method"], attributes["autocomplete"]) == ("post", "off"), where
+        assert "@" not in re.sub(r"\S+@\S+", "", answer.page.words) or name == "help"
+
+
+def test_a_title_never_says_what_the_site_is_for(everything):
+    for name, answer in everything:
+        for title in re.findall(r"<title>(.*?)</title>", answer.text):
+            assert not re.search(r"(?i)whistle|corrupt|police|report|anonym|answer", title), name
+
+
+def test_what_someone_typed_is_inert_wherever_it_is_shown(everything):
+    for name, answer in everything:
+        assert "<script" not in answer.text, name
+
+
+def test_no_address_holds_anything_secret(everything):
+    for name, answer in everything:
+        assert "?" not in answer.goes_to, name
+        for tag, attributes in answer.page.tags if "html" in answer.headers["content-type"] else []:
+            assert "?" not in attributes.get("href", "") + attributes.get("action", ""), (name, tag)
+
+
+def test_a_first_visit_is_three_requests_and_forty_kilobytes_at_most(reporter):
+    page = reporter.get("/")
+    asked = {attributes["href"] for tag, attributes in page.page.tags if tag == "link"} - {"data:,"}
+    asked |= {attributes["src"] for tag, attributes in page.page.tags if "src" in attributes}
+    assert len(asked) + 1 <= 3
+    assert len(page.body) + sum(len(reporter.get(path).body) for path in asked) <= 40 * 1024
+    assert page.cookies == ()
+
+
+def test_every_page_fits_into_forty_kilobytes(reporter):
+    for path in PUBLIC:
+        assert len(reporter.get(path).body) <= 40 * 1024, path
+
+
+def test_the_message_form_stands_in_the_order_that_intake_needs(reporter):
+    page = reporter.start()
+    names = [attributes["name"] for _, attributes in page.page.tags if "name" in attributes]
+    names = names[len(names) - names[::-1].index("slot") - 2 :]
+    assert names == ["csrf", "slot", "text", "files"]
+
+
+def test_a_certificate_is_a_file_that_gpg_reads(reporter, unit_keys):
+    answer = reporter.get("/certificate/test-unit.asc")
+    assert answer.headers["content-type"] == "application/pgp-keys"
+    assert answer.headers["content-disposition"] == 'attachment; filename="test-unit.asc"'
+    assert answer.text == unit_keys.unit.certificate
+    shown = reporter.get("/certificate").page.words
+    assert unit_keys.unit.fingerprint in shown.replace(" ", "")
+
+
+def test_head_and_options_and_get_with_a_body(reporter):
+    assert reporter.ask("HEAD", "/").body == b""
+    assert reporter.ask("GET", "/", b"x" * 100_000).status == 200
+    assert set(reporter.ask("OPTIONS", "/start").headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+    for method in ("PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"):
+        assert reporter.ask(method, "/start").status == 405, method
