@@ -80,7 +80,7 @@ def unit_group() -> None:
 @click.option("--force", "forces", nargs=2, multiple=True, metavar="ID NAME", help="A force it serves.")
 @click.option("--months", type=click.IntRange(1, 120), default=24, show_default=True)
 @click.option("--no-passphrase", is_flag=True, help="Protect nothing: for trying out only.")
-def unit_new(  # noqa: PLR0913, PLR0917  # one for each option
+def unit_new(  # one for each option
     folder: Path,
     unit_id: str,
     name: str,
@@ -112,7 +112,7 @@ def _force(force_id: str, name: str) -> Force:
 
 
 def _forget_passphrase(home: Path) -> None:
-    """End the home's agent, which remembers the passphrase for a while."""
+    """End the home's agent: nothing stays behind that could remember the passphrase."""
     if home.is_dir():
         command = ["gpgconf", "--homedir", os.fspath(home), "--kill", "gpg-agent"]
         subprocess.run(command, env=gpg_environment(), capture_output=True, check=False)

@@ -1,10 +1,10 @@
 """A reporter's browser in as few lines and as little time as will do: cookies, forms, one connection kept open."""
 
-import http.client  # noqa: TID251  a bench measures servers on this machine; nothing else here speaks to a network
 import re
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from http.client import HTTPConnection  # noqa: TID251  it speaks to the servers that the bench has started
 
 _CSRF = re.compile(rb'name="csrf" value="([^"]+)"')
 _SLIP = re.compile(rb"<li><span>([a-z-]+)</span>")
@@ -32,7 +32,7 @@ class Browser:
 
     def __init__(self, address: str) -> None:
         host = urllib.parse.urlsplit(address).netloc.replace("localhost", "127.0.0.1")
-        self._connection = http.client.HTTPConnection(host, timeout=120, blocksize=1 << 20)
+        self._connection = HTTPConnection(host, timeout=120, blocksize=1 << 20)
         self._cookie = ""
         self.csrf = ""
 
@@ -95,7 +95,7 @@ class Browser:
         )
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; the next request connects anew."""
         self._connection.close()
 
     def _fields(self, slot: int, text: str) -> bytes:

@@ -1,7 +1,7 @@
 """`message`: small follow-ups a second in open sessions, each durable, beside bare gpg processes, two at once."""
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
 from deploy.bench.browser import Browser
@@ -69,10 +69,8 @@ def together(clients: list[Client], each: int) -> float:
     for client in clients:
         if not client.has_room(each):
             client.renew()
-    threads = [threading.Thread(target=client.write, args=(each,)) for client in clients]
-    started = perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return perf_counter() - started
+        client.browser.close()  # the server has hung up meanwhile
+    with ThreadPoolExecutor(len(clients)) as pool:
+        started = perf_counter()
+        list(pool.map(lambda client: client.write(each), clients))
+        return perf_counter() - started

@@ -129,7 +129,9 @@ def test_a_passphrase_is_asked_for_twice_and_not_shown(short_folder, tmp_path):
     done = run(*unit, stdin=PHRASE * 2)
     assert done.exit_code == 0, done.output
     assert "passphrase" not in done.output.replace("Passphrase", "").lower()
-    with pytest.raises(OpeningFailed):  # the agent has forgotten it, and nobody is asked here
+    ask = ["gpg-connect-agent", "--homedir", folder / "u" / "gnupg", "--no-autostart", "/bye"]
+    assert b"no gpg-agent running" in subprocess.run(ask, capture_output=True, check=False).stderr
+    with pytest.raises(OpeningFailed):  # the passphrase is remembered nowhere, and nobody is asked here
         Opener(folder / "u" / "gnupg").open(folder / "u" / "reply.key.gpg", lambda _: None)
 
     assert run("root", "new", folder / "root.key", stdin=PHRASE * 2).exit_code == 0

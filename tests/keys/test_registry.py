@@ -51,7 +51,7 @@ def test_a_certificate_that_its_fingerprint_does_not_name_is_not_signed(registry
 def certificate(short_folder):
     """Makes a certificate with gpg; gives (certificate, fingerprint)."""
 
-    def make(name, *, days_ago=0, lasts="1y", usage="encr", revoke=False):
+    def make(name, *, days_ago=0, lasts="1y", subkey_lasts="1y", usage="encr", revoke=False):
         home = private_home(short_folder() / "gnupg")
         clock = ["--faked-system-time", midnight(today() - timedelta(days=days_ago))]
 
@@ -66,7 +66,7 @@ def certificate(short_folder):
         listed = gpg("--list-keys", "--with-colons").splitlines()
         fingerprint = next(row.split(":")[9] for row in listed if row.startswith("fpr"))
         if usage:
-            gpg("--quick-add-key", fingerprint, "cv25519", usage, lasts)
+            gpg("--quick-add-key", fingerprint, "cv25519", usage, subkey_lasts)
         if revoke:
             text = (home / "openpgp-revocs.d" / f"{fingerprint}.rev").read_text()
             gpg("--import", stdin=text.replace(":-----BEGIN", "-----BEGIN").encode())
@@ -76,7 +76,9 @@ def certificate(short_folder):
 
 
 @pytest.mark.parametrize(
-    "how", [{"days_ago": 400}, {"revoke": True}, {"usage": ""}], ids=["expired", "revoked", "certify-only"]
+    "how",
+    [{"days_ago": 400}, {"days_ago": 400, "subkey_lasts": "3y"}, {"revoke": True}, {"usage": ""}],
+    ids=["expired", "primary expired", "revoked", "certify-only"],
 )
 def test_a_certificate_that_cannot_be_sealed_to_is_not_signed(registry, root_key, certificate, how):
     armoured, fingerprint = certificate("A Unit", **how)
