@@ -13,8 +13,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from common import units
+from common.days import today
 from common.derivation import PEPPER_BYTES
-from common.sealing import today
 from common.secret import Secret
 from common.signing import PUBLIC_KEY_BYTES
 

@@ -1,34 +1,87 @@
-"""The signed registry as a file that may be replaced while a server runs."""
+"""The signed registry as a file that may be replaced while a server runs.
 
+Fails closed: while the file is missing, unsigned, altered, expired, or older than one that was seen before, there
+is no registry, and whoever asks takes nothing in and gives nothing out. Looking costs one stat(2) a request.
+"""
+
+import logging
+import os
 import threading
-from datetime import date
+from contextlib import suppress
 from pathlib import Path
 
-from common.config import load_registry
-from common.sealing import today
+from common.config import ServerConfig, load_registry
+from common.days import today
+from common.sealing import private_home
 from common.units import Registry, RegistryRefused
+
+_log = logging.getLogger("candour.registry")
+_Stamp = tuple[int, int, int, int]
 
 
 class RegistryFile:
-    """Gives the registry as it is now: read again when the file or the day changes, otherwise a glance."""
+    """The registry in `file`, signed by `root` (Ed25519, 32 bytes). Safe to share between threads.
 
-    def __init__(self, file: Path, root: bytes) -> None:
+    `remembered` names a file that keeps the highest version seen, so that a restart does not forget it.
+    """
+
+    def __init__(self, file: Path, root: bytes, remembered: Path | None = None) -> None:
         self._file = file
         self._root = root
+        self._remembered = remembered
         self._lock = threading.Lock()
-        self._seen: tuple[int, int, int, date] | None = None
-        self._registry: Registry | None = None
+        self._stamp: _Stamp | None = None
+        self._newest = 0
+        self._found: Registry | RegistryRefused = RegistryRefused("it was not read yet")
+
+    @classmethod
+    def of(cls, config: ServerConfig) -> "RegistryFile":
+        """The servers' registry; they remember together how new the newest was."""
+        return cls(config.registry, config.registry_root, private_home(config.run) / "registry-version")
 
     def current(self) -> Registry:
-        """The registry. Raises RegistryRefused: whoever asks then takes nothing in and gives nothing out."""
+        """The registry that holds now. Raises RegistryRefused."""
+        with self._lock:
+            stamp = self._look()
+            if stamp is None or stamp != self._stamp:
+                self._found = self._load()
+                self._stamp = stamp  # looked up before reading: a change in between is seen next time
+            found = self._found
+        if isinstance(found, RegistryRefused):
+            raise found
+        if today() > found.expires:
+            raise RegistryRefused(f"it expired on {found.expires}")
+        return found
+
+    def _look(self) -> _Stamp | None:
         try:
             status = self._file.stat()
-        except OSError as error:
-            raise RegistryRefused("it is not there") from error
-        seen = (status.st_ino, status.st_mtime_ns, status.st_size, today())
-        with self._lock:
-            if self._registry is None or self._seen != seen:
-                self._registry = None
-                self._registry = load_registry(self._file, self._root)
-                self._seen = seen
-            return self._registry
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+    def _load(self) -> Registry | RegistryRefused:
+        try:
+            registry = load_registry(self._file, self._root)
+            newest = max(self._newest, self._recall())
+            if registry.version < newest:
+                raise RegistryRefused(f"its version {registry.version} is older than {newest}, seen before")
+        except RegistryRefused as refused:
+            _log.error("%s Until it is mended nothing is taken in or given out.", refused)
+            return refused
+        if registry.version > newest:
+            self._remember(registry.version)
+        self._newest = registry.version
+        return registry
+
+    def _recall(self) -> int:
+        if self._remembered is not None:
+            with suppress(OSError, ValueError):
+                return int(self._remembered.read_text("ascii"))
+        return 0
+
+    def _remember(self, version: int) -> None:
+        if self._remembered is not None:
+            part = self._remembered.with_name(f"{self._remembered.name}.{os.getpid()}.part")
+            part.write_text(f"{version}\n", "ascii")
+            part.rename(self._remembered)

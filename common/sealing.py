@@ -14,12 +14,16 @@ Nothing that is sealed here passes through a file, an argument or the environmen
 import copy
 import logging
 import os
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
 import gnupg
+
+from common.days import today
 
 logging.getLogger("gnupg").setLevel(logging.CRITICAL)  # it logs tracebacks of whatever a stream raises
 
@@ -42,11 +46,29 @@ class RecipientRefused(SealingFailed):
     """The recipient's certificate is expired, revoked or damaged, so nothing can be sealed to it now."""
 
 
-class OpeningFailed(Exception):
-    """This did not open."""
+class Unopened(StrEnum):
+    """Why something did not open."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    NOT_SEALED = "not-sealed"
+    NO_KEY = "no-key"
+    DAMAGED = "damaged"
+    MISSING = "missing"
+
+
+_SENTENCES = {
+    Unopened.NOT_SEALED: "It is not a sealed message.",
+    Unopened.NO_KEY: "It is not sealed to a key that is here, or the key is locked: its card or passphrase is missing.",
+    Unopened.DAMAGED: "It is damaged, was cut short, or is not sealed to a key that is here.",
+    Unopened.MISSING: "It is not there.",
+}
+
+
+class OpeningFailed(Exception):
+    """This did not open. `reason` says why."""
+
+    def __init__(self, reason: Unopened) -> None:
+        super().__init__(_SENTENCES[reason])
+        self.reason = reason
 
 
 class Readable(Protocol):
@@ -76,7 +98,9 @@ class _Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
 
 def private_home(folder: Path) -> Path:
     """A GnuPG home that only its owner can enter."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    for made in reversed(missing):
+        made.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
     return folder
 
@@ -84,11 +108,6 @@ def private_home(folder: Path) -> Path:
 def midnight(day: date) -> str:
     """gpg's argument for `the clock stands at this day's midnight, UTC`."""
     return day.strftime("%Y%m%dT000000!")
-
-
-def today() -> date:
-    """The day by UTC: the only clock that reports know."""
-    return datetime.now(UTC).date()
 
 
 def gpg_environment() -> dict[str, str]:
@@ -147,23 +166,31 @@ class Opener:
 
         gpg = copy.copy(self._gpg)  # its callback belongs to one opening
         gpg.on_data = on_data
-        result = gpg.decrypt_file(
-            os.fspath(sealed) if isinstance(sealed, Path) else sealed, extra_args=[*_OPEN, str(most)]
-        )
+        with _source(sealed) as source:
+            result = gpg.decrypt_file(source, extra_args=[*_OPEN, str(most)])
         if failure:
             raise failure[0]
         if not result.ok or result.returncode != 0:
             raise OpeningFailed(_why(result.status))
 
 
-def _why(status: str) -> str:
-    if "no secret key" in status:
-        return "It is not sealed to a key that is here."
-    if "no data" in status:
-        return "It is not a sealed message."
-    if "passphrase" in status:
-        return "The key's passphrase was not given."
-    return "It is damaged, was cut short, or is not sealed to a key that is here."
+@contextmanager
+def _source(sealed: Path | Readable) -> Iterator[Readable]:
+    if not isinstance(sealed, Path):
+        yield sealed
+        return
+    try:
+        file = sealed.open("rb")
+    except OSError as error:
+        raise OpeningFailed(Unopened.MISSING) from error
+    with file:
+        yield file
+
+
+def _why(status: str) -> Unopened:
+    if "no secret key" in status or "passphrase" in status:
+        return Unopened.NO_KEY
+    return Unopened.NOT_SEALED if "no data" in status else Unopened.DAMAGED
 
 
 def _tool(home: Path, options: list[str]) -> _Gpg:

@@ -105,7 +105,7 @@ def _fill_by_a_short_path(fresh: Path, collection_address: str, short: Path) -> 
 
 
 def _fill(data: Path, collection_address: str) -> None:
-    from common.sealing import today
+    from common.days import today
     from common.units import Force, Registry, Unit
     from keys import courier, registry, root, unit
 

@@ -19,7 +19,7 @@ import click
 from sqlalchemy.engine import make_url
 
 from common.config import BadConfiguration, ServerConfig, read_server_config
-from common.sealing import today
+from common.days import today
 from common.store.opening import is_current, open_engine
 from common.units import RegistryRefused
 from deploy import bootstrap, demo, hardening, servers

@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from common import units
-from common.sealing import SealingFailed, gpg_environment, today
+from common.days import today
+from common.sealing import SealingFailed, gpg_environment
 from common.signing import PUBLIC_KEY_BYTES
 from common.units import Force, Registry, RegistryRefused, Unit
 from keys.cards import CourierCard, UnitCard, enrolled, is_one_line, is_short_name, write_card

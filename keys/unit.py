@@ -11,7 +11,8 @@ from pathlib import Path
 import gnupg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common.sealing import Sealer, gpg_environment, midnight, private_home, today
+from common.days import today
+from common.sealing import Sealer, gpg_environment, midnight, private_home
 from keys.private import pem
 
 GNUPG_HOME = "gnupg"

@@ -8,9 +8,10 @@ from typing import cast
 from flask import current_app
 
 from common.config import ServerConfig
+from common.days import today
 from common.derivation import Gate
 from common.registry_file import RegistryFile
-from common.sealing import Sealer, private_home, today
+from common.sealing import Sealer, private_home
 from common.store.blobs import blur_times
 from common.store.opening import open_store
 from common.store.repository import Store
@@ -47,9 +48,8 @@ def build(config: ServerConfig) -> House:
 
     Raises RegistryRefused.
     """
-    registry = RegistryFile(config.registry, config.registry_root)
+    registry = RegistryFile.of(config)
     registry.current()
-    private_home(config.run)
     store = open_store(config.database, config.blobs)
     presence = store.blobs.enter()
     store.sweep(today(), alone=presence.alone)

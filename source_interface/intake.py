@@ -6,6 +6,7 @@ Whatever goes wrong on the way leaves neither file nor row.
 """
 
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,9 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common import envelope, mailbox, reply
 from common.config import Limits
+from common.days import today
 from common.derivation import ConversationSecrets
 from common.report import Conversation, Report, clean_text
-from common.sealing import RecipientRefused, SealingFailed, today
+from common.sealing import RecipientRefused, SealingFailed
 from common.store.repository import AlreadyReceived, SealedReply
 from common.units import Unit
 from source_interface.form import TEXT, StreamedForm
@@ -60,9 +62,9 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
         return Report(text=text, unit=sender.unit.id, day=day, first=sender.first, conversation=conversation)
 
     with house.store.blobs.pending() as blob:
-        pieces = _watching_the_disk(house, envelope.write(form.files(), report))
+        pulled = _Pulled(_watching_the_disk(house, envelope.write(form.files(), report)))
         try:
-            house.sealer.seal(_Pulled(pieces), house.recipient_files(sender.unit), blob.path)
+            house.sealer.seal(pulled, house.recipient_files(sender.unit), blob.path)
             house.store.accept(
                 blob,
                 receipt_tag=receipt_tag,
@@ -76,6 +78,8 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
         except (SealingFailed, SQLAlchemyError, OSError) as error:
             _log.error("a message could not be kept: %s", type(error).__name__)
             raise Refused("not kept") from error
+        finally:
+            pulled.stop()
     return day
 
 
@@ -112,14 +116,30 @@ def _watching_the_disk(house: House, pieces: Iterator[bytes]) -> Iterator[bytes]
 
 
 class _Pulled:
-    """An iterator of pieces, as the file that gpg reads from."""
+    """An iterator of pieces, as the file that gpg reads from, in a thread of python-gnupg's.
+
+    When gpg ends before its input, that thread is still here. `stop` waits until it has let go of the request, so
+    that nobody else reads the same body at the same time.
+    """
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
+        self._reading = threading.Lock()
+        self._stopped = False
 
     def read(self, _: int, /) -> bytes:
         """The next piece that is not empty; b"" at the end."""
-        for piece in self._pieces:
-            if piece:
-                return piece
-        return b""
+        with self._reading:
+            while not self._stopped:
+                piece = next(self._pieces, None)
+                if piece is None:
+                    break
+                if piece:
+                    return piece
+            return b""
+
+    def stop(self) -> None:
+        """Give nothing more."""
+        self._stopped = True
+        with self._reading:
+            pass

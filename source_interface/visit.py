@@ -5,9 +5,8 @@ Every visit asks for all 512 tags in two queries, and writes nothing.
 
 import secrets
 from dataclasses import dataclass, field
-from datetime import date
 
-from common import mailbox, reply
+from common import mailbox, phrases, reply
 from common.canonical import NotCanonical
 from common.derivation import ConversationSecrets, conversation_secrets
 from common.secret import Secret
@@ -59,7 +58,7 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
     reply_tags = mailbox.tags(keys.mailbox_key)
     found = store.mailbox(receipt_tags, reply_tags)
     messages = tuple(
-        Message(slot, day_in_words(found.sent[tag][0]), found.sent[tag][1])
+        Message(slot, phrases.day(found.sent[tag][0]), found.sent[tag][1])
         for slot, tag in enumerate(receipt_tags)
         if tag in found.sent
     )
@@ -96,11 +95,6 @@ def _answers(holder: Unit, reply_key: mailbox.ReplyKey, slots: dict[int, bytes])
         genuine.setdefault(read.identity, (read, []))[1].append(slot)
     newest_first = sorted(genuine.values(), key=lambda found: found[0].day, reverse=True)
     return tuple(
-        Answer(str(at[0]), tuple(at), day_in_words(read.day), holder.name, read.text)
+        Answer(str(at[0]), tuple(at), phrases.day(read.day), holder.name, read.text)
         for read, at in newest_first
     )
-
-
-def day_in_words(day: date) -> str:
-    """2026-11-24 -> `24 November 2026`."""
-    return f"{day.day} {day:%B %Y}"

@@ -14,7 +14,8 @@ import hypothesis
 import pytest
 
 from common.config import ServerConfig, read_server_config
-from common.sealing import gpg_environment, today
+from common.days import today
+from common.sealing import gpg_environment
 from common.units import Force, Registry, Unit
 from keys.courier import new_courier
 from keys.registry import sign_registry

@@ -10,9 +10,7 @@ NAMED = re.compile(r"\btest_\w+")
 
 
 def test_every_test_that_a_claim_names_is_there():
-    defined = {
-        name for file in TESTS.rglob("test_*.py") for name in DEFINED.findall(file.read_text("utf-8"))
-    }
+    defined = {name for file in TESTS.rglob("test_*.py") for name in DEFINED.findall(file.read_text("utf-8"))}
     named = set(NAMED.findall(SECURITY.read_text("utf-8")))
     assert len(named) > 30
     assert named <= defined

@@ -12,10 +12,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
-from common.sealing import today
+from common.days import midnight_of, today
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -23,11 +23,6 @@ _ID = re.compile(r"[0-9a-f]{32}")
 def is_blob_id(untrusted: str) -> bool:
     """True for 32 hex digits: what may be a file's name here."""
     return _ID.fullmatch(untrusted) is not None
-
-
-def midnight_of(day: date) -> float:
-    """Seconds since 1970 at the day's beginning, UTC: the only file time there is."""
-    return datetime.combine(day, time.min, UTC).timestamp()
 
 
 def blur_times(path: Path, day: date) -> None:
@@ -101,13 +96,16 @@ class BlobFolder:
         place.unlink(missing_ok=True)
         blur_times(place.parent, today())
 
-    def ids(self, not_after: date) -> Iterator[str]:
-        """The blobs that are of this day or older."""
+    def ids(self, not_after: date) -> Iterator[tuple[str, set[str]]]:
+        """The blobs that are of this day or older, folder by folder: (their first two digits, their ids)."""
         limit = midnight_of(not_after + timedelta(days=1))
         for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
-            for entry in os.scandir(folder):
-                if is_blob_id(entry.name) and entry.stat(follow_symlinks=False).st_mtime < limit:
-                    yield entry.name
+            with os.scandir(folder) as entries:
+                yield folder.name, {
+                    entry.name
+                    for entry in entries
+                    if is_blob_id(entry.name) and entry.stat(follow_symlinks=False).st_mtime < limit
+                }
 
     def clear_staging(self) -> None:
         """Remove what unfinished writing left. Only while nobody writes: see `alone`."""

@@ -1,7 +1,7 @@
 """The rows. Days, never times; random keys, and no row that links two others.
 
-Tables have no row number: SQLite keeps them in the order of their random keys, so that the order in which
-things came cannot be read from the file.
+Tables have no row number, and are kept in the order of their random keys: no column tells what came first. SQLite's
+file still does, by where within a page a row was put and by its write-ahead log, until the next sweep rewrites both.
 """
 
 from datetime import date

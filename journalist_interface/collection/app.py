@@ -12,11 +12,11 @@ from flask import Flask, Response, g, request
 
 from common import outgoing
 from common.config import BadConfiguration, ServerConfig, read_server_config
+from common.registry_file import RegistryFile
 from common.store.opening import open_store
 from journalist_interface.collection import envelopes, errors, replies
 from journalist_interface.collection.context import EXTENSION, Collection, here
 from journalist_interface.collection.freshness import Freshness
-from journalist_interface.collection.registry import RegistryFile
 from journalist_interface.collection.signatures import verify
 
 
@@ -32,9 +32,7 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     )
     app.url_map.merge_slashes = False  # no redirects: a request is answered as it was signed
     app.url_map.strict_slashes = True
-    app.extensions[EXTENSION] = Collection(
-        store, RegistryFile(settings.registry, settings.registry_root), Freshness()
-    )
+    app.extensions[EXTENSION] = Collection(store, RegistryFile.of(settings), Freshness())
     errors.install(app)
     app.before_request(_admit)
     app.after_request(_seal_answer)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from flask import current_app, g
 
+from common.registry_file import RegistryFile
 from common.store.repository import Store
 from journalist_interface.collection.freshness import Freshness
-from journalist_interface.collection.registry import RegistryFile
 
 EXTENSION = "candour-collection"
 

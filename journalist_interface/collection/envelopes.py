@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, NotFound
 
-from common.sealing import today
+from common.days import today
 from common.store.blobs import is_blob_id
 from journalist_interface.collection.context import calling_unit, here
 from journalist_interface.collection.ranges import send_part

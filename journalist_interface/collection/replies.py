@@ -5,7 +5,7 @@ from werkzeug.exceptions import BadRequest
 
 from common import outgoing
 from common.canonical import NotCanonical
-from common.sealing import today
+from common.days import today
 from common.store.repository import NoFreeSlot
 from journalist_interface.collection.context import here
 from journalist_interface.collection.errors import Refused

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from common import bundle
 from common.bundle import Bundle, BundleRefused, Item
-from common.sealing import today
+from common.days import today
 from common.store.blobs import sync_folder
 from journalist_interface.courier.errors import NoRoom, NoStick, StickDamaged
 from journalist_interface.courier.identity import Identity

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from common.config import BadConfiguration
+from common.phrases import count
 from common.sealing import SealingFailed
 from common.units import RegistryRefused
 from journalist_interface.desk import exporting, importing
@@ -17,7 +18,6 @@ from journalist_interface.desk.answering import NoReplyKey
 from journalist_interface.desk.answers import TakenBack
 from journalist_interface.desk.exporting import NoStick
 from journalist_interface.desk.importing import Imported
-from journalist_interface.desk.phrases import count
 from journalist_interface.desk.workplace import StickBusy, open_desk
 
 _REFUSALS = (BadConfiguration, RegistryRefused, StickBusy, NoStick, NoReplyKey, TakenBack, SealingFailed)

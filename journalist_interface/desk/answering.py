@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from common import canonical, mailbox, outgoing
+from common.days import today
 from common.mailbox import REPLY_PUBLIC_KEY_BYTES
 from common.outgoing import OutgoingReply
 from common.padding import REPLY_PLAINTEXT_BYTES
 from common.reply import AnswerTooLong, Reply, compose, new_reply
 from common.report import Conversation
-from common.sealing import OpeningFailed, today
+from common.sealing import OpeningFailed
 from common.units import Unit
 from journalist_interface.desk.answers import Answer
 from journalist_interface.desk.opening import open_envelope

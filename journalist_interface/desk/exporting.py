@@ -12,7 +12,7 @@ from pathlib import Path
 
 from common import bundle
 from common.bundle import Bundle
-from common.sealing import today
+from common.days import today
 from common.store.blobs import sync_folder
 from journalist_interface.desk.answering import AnswerLost, read_answer, reply_key
 from journalist_interface.desk.answers import Answer

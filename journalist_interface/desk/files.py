@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
-from common.store.blobs import is_blob_id, midnight_of, sync_folder
+from common.days import midnight_of
+from common.store.blobs import is_blob_id, sync_folder
 
 
 class SealedFiles:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common import bundle
 from common.bundle import Bundle, BundleRefused, Item
-from common.sealing import today
+from common.days import today
 from journalist_interface.desk.opening import Looked, look_into_new
 from journalist_interface.desk.workplace import Desk
 

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from common import envelope
+from common.days import today
 from common.envelope import NotAnEnvelope, Opened, Tail
-from common.sealing import OpeningFailed, today
+from common.sealing import OpeningFailed
 from journalist_interface.desk import reasons
 from journalist_interface.desk.envelopes import Inside, Look
 from journalist_interface.desk.places import where

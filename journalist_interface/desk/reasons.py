@@ -1,9 +1,14 @@
 """Why an envelope could not be opened: a code in the database, a plain sentence on the page."""
 
-from common.sealing import OpeningFailed
+from common.sealing import OpeningFailed, Unopened
 
-NOT_SEALED, NO_KEY = "not-sealed", "no-key"
-DAMAGED, NOT_A_REPORT, MISSING = "damaged", "not-a-report", "missing"
+NOT_SEALED, NO_KEY, DAMAGED, MISSING = (
+    Unopened.NOT_SEALED.value,
+    Unopened.NO_KEY.value,
+    Unopened.DAMAGED.value,
+    Unopened.MISSING.value,
+)
+NOT_A_REPORT = "not-a-report"
 
 SENTENCES = {
     NOT_SEALED: "it is not a sealed message",
@@ -13,16 +18,7 @@ SENTENCES = {
     MISSING: "its sealed file is gone from this desk's disk",
 }
 
-_BY_WORDS = (
-    ("not a sealed message", NOT_SEALED),
-    ("not sealed to a key", NO_KEY),
-    ("passphrase", NO_KEY),
-)
-
 
 def code_of(error: OpeningFailed) -> str:
     """The code of what gpg said."""
-    words = str(error)
-    if words.startswith("It is damaged"):
-        return DAMAGED
-    return next((code for part, code in _BY_WORDS if part in words), DAMAGED)
+    return error.reason.value

@@ -14,9 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.days import today
 from common.envelope import Extract
 from common.report import Attachment
-from common.sealing import OpeningFailed, today
+from common.sealing import OpeningFailed
 from common.store.blobs import sync_folder
 from journalist_interface.desk import reasons
 from journalist_interface.desk.envelopes import Envelope

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, abort, make_response
 
+from common import phrases
 from common.units import UnknownUnit
 from source_interface.house import house
 from source_interface.render import page
@@ -33,7 +34,7 @@ def certificate() -> Response:
         {
             "id": unit.id,
             "name": unit.name,
-            "fingerprint": grouped(unit.fingerprint),
+            "fingerprint": phrases.grouped(unit.fingerprint),
             "certificate": unit.certificate,
         }
         for unit in house().registry.current().units
@@ -51,11 +52,6 @@ def certificate_file(unit: str) -> Response:
     response.headers["Content-Type"] = "application/pgp-keys"
     response.headers["Content-Disposition"] = f'attachment; filename="{found.id}.asc"'
     return response
-
-
-def grouped(fingerprint: str) -> str:
-    """40 hex digits in groups of four, as people compare them."""
-    return " ".join(fingerprint[start : start + 4] for start in range(0, len(fingerprint), 4))
 
 
 @cache

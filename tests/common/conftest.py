@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets
 from common.mailbox import ReplyKey
 from common.report import Conversation, Report
-from common.sealing import today
 from common.secret import Secret
 
 

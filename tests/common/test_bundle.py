@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from common import bundle, canonical, signing
 from common.bundle import Bundle, BundleRefused, Item
-from common.sealing import today
+from common.days import today
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"c" * 32)
 SIGNERS = (KEY.public_key().public_bytes_raw(),)

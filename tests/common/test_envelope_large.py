@@ -19,7 +19,7 @@ from itertools import repeat
 from common import envelope, report
 from common.derivation import conversation_secrets
 from common.mailbox import ReplyKey
-from common.sealing import today
+from common.days import today
 from common.secret import Secret
 
 secrets = conversation_secrets(Secret(bytes(32)))

@@ -77,3 +77,13 @@ def test_many_threads_get_one_registry(watched, registry):
     for thread in threads:
         thread.join()
     assert got == [registry] * 20
+
+
+def test_the_newest_version_is_remembered_over_a_restart(file, registry, root_key, registry_bytes, tmp_path):
+    remembered = tmp_path / "registry-version"
+    newer = replace(registry, version=7)
+    put(file, sign_registry(newer, root_key.file))
+    assert RegistryFile(file, root_key.public, remembered).current().version == 7
+    put(file, registry_bytes)
+    with pytest.raises(RegistryRefused, match="older than 7"):
+        RegistryFile(file, root_key.public, remembered).current()

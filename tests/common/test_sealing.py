@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from common import envelope
+from common.days import today
 from common.envelope import FilePart
-from common.sealing import Sealer, gpg_environment, midnight, private_home, today
+from common.sealing import Sealer, gpg_environment, midnight, private_home
 
 SECRET = b"the sergeant took the money"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from common.days import today
 from common.sealing import (
     RecipientRefused,
     Sealer,
@@ -17,7 +18,6 @@ from common.sealing import (
     gpg_environment,
     midnight,
     private_home,
-    today,
 )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import signing, units
-from common.sealing import today
+from common.days import today
 from common.units import RegistryRefused, UnknownUnit
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"r" * 32)

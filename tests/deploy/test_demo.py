@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.config import load_registry, read_server_config
-from common.sealing import today
+from common.days import today
 from deploy import agent, demo
 
 ADDRESS = "http://127.0.0.1:8081"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.config import read_server_config
-from common.sealing import today
+from common.days import today
 from common.store.opening import open_engine
 from deploy import demo, servers
 from deploy.doctor import Finding, State, examine, run_doctor

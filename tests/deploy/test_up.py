@@ -47,7 +47,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def addresses(printed: str) -> list[str]:
-    return re.findall(r"http://127\.0\.0\.1:\d+\S*", printed)
+    return re.findall(r"http://(?:localhost|127\.0\.0\.1):\d+\S*", printed)
 
 
 def status(address: str) -> int:

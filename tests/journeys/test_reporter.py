@@ -1,6 +1,6 @@
 """A reporter with Tor Browser's engine, JavaScript off: the pages do what they say, whatever one does to them."""
 
-import random
+import os
 from pathlib import Path
 
 WORDS = "Something happened at the yard, and someone was paid for it."
@@ -97,7 +97,7 @@ def test_a_file_that_is_too_large_is_refused_in_words_and_the_text_stays(
     firefox, strict_candour, tmp_path: Path
 ):
     large = tmp_path / "large.bin"
-    large.write_bytes(random.Random(1).randbytes(2_000_000))
+    large.write_bytes(os.urandom(2_000_000))
     begin(firefox, strict_candour)
     assert "976 KB" in firefox.words, "limits are said before anything is uploaded"
     firefox.type("#text", WORDS)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-WORDS = "Someone at the yard was paid for registration checks. Ünïcode — and a second line:\n‏עברית‎ ends it."
-ANSWER = "Thank you. We have read it.\n\nDo you already know roughly when this began? Please do not look for it."
+WORDS = "Someone at the yard was paid for registration checks. Ünïcode — and a second line:\n\u200fעברית\u200e ends it."
+ANSWER = (
+    "Thank you. We have read it.\n\nDo you already know roughly when this began? Please do not look for it."
+)
 LATER = "It began in the spring, as far as I know."
 CLOSING = "Thank you. That helps."
 

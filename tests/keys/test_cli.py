@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from common import units
-from common.sealing import Opener, OpeningFailed, today
+from common.days import today
+from common.sealing import Opener, OpeningFailed
 from keys.cli import grouped, keys
 
 NEXT_YEAR = (today() + timedelta(days=365)).isoformat()

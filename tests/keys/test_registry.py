@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from common import units
-from common.sealing import gpg_environment, midnight, private_home, today
+from common.days import today
+from common.sealing import gpg_environment, midnight, private_home
 from common.units import RegistryRefused
 from keys.private import NoSuchKey
 from keys.registry import UnfitRegistry, sign_registry

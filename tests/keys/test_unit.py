@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from common.sealing import Opener, OpeningFailed, Sealer, today
+from common.days import today
+from common.sealing import Opener, OpeningFailed, Sealer
 from keys.private import parse_private_key
 from keys.unit import CeremonyFailed, new_unit
 

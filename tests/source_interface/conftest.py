@@ -16,8 +16,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import codename, envelope, mailbox, reply
+from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets, derive_root
-from common.sealing import Opener, today
+from common.sealing import Opener
 from common.units import Registry
 from keys.private import parse_private_key
 from keys.registry import sign_registry
@@ -167,6 +168,9 @@ class Reporter:
         self.start()
         answer = self.write(text, files)
         assert (answer.status, answer.goes_to) == (303, "/sent"), answer.text
+        return self.codename()
+
+    def codename(self):
         words = CODENAME.findall(self.get("/sent").text)
         assert len(words) == 7
         return words
@@ -204,7 +208,9 @@ def over_wsgi(app):
         request = {"method": method, "input_stream": BytesIO(body), "headers": headers or {}}
         with client.open(path, content_length=len(body), buffered=True, **request) as response:
             named = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, named, tuple(response.headers.getlist("Set-Cookie")), response.data)
+            return Answer(
+                response.status_code, named, tuple(response.headers.getlist("Set-Cookie")), response.data
+            )
 
     return send
 
@@ -260,7 +266,9 @@ def arrived():
     """The sealed files that a store keeps, and whatever else lies among the blobs."""
 
     def look(config):
-        return sorted(file for file in config.blobs.rglob("*") if file.is_file() and file.name != "writers.lock")
+        return sorted(
+            file for file in config.blobs.rglob("*") if file.is_file() and file.name != "writers.lock"
+        )
 
     return look
 
@@ -313,7 +321,9 @@ def secrets_of(house):
 def answer(house, secrets_of, signer, unit_keys):
     """Seals and posts a unit's answer as desk, courier and collection do. Returns the slot it lies in."""
 
-    def post(words, text="We have read it.", *, slot=7, unit=UNIT, by=None, mailbox_of=None, day=None, sealed=None):
+    def post(
+        words, text="We have read it.", *, slot=7, unit=UNIT, by=None, mailbox_of=None, day=None, sealed=None
+    ):
         found = secrets_of(words)
         public = mailbox.ReplyKey(found.reply_seed).public()
         named = mailbox.ReplyKey(secrets_of(mailbox_of).reply_seed).public() if mailbox_of else public

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from common import codename
-from common.sealing import today
+from common.days import today
 from source_interface import visit
 from source_interface.pages import conversing
 
@@ -75,7 +75,10 @@ def test_the_work_is_the_same(app, reporter_at, no_news, answer, work):
         return list(work)
 
     unused = work_of(codename.generate().words)
-    assert [name for name in unused if not name.startswith("SELECT")] == ["derive_root", "conversation_secrets"]
+    assert [name for name in unused if not name.startswith("SELECT")] == [
+        "derive_root",
+        "conversation_secrets",
+    ]
     assert len([name for name in unused if name.startswith("SELECT")]) == 2
     assert work_of(no_news) == unused
 

@@ -48,7 +48,9 @@ def test_a_message_without_any_token_is_refused(inside, multipart, arrived, hous
     assert len(arrived(house.config)) == 1
 
 
-def test_a_stale_form_is_never_put_into_a_form_of_the_new_session_whatever_else_is_wrong(reporter, reporter_at, app):
+def test_a_stale_form_is_never_put_into_a_form_of_the_new_session_whatever_else_is_wrong(
+    reporter, reporter_at, app
+):
     """Otherwise words of one matter would go out under the codename of another."""
     reporter.start()
     path, good = reporter.message("First matter. " + "x" * 4_300_000)

@@ -61,10 +61,20 @@ def test_hints_come_once_each_and_in_order():
 
 
 SLOW = [
-    "a", " ", "\n", "1", "0", "12/", "1.", '"', "“", '"a', "a@", "@", "a.", ".+-", "my ", "my line ", "only ", "only the a ",
-    "i am a ", "as a a a ", "as an ", "i am a aaaaaaaaaaaaaaaaaaaa ", "collar ", "staff no", "staff number #", "+44 ", "0 1", "07 ",
-    "12 of ", "1st of ", "é", "\u202e", "’", "a" * 63 + "@", "a" * 64 + " ", '"' + "x" * 161,
-]  # fmt: skip
+    *("a", " ", "\n", "1", "0", "12/", "1.", '"', "“", '"a', "a@", "@", "a.", ".+-", "é", "\u202e", "’"),
+    *(
+        "my ",
+        "my line ",
+        "only ",
+        "only the a ",
+        "i am a ",
+        "as a a a ",
+        "as an ",
+        "i am a aaaaaaaaaaaaaaaaaaaa ",
+    ),
+    *("collar ", "staff no", "staff number #", "+44 ", "0 1", "07 ", "12 of ", "1st of "),
+    *("a" * 63 + "@", "a" * 64 + " ", '"' + "x" * 161),
+]
 
 
 @pytest.mark.parametrize("piece", SLOW, ids=repr)

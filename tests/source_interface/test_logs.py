@@ -15,7 +15,9 @@ def logged(caplog):
     caplog.set_level(logging.DEBUG)
 
     def look():
-        return "\n".join(f"{record.getMessage()} {record.exc_text or ''} {record.exc_info}" for record in caplog.records)
+        return "\n".join(
+            f"{record.getMessage()} {record.exc_text or ''} {record.exc_info}" for record in caplog.records
+        )
 
     return look
 

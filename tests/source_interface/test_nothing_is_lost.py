@@ -57,7 +57,9 @@ def test_sizes_that_do_not_fit(at, refused):
     refused(413, "A file is too large: at most 2 MB fits", files=[("a", b"x"), ("b", b"x" * 2_500_001)])
     big = b"\r\n--" * 500_000
     refused(413, "too large together: at most 5 MB fits", files=[("a", big), ("b", big), ("c", big)])
-    assert at.write(TYPED, files=[("a", b"x" * 2_500_000)]).status == 303  # the form they came back in is good
+    assert (
+        at.write(TYPED, files=[("a", b"x" * 2_500_000)]).status == 303
+    )  # the form they came back in is good
 
 
 def test_a_text_longer_than_any_memory_given_to_it_comes_back_as_far_as_it_goes(at):
@@ -83,7 +85,10 @@ def test_files_may_be_empty(at, house, arrived):
 
 def test_hints_give_the_words_back_and_send_nothing(at, refused):
     answer = refused(200, "Might this point to you?", "Only three of us knew.")
-    assert at.forms[next(path for path in at.forms if path in ("/report", "/conversation/write"))]["seen_hints"] == "1"
+    assert (
+        at.forms[next(path for path in at.forms if path in ("/report", "/conversation/write"))]["seen_hints"]
+        == "1"
+    )
     assert "How" not in answer.typed
     assert at.write("Only three of us knew.").status == 303
 
@@ -130,9 +135,22 @@ def expired_certificate(short_folder):
     """A certificate that was good for a day of the year 2020."""
     home = short_folder() / "gnupg"
     home.mkdir(mode=0o700)
-    gpg = ["gpg", "--homedir", str(home), "--batch", "--passphrase", "", "--faked-system-time", "20200101T000000!"]
-    subprocess.run([*gpg, "--quick-gen-key", "Old", "future-default", "default", "1d"], env=gpg_environment(), check=True)
-    return subprocess.run([*gpg, "--armor", "--export"], env=gpg_environment(), check=True, capture_output=True).stdout
+    gpg = [
+        "gpg",
+        "--homedir",
+        str(home),
+        "--batch",
+        "--passphrase",
+        "",
+        "--faked-system-time",
+        "20200101T000000!",
+    ]
+    subprocess.run(
+        [*gpg, "--quick-gen-key", "Old", "future-default", "default", "1d"], env=gpg_environment(), check=True
+    )
+    return subprocess.run(
+        [*gpg, "--armor", "--export"], env=gpg_environment(), check=True, capture_output=True
+    ).stdout
 
 
 def test_a_certificate_that_gpg_refuses(at, refused, house, unit_keys, expired_certificate):

@@ -12,14 +12,19 @@ PUBLIC = ["/", "/safety", "/help", "/certificate", "/certificate/test-unit.asc",
 def everything(reporter, answer, app):
     """Every page there is, in all its states: (what it is, its answer)."""
     seen = [(path, reporter.get(path)) for path in PUBLIC]
-    seen += [(f"nothing at {path}", reporter.get(path)) for path in ("/nope", "/certificate/x.asc", "/static/../app.py")]
+    seen += [
+        (f"nothing at {path}", reporter.get(path))
+        for path in ("/nope", "/certificate/x.asc", "/static/../app.py")
+    ]
     seen += [("ended", reporter.get("/conversation")), ("no such way", reporter.ask("DELETE", "/"))]
     seen.append(("elsewhere", reporter.ask("POST", "/start", Origin="http://evil.example")))
     reporter.get("/start")
     seen.append(("no choice", reporter.post("/start", {"unit": "none"})))
     seen.append(("form", reporter.start()))
     seen.append(("no text", reporter.write("")))
-    seen.append(("hints", reporter.write('My sergeant said "</textarea><script>alert(1)</script> and so much more".')))
+    seen.append(
+        ("hints", reporter.write('My sergeant said "</textarea><script>alert(1)</script> and so much more".'))
+    )
     seen.append(("too long", reporter.write("</textarea><script>" + "x" * 200_000)))
     seen.append(("stale", reporter.write("</textarea><script>alert(1)</script>", csrf="x")))
     words = reporter.report()
@@ -54,7 +59,10 @@ def test_every_response_carries_the_headers(everything):
             "cache-control": "no-store" if name != "style" else "public, max-age=600",
         }
         assert {key: answer.headers.get(key) for key in expected} == expected, name
-        assert not {"server", "x-powered-by", "etag", "last-modified", "date"} & set(answer.headers) or name == "style"
+        assert (
+            not {"server", "x-powered-by", "etag", "last-modified", "date"} & set(answer.headers)
+            or name == "style"
+        )
 
 
 def test_the_style_sheet_tells_nothing_of_its_reader(reporter):
@@ -63,7 +71,19 @@ def test_the_style_sheet_tells_nothing_of_its_reader(reporter):
     assert not re.search(rb"url\(|@import|@font-face|:visited|http", style.body)
 
 
-URLS = {"href", "src", "action", "formaction", "data", "poster", "srcset", "cite", "background", "ping", "manifest"}
+URLS = {
+    "href",
+    "src",
+    "action",
+    "formaction",
+    "data",
+    "poster",
+    "srcset",
+    "cite",
+    "background",
+    "ping",
+    "manifest",
+}
 
 
 def test_no_page_runs_a_script_or_asks_anything_of_elsewhere(everything):
@@ -72,7 +92,17 @@ def test_no_page_runs_a_script_or_asks_anything_of_elsewhere(everything):
             continue
         for tag, attributes in answer.page.tags:
             where = f"{name}: <{tag} {attributes}>"
-            assert tag not in {"script", "iframe", "object", "embed", "base", "img", "svg", "style", "video"}, where
+            assert tag not in {
+                "script",
+                "iframe",
+                "object",
+                "embed",
+                "base",
+                "img",
+                "svg",
+                "style",
+                "video",
+            }, where
             assert not [attribute for attribute in attributes if attribute.startswith("on")], where
             assert "style" not in attributes, where
             assert attributes.get("http-equiv") is None, where
@@ -136,6 +166,11 @@ def test_a_certificate_is_a_file_that_gpg_reads(reporter, unit_keys):
 def test_head_and_options_and_get_with_a_body(reporter):
     assert reporter.ask("HEAD", "/").body == b""
     assert reporter.ask("GET", "/", b"x" * 100_000).status == 200
-    assert set(reporter.ask("OPTIONS", "/start").headers["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+    assert set(reporter.ask("OPTIONS", "/start").headers["allow"].split(", ")) == {
+        "GET",
+        "HEAD",
+        "OPTIONS",
+        "POST",
+    }
     for method in ("PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"):
         assert reporter.ask(method, "/start").status == 405, method

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from common.days import today
 from common.padding import padded_size
-from common.sealing import OpeningFailed, gpg_environment, today
+from common.sealing import OpeningFailed, gpg_environment
 
 TEXT = "Money changes hands in the yard behind the station.\n\nÜber alles: 🕊"
 PHOTO = b"\xff\xd8\xff\xe0\x00\x10JFIF" + os.urandom(300_000)
@@ -38,7 +39,16 @@ def test_the_unit_opens_what_was_sent(sealed, opened):
 
 def test_gpg_and_unzip_are_enough(sealed, unit_keys, tmp_path):
     archive, out = tmp_path / "report.zip", tmp_path / "out"
-    gpg = ["gpg", "--homedir", str(unit_keys.folder / "gnupg"), "--batch", "-o", str(archive), "-d", str(sealed)]
+    gpg = [
+        "gpg",
+        "--homedir",
+        str(unit_keys.folder / "gnupg"),
+        "--batch",
+        "-o",
+        str(archive),
+        "-d",
+        str(sealed),
+    ]
     subprocess.run(gpg, check=True, capture_output=True, env=gpg_environment())
     with zipfile.ZipFile(archive) as whole:
         assert whole.testzip() is None
@@ -79,7 +89,9 @@ def test_small_reports_have_one_size(reporter_at, app, house, arrived):
 
 def test_the_database_holds_days_and_sizes_and_nothing_else(sealed, house, unit_keys):
     with sqlite3.connect(house.config.database.removeprefix("sqlite:///")) as database:
-        [row] = database.execute("SELECT id, length(receipt_tag), unit, day, padded_size, collected_day FROM envelope")
+        [row] = database.execute(
+            "SELECT id, length(receipt_tag), unit, day, padded_size, collected_day FROM envelope"
+        )
         [reply] = database.execute("SELECT length(tag), length(ciphertext), day FROM reply")
     database.close()
     assert row == (sealed.name, 16, "test-unit", str(today()), sealed.stat().st_size, None)
@@ -108,9 +120,21 @@ def test_two_reports_of_one_person_have_nothing_in_common(reporter_at, app, hous
 def test_words_sealed_by_hand_arrive_untouched(reporter, house, arrived, opened, unit_keys, tmp_path):
     certificate = tmp_path / "unit.asc"
     certificate.write_text(unit_keys.unit.certificate)
-    gpg = ["gpg", "--homedir", str(tmp_path), "--batch", "-ae", "--compress-algo", "none", "--trust-model", "always"]
+    gpg = [
+        "gpg",
+        "--homedir",
+        str(tmp_path),
+        "--batch",
+        "-ae",
+        "--compress-algo",
+        "none",
+        "--trust-model",
+        "always",
+    ]
     gpg += ["-F", str(certificate)]
-    by_hand = subprocess.run(gpg, input=b"my sergeant", check=True, capture_output=True, env=gpg_environment()).stdout
+    by_hand = subprocess.run(
+        gpg, input=b"my sergeant", check=True, capture_output=True, env=gpg_environment()
+    ).stdout
     reporter.report(by_hand.decode())  # and no hint stood in its way
     [file] = arrived(house.config)
     assert opened(file)[0].text == by_hand.decode()

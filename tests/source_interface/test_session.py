@@ -9,6 +9,7 @@ from flask import g, make_response
 
 from common import codename
 from common.derivation import derive_root
+from common.secret import Secret
 from source_interface import session as sessions
 from source_interface.app import create_app
 from source_interface.session import NoSession, Session, SessionBox, new_session
@@ -19,14 +20,28 @@ ENDED = "Your visit has ended"
 def encodings(secret: bytes) -> list[bytes]:
     """A secret as it could hide in a text; base64 at each of its three alignments, without the edges."""
     shifted = [base64.b64encode(bytes(n) + secret)[4 if n else 0 : -4] for n in range(3)]
-    return [secret, secret.hex().encode(), secret[::-1], *shifted, *(one.translate(URLSAFE) for one in shifted)]
+    return [
+        secret,
+        secret.hex().encode(),
+        secret[::-1],
+        *shifted,
+        *(one.translate(URLSAFE) for one in shifted),
+    ]
 
 
 URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def test_no_cookie_before_it_is_needed(reporter):
-    for path in ("/", "/safety", "/help", "/certificate", "/certificate/test-unit.asc", "/static/candour.css", "/nope"):
+    for path in (
+        "/",
+        "/safety",
+        "/help",
+        "/certificate",
+        "/certificate/test-unit.asc",
+        "/static/candour.css",
+        "/nope",
+    ):
         assert reporter.get(path).cookies == (), path
     assert len(reporter.get("/start").cookies) == 1
 
@@ -80,7 +95,9 @@ def test_an_altered_cookie_ends_the_visit(reporter):
     whole = reporter.cookie
     raw = base64.urlsafe_b64decode(whole)
     altered = [raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :] for place in range(0, len(raw), 7)]
-    forged = [base64.urlsafe_b64encode(one).decode() for one in [*altered, raw[:11], raw[:28], raw + b"x", b""]]
+    forged = [
+        base64.urlsafe_b64encode(one).decode() for one in [*altered, raw[:11], raw[:28], raw + b"x", b""]
+    ]
     for cookie in [*forged, whole[:-4], "x", "=", "A" * 5000, "\u00e9", '{"root": "00"}', "null"]:
         reporter.cookie = cookie
         answer = reporter.get("/report")
@@ -100,7 +117,7 @@ def test_a_cookie_sealed_under_another_context_or_key_is_nothing(app):
 
 def test_a_session_says_what_it_was_given(app):
     box: SessionBox = app.extensions[sessions.EXTENSION]
-    given = Session("token", sessions.Secret(secrets.token_bytes(32)), tuple("abcdefg"), "unit", (1, 7), "sent")
+    given = Session("token", Secret(secrets.token_bytes(32)), tuple("abcdefg"), "unit", (1, 7), "sent")
     assert box.open(box.close(given)) == given
     assert "token" not in repr(given)
     assert "abc" not in repr(given).replace("'", "")
@@ -109,7 +126,7 @@ def test_a_session_says_what_it_was_given(app):
 def test_the_longest_session_fits_into_its_cookie(app):
     box: SessionBox = app.extensions[sessions.EXTENSION]
     longest = Session(
-        "x" * 24, sessions.Secret(bytes(32)), ("wwwwwwwww",) * 7, "u" * 64, tuple(range(1, 8)), "sent before"
+        "x" * 24, Secret(bytes(32)), ("wwwwwwwww",) * 7, "u" * 64, tuple(range(1, 8)), "sent before"
     )
     assert box.open(box.close(longest)) == longest
 
@@ -117,7 +134,7 @@ def test_the_longest_session_fits_into_its_cookie(app):
 def test_an_idle_visit_ends_and_each_page_renews_it(new_app, reporter_at, monkeypatch):
     reporter = reporter_at(new_app(session_idle_seconds=600))
     now = [time.monotonic()]
-    monkeypatch.setattr(sessions.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     reporter.start()
     for _ in range(5):
         now[0] += 599
@@ -135,7 +152,8 @@ def test_a_visit_ended_page_cannot_be_gone_on_from(reporter):
     reporter.report()
     reporter.cookie = ""
     for method, path in [("GET", p) for p in ("/report", "/sent", "/conversation")] + [
-        ("POST", p) for p in ("/report", "/noted", "/another", "/withdraw", "/answer/delete", "/conversation/write")
+        ("POST", p)
+        for p in ("/report", "/noted", "/another", "/withdraw", "/answer/delete", "/conversation/write")
     ]:
         assert reporter.ask(method, path).status == 403, path
         assert "/leave" not in reporter.last.page.forms

@@ -2,7 +2,8 @@
 
 from flask import Flask, g
 
-from journalist_interface.desk import phrases, references
+from common import phrases
+from journalist_interface.desk import references
 from journalist_interface.desk.views import (
     about,
     answers,

@@ -5,9 +5,9 @@ import re
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug import Response
 
+from common.days import today
 from common.reply import AnswerTooLong
 from common.report import clean_text
-from common.sealing import today
 from journalist_interface.desk import answering
 from journalist_interface.desk.conversations import Conversation
 from journalist_interface.desk.views.here import desk

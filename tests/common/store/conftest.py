@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.sealing import today
+from common.days import today
 from common.store.opening import open_store
 from common.store.repository import SealedReply, Store
 

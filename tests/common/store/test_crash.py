@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from common.sealing import today
+from common.days import today
 from common.store.opening import open_store
 
 TAG = b"t" * 16
@@ -16,7 +16,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from sqlalchemy import event
-from common.sealing import today
+from common.days import today
 from common.store.blobs import BlobFolder
 from common.store.opening import open_store
 from common.store.repository import SealedReply

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from common.sealing import today
+from common.days import today
 from common.store.repository import AlreadyReceived, SealedReply
 
 TAG = b"t" * 16

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import event, text
 
-from common.sealing import today
+from common.days import today
 from common.store.models import Base
 
 
@@ -120,3 +120,14 @@ def test_a_visit_writes_nothing(store, put, folder):
     store.waiting("u")
     assert written == []
     assert (folder / "candour.sqlite-wal").stat().st_size == before
+
+
+def test_after_a_sweep_the_file_does_not_tell_what_came_first(store, put, folder):
+    for _ in range(40):
+        put()
+    ids = [envelope.id for envelope in store.waiting("u")]
+    store.sweep(today(), alone=True)
+    content = (folder / "candour.sqlite").read_bytes()
+    places = [content.index(identity.encode()) for identity in ids]
+    assert places in (sorted(places), sorted(places, reverse=True)), "rows stand in the order of their keys"
+    assert (folder / "candour.sqlite-wal").stat().st_size == 0

@@ -6,7 +6,7 @@ import threading
 import pytest
 from sqlalchemy import event
 
-from common.sealing import today
+from common.days import today
 from common.store.repository import NoFreeSlot
 
 SLOTS = [bytes([n]) * 16 for n in range(1, 256)]

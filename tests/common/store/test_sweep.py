@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from common.sealing import today
+from common.days import today
 from common.store.repository import KEEP_COLLECTED, KEEP_REPLIES, SealedReply
 
 DAY = timedelta(days=1)

@@ -23,10 +23,10 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from common import signing, units
 from common.config import ServerConfig, read_server_config
+from common.days import today
 from common.mailbox import TAG_BYTES
 from common.outgoing import OutgoingReply
 from common.padding import REPLY_CIPHERTEXT_BYTES
-from common.sealing import today
 from common.store.opening import open_store
 from common.store.repository import SealedReply, Store
 from common.units import Force, Registry, Unit

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from common.sealing import today
+from common.days import today
 
 LIST = "/v1/envelopes"
 

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from common import bundle, outgoing
 from common.bundle import Bundle
+from common.days import today
 from common.outgoing import OutgoingReply
-from common.sealing import today
 from journalist_interface.courier.cli import courier as command
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.collecting import Collected, collect

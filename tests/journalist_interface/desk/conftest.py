@@ -26,11 +26,12 @@ from werkzeug.test import TestResponse
 
 from common import bundle, envelope
 from common.bundle import Bundle
+from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets
 from common.envelope import FilePart
 from common.mailbox import ReplyKey
 from common.report import Conversation, Report
-from common.sealing import Sealer, today
+from common.sealing import Sealer
 from common.secret import Secret
 from common.units import Force, Registry, Unit
 from journalist_interface.desk.app import create_app
@@ -168,7 +169,7 @@ def _stop_agent(home: Path) -> None:
 @pytest.fixture(scope="session")
 def house() -> Iterator[House]:
     """Keys, made once. The folder's path is short: gpg-agent's socket lies in it."""
-    folder = Path(tempfile.mkdtemp(prefix="cd-"))
+    folder = Path(tempfile.mkdtemp(prefix="desk-"))
     for name in ("unit", "other"):
         (folder / name).mkdir(mode=0o700)
     unit = new_unit(folder / "unit", UNIT, "Demo Unit", passphrase=None)

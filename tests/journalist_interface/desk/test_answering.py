@@ -6,8 +6,9 @@ import secrets
 import pytest
 
 from common import mailbox, outgoing, reply
+from common.days import today
 from common.padding import REPLY_PLAINTEXT_BYTES
-from common.sealing import Sealer, today
+from common.sealing import Sealer
 from journalist_interface.desk import answering
 from journalist_interface.desk.answers import Answer
 from journalist_interface.desk.importing import import_all

@@ -8,7 +8,7 @@ import pytest
 
 from common import bundle
 from common.bundle import Bundle, Item
-from common.sealing import today
+from common.days import today
 from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.workplace import StickBusy
 

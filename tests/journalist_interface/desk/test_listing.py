@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, insert
 
-from common.sealing import today
+from common.days import today
 from journalist_interface.desk import cursors
 from journalist_interface.desk.conversations import PAGE
 from journalist_interface.desk.rows import ConversationRow, EnvelopeRow

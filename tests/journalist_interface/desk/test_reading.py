@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from common.sealing import private_home, today
+from common.days import today
+from common.sealing import private_home
 from journalist_interface.desk import reading
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.importing import import_all

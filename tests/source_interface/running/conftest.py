@@ -112,9 +112,12 @@ class Server:
         return [pid for pid, name in names.items() if name == "gpg"]
 
     def memory(self) -> int:
-        """Bytes that are resident now, over all processes; what they share is counted in each."""
+        """Bytes that are resident now, in master, workers and every gpg; what they share is counted in each.
+
+        Not counted is a worker's child that is about to become a gpg: its memory is still the worker's, vfork(2).
+        """
         total = 0
-        for pid in self.processes():
+        for pid in [self.process.pid, *self.workers(), *self.gpgs()]:
             with suppress(OSError, StopIteration):
                 lines = Path(f"/proc/{pid}/status").read_text().splitlines()
                 total += int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) * 1024
@@ -171,12 +174,8 @@ class Server:
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(15)
         self.kill()
-        try:
-            assert self.tmp_watch.look().created == []
-            assert self.home_watch.look().created == []
-        finally:
-            self.tmp_watch.close()
-            self.home_watch.close()
+        made = self.tmp_watch.look().created + self.home_watch.look().created
+        assert made == [], "a server makes no temporary file"
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
@@ -213,6 +212,8 @@ def start_server(short_folder, tmp_path_factory, registry_bytes, root_key, repor
     yield start
     for server in running:
         server.stop()
+        server.tmp_watch.close()
+        server.home_watch.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,11 @@ import os
 import signal
 import socket
 import struct
+from typing import Any
 
 import pytest
 
-from common.sealing import today
+from common.days import today
 
 MIB = 1024 * 1024
 
@@ -16,11 +17,17 @@ MIB = 1024 * 1024
 def half(server):
     """A message with a file of some size, whose request has been written as far as is asked."""
     opened = []
+    reporters: dict[int, Any] = {}
 
     def begin(at, size=4 * MIB, text="Cut short.", at_server=server):
-        reporter = at_server.reporter()
-        reporter.start()
-        path, body = reporter.message(text, [("big.bin", os.urandom(1024) * (size // 1024)), ("last.txt", b"end")])
+        reporter = reporters.setdefault(at_server.port, at_server.reporter())
+        if reporter.cookie:
+            reporter.get("/report")
+        else:
+            reporter.start()
+        path, body = reporter.message(
+            text, [("big.bin", os.urandom(1024) * (size // 1024)), ("last.txt", b"end")]
+        )
         connection = at_server.connect()
         opened.append(connection)
         point = at if at >= 0 else len(body) + at

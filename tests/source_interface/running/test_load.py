@@ -12,7 +12,7 @@ from common.derivation import CURRENT
 
 MIB = 1024 * 1024
 LARGE = 300 * MIB
-PATIENT = 5.0  # seconds for a page, on a machine that is busy with tests
+PATIENT = 10.0  # seconds for a page, on a machine that is busy with tests
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def page_times(server):
         visiting.result()
 
 
-def test_a_large_upload_is_never_held_in_memory(fresh_server, hear, arrived):
+def test_a_large_upload_is_never_held_in_memory(fresh_server, hear):
     server = fresh_server
     reporter = server.reporter()
     reporter.start()
@@ -54,16 +54,15 @@ def test_a_large_upload_is_never_held_in_memory(fresh_server, hear, arrived):
 
 
 def test_twenty_uploads_that_drip_keep_nobody_waiting(server, hear):
-    before, slow = len(server.blobs()), []
-    for _ in range(20):
-        reporter = server.reporter()
-        reporter.start()
-        path, body = reporter.message("Dripping.", [("f.bin", os.urandom(600_000))])
+    before, slow, reporter = len(server.blobs()), [], server.reporter()
+    reporter.start()
+    for slot in range(20):
+        path, body = reporter.message("Dripping.", [("f.bin", os.urandom(600_000))], slot=str(slot))
         connection = server.connect()
         connection.sendall(server.head(reporter, path, len(body), b"Connection: close") + body[:300_000])
-        slow.append((reporter, connection, body))
-    for at in range(300_000, 300_020):
-        for _, connection, body in slow:
+        slow.append((connection, body))
+    for at in range(300_000, 300_010):
+        for connection, body in slow:
             connection.sendall(body[at : at + 1])
         started = time.monotonic()
         assert server.reporter().get("/").status == 200
@@ -71,20 +70,24 @@ def test_twenty_uploads_that_drip_keep_nobody_waiting(server, hear):
     started = time.monotonic()
     assert len(server.reporter().report("Meanwhile.")) == 7
     assert time.monotonic() - started < PATIENT
-    for _, connection, body in slow:
-        connection.sendall(body[300_020:])
-    for reporter, connection, _ in slow:
-        assert hear(connection).startswith(b"HTTP/1.1 303 ")
-        connection.close()
-        assert "It has arrived" in reporter.get("/sent").text
+
+    def finish(one):
+        connection, body = one
+        with connection:
+            connection.sendall(body[300_010:])
+            return hear(connection)[:13]
+
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(finish, slow)) == {b"HTTP/1.1 303 "}
+    assert "It has arrived" in reporter.get("/sent").text
     assert len(server.blobs()) == before + 21
 
 
 def test_connections_that_say_nothing_hold_nothing(server):
-    silent = [server.connect() for _ in range(300)]
+    silent = [server.connect() for _ in range(40)]
     started = time.monotonic()
     assert server.reporter().get("/").status == 200
-    assert time.monotonic() - started < 2 * PATIENT + 5  # gunicorn waits five seconds for the first byte
+    assert time.monotonic() - started < PATIENT
     for connection in silent:
         connection.close()
 

@@ -80,8 +80,7 @@ def visited(fresh_server, hear, wait_until):
         connection.sendall(body[-50_000:])
         assert hear(connection).startswith(b"HTTP/1.1 303 ")
     cookies = [reporter.cookie]
-    words = [line for line in reporter.get("/sent").text.splitlines() if "<li><span>" in line][0]
-    words = words.replace("<li><span>", " ").replace("</span></li>", " ").split()[:7]
+    words = reporter.codename()
     reporter.post("/noted")
     later = server.reporter()
     later.come_back([words[0].upper(), *words[1:]])
@@ -92,9 +91,13 @@ def visited(fresh_server, hear, wait_until):
     pepper = Secret((server.data / "pepper").read_bytes())
     root = derive_root(codename.read(" ".join(words)), pepper)
     keys = conversation_secrets(root)
-    pairs = {f"words {n}": f"{words[n]}{between}{words[n + 1]}".encode() for n in range(6) for between in (" ",)}
+    pairs = {
+        f"words {n}": f"{words[n]}{between}{words[n + 1]}".encode() for n in range(6) for between in (" ",)
+    }
     quoted = {f"listed words {n}": f'{words[n]}", "{words[n + 1]}'.encode() for n in range(6)}
-    known = early.secrets | pairs | quoted | {"root": root.reveal(), "root in hex": root.reveal().hex().encode()}
+    known = (
+        early.secrets | pairs | quoted | {"root": root.reveal(), "root in hex": root.reveal().hex().encode()}
+    )
     known |= {f"cookie {n}": cookie.encode() for n, cookie in enumerate(cookies)}
     known |= {"receipt key": keys.receipt_key.reveal(), "mailbox key": keys.mailbox_key.reveal()}
     known |= {"header key": keys.header_key.reveal(), "reply seed": keys.reply_seed.reveal()}
