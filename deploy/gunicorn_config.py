@@ -18,7 +18,7 @@ if PARENT in os.environ:
     hardening.end_with_parent(int(os.environ.pop(PARENT)))
 
 preload_app = True
-worker_class = "gthread"
+worker_class = "deploy.worker.Worker"
 umask = 0o077
 accesslog = None
 errorlog = "-"

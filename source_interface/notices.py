@@ -5,7 +5,7 @@ NOTICES = {
     "sent": "Your message has arrived and is safe.",
     "sent before": (
         "This form had arrived already, so nothing was sent a second time. "
-        "If you had changed something, write it as a new message."
+        "Your words are below: if you have changed them, send them again; if not, leave them."
     ),
     "withdrawn": "The message is withdrawn and deleted.",
     "too late": "The message can no longer be withdrawn: the unit has collected it.",

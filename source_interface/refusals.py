@@ -48,7 +48,12 @@ _REASONS = {
         "Many people are here at this moment. Wait a minute, then try again. Nothing is lost.", 503
     ),
     "full": Reason(
-        "This codename has been used for as many messages as it can take. Start another matter.", 409
+        "This codename has been used for as many messages as it can take. Report it as another matter.", 409
+    ),
+    "unrouted": Reason(
+        "Who this goes to has to be chosen again, which this page cannot do. Copy your words, then report it as "
+        "another matter.",
+        409,
     ),
 }
 

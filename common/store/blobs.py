@@ -101,11 +101,14 @@ class BlobFolder:
         limit = midnight_of(not_after + timedelta(days=1))
         for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
             with os.scandir(folder) as entries:
-                yield folder.name, {
-                    entry.name
-                    for entry in entries
-                    if is_blob_id(entry.name) and entry.stat(follow_symlinks=False).st_mtime < limit
-                }
+                yield (
+                    folder.name,
+                    {
+                        entry.name
+                        for entry in entries
+                        if is_blob_id(entry.name) and entry.stat(follow_symlinks=False).st_mtime < limit
+                    },
+                )
 
     def clear_staging(self) -> None:
         """Remove what unfinished writing left. Only while nobody writes: see `alone`."""

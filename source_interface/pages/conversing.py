@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 
 from common import codename
 from common.codename import NotACodename
@@ -66,11 +66,11 @@ def write_again(session: Session) -> Response:
         found = _look(session)
         unit = _goes_to(session, found)
         if unit is None:
-            raise Refused("full")
+            raise Refused("unrouted")
         return Sender(found.secrets, unit, first=not found.messages and found.holder is None)
 
-    def taken(notice: str) -> Response:
-        keep(replace(session, notice=notice))
+    def taken() -> Response:
+        keep(replace(session, notice="sent"))
         return go("conversation")
 
     return messages.take(session, sender, taken, lambda typed: _conversation_page(session, typed))
@@ -117,17 +117,21 @@ def leave(session: Session) -> Response:
 
 
 def _conversation_page(session: Session, typed: TypedMessage) -> Response:
+    """The same for a codename that was never used as for one with no news, form included."""
     found = _look(session)
-    unit, slot = _goes_to(session, found), found.free_slot()
+    slot = found.free_slot()
+    if slot is None and typed.text:
+        raise Refused("full")
+    if typed.came_before:
+        g.notice = "sent before"
     return page(
         "conversation.html",
         typed.status,
         corrected=session.corrected or None,
         answers=found.answers,
         messages=found.messages,
-        can_write=unit is not None and slot is not None,
+        can_write=slot is not None,
         slot=slot,
-        unit_names=[unit.name] if unit else [],
         **typed.for_template(),
     )
 

@@ -30,6 +30,7 @@ class TypedMessage:
     text: str = field(default="", repr=False)
     refused: Refused | None = None
     hints: tuple[str, ...] = ()
+    came_before: bool = False  # this very form had arrived already
 
     @property
     def status(self) -> int:
@@ -49,13 +50,13 @@ class TypedMessage:
 def take(
     session: Session,
     sender: Callable[[], intake.Sender],
-    taken: Callable[[str], Response],
+    taken: Callable[[], Response],
     again: Callable[[TypedMessage], Response],
 ) -> Response:
     """Take the message in this request.
 
-    `taken` answers when it is durable (with a code of notices.py), `again` shows the form once more. `sender` is
-    asked for only when the form's token is good.
+    `taken` answers when it is durable; `again` when nothing was kept, or the same form had been kept before.
+    `sender` is asked for only when the form's token is good.
 
     A browser shows an answer only when it has sent all it wanted to send. So a form that is refused in the middle
     is heard to its end all the same: otherwise the reporter would see a broken connection, and lose the words.
@@ -69,9 +70,9 @@ def take(
             return again(TypedMessage(text=form.text, hints=tuple(found)))
         slot = slot_number(form.fields.get("slot", ""))
         intake.receive(house(), form, sender(), slot, request.content_length or 0)
-        return taken("sent")
+        return taken()
     except AlreadyReceived:
-        return taken("sent before")
+        return again(TypedMessage(text=form.text if form else "", came_before=True))
     except Refused as refused:
         if form and "csrf" in form.fields:
             _check_token(session, form)
@@ -107,8 +108,9 @@ def typed_words() -> str:
             _open_form().read_fields()
     if "form" not in g:
         return ""
-    g.form.drain(_SHORT_PATIENCE, _SHORT_BYTES)
-    return cast(StreamedForm, g.form).text
+    form = cast(StreamedForm, g.form)
+    _hear_out(form)
+    return form.text
 
 
 def _check_token(session: Session, form: StreamedForm) -> None:

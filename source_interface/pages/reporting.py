@@ -26,6 +26,8 @@ def start(session: Session) -> Response:
     if request.method == "GET":
         return _start_page(None)
     fields = small_form(request, session)
+    if _has_unsaved_codename(session):
+        return go("sent")
     try:
         unit = _chosen_unit(fields.get("unit", ""))
     except UnknownUnit:
@@ -51,6 +53,8 @@ def report(session: Session) -> Response:
         return visit(house().store, house().registry.current(), root)
 
     def again(typed: TypedMessage) -> Response:
+        if typed.came_before:
+            return go("sent")
         return page(
             "report.html",
             typed.status,
@@ -65,7 +69,7 @@ def report(session: Session) -> Response:
     if request.method == "GET":
         # A first report may have arrived although its answer was lost on the way.
         return go("sent") if look().messages else again(TypedMessage())
-    return messages.take(session, sender, lambda _: go("sent"), again)
+    return messages.take(session, sender, lambda: go("sent"), again)
 
 
 @reporter
@@ -91,6 +95,8 @@ def noted(session: Session) -> Response:
 def another(session: Session) -> Response:
     """Another matter, under a codename of its own."""
     small_form(request, session)
+    if _has_unsaved_codename(session):
+        return go("sent")
     units = house().registry.current().units
     if len(units) == 1:
         begin(units[0].id)
@@ -118,6 +124,13 @@ def _start_page(error: str | None, status: int = 200) -> Response:
 def _chosen_unit(untrusted_id: str) -> Unit:
     units = house().registry.current().units
     return units[0] if len(units) == 1 else house().registry.current().unit(untrusted_id)
+
+
+def _has_unsaved_codename(session: Session) -> bool:
+    """A report has arrived, and its codename was never said to be written down: it must not be replaced."""
+    if session.root is None or not session.words:
+        return False
+    return bool(visit(house().store, house().registry.current(), session.root).messages)
 
 
 def _unit_of(session: Session) -> Unit:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-WORDS = "Someone at the yard was paid for registration checks. Ünïcode — and a second line:\n\u200fעברית\u200e ends it."
+WORDS = "Someone at the yard was paid for registration checks. Ünïcode — and a second line:\n\u200fעברית\u200e ends it."  # noqa: RUF001
 ANSWER = (
     "Thank you. We have read it.\n\nDo you already know roughly when this began? Please do not look for it."
 )

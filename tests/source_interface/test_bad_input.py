@@ -7,6 +7,7 @@ import time
 from urllib.parse import urlencode
 
 import pytest
+from flask import request
 
 from common.envelope import FilePart
 
@@ -176,6 +177,21 @@ def test_a_form_of_the_wrong_kind(broken, reporter, multipart):
         token = next(iter(reporter.forms.values()))["csrf"]
         sent = multipart([("csrf", token), ("unit", "test-unit"), ("f", "big.bin", b"x" * 3_000_000)])
         assert reporter.deliver(path, sent).status == 400
+
+
+def test_no_view_can_have_a_form_written_to_a_file(app, reporter, multipart, temporary):
+    """Should one ever parse a form as Flask does: the way to a temporary file is walled up."""
+    parsed = []
+
+    @app.post("/careless")
+    def careless():
+        parsed.append(request.files)
+        return "taken"
+
+    for size in (1, 3_000_000):
+        body = multipart([("f", "f.bin", b"x" * size)])
+        assert reporter.deliver("/careless", body).status == 400
+    assert parsed == []
 
 
 def test_too_much_of_everything(broken, reporter):

@@ -67,6 +67,8 @@ def test_a_refused_message_is_logged_without_its_words(reporter, house, logged):
 
 def test_when_too_many_come_at_once_the_codename_is_given_back(reporter, app, monkeypatch):
     words = reporter.report()
+    reporter.get("/sent")
+    reporter.post("/noted")
     house = app.extensions["candour.house"]
     gate = Gate(1, patience=0.01)
     object.__setattr__(house, "gate", gate)

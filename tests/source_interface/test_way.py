@@ -171,6 +171,8 @@ def test_another_matter_has_another_codename_and_takes_no_form_of_the_first(
     config = app.extensions["candour.house"].config
     reporter = reporter_at(app)
     first = reporter.report()
+    reporter.get("/sent")
+    reporter.post("/noted")
     old_page = reporter.get("/conversation")
     old_form = reporter.message("Of the first matter.")
     assert reporter.post("/another").goes_to == "/report"
@@ -187,8 +189,19 @@ def test_another_matter_has_another_codename_and_takes_no_form_of_the_first(
     assert reporter.get("/conversation").text.count("not yet collected") == 1
 
 
+def test_a_codename_that_was_not_written_down_is_never_replaced(reporter):
+    words = reporter.report()
+    reporter.get("/start")
+    assert reporter.post("/start", {"unit": "test-unit"}).goes_to == "/sent"
+    reporter.get("/conversation")
+    assert reporter.post("/another").goes_to == "/sent"
+    assert reporter.codename() == words
+
+
 def test_another_matter_asks_again_who_it_is_for_where_there_are_several(reporter):
     reporter.report()
+    reporter.get("/sent")
+    reporter.post("/noted")
     reporter.get("/conversation")
     assert reporter.post("/another").goes_to == "/start"
     assert reporter.get("/conversation").status == 403
@@ -222,7 +235,8 @@ def test_a_conversation_without_slots_says_so_and_offers_another(reporter, house
     with house.store.engine.begin() as connection:
         connection.execute(insert(EnvelopeRow), rows)
     refused = reporter.write("One more.")
-    assert refused.goes_to == "/conversation"  # its slot was taken meanwhile: as a form sent twice
+    assert refused.status == 409  # its slot was taken meanwhile, and no other is left
+    assert refused.typed == "One more."
     page = reporter.get("/conversation")
     assert "Nothing more can be added with this codename" in page.text
     assert "/conversation/write" not in page.page.forms
