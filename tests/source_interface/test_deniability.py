@@ -12,9 +12,10 @@ from source_interface import visit
 from source_interface.pages import conversing
 
 
-@pytest.fixture
-def app(new_app, unit_keys):
-    return new_app(units=[unit_keys.unit])
+@pytest.fixture(params=["one unit", "two units"])
+def app(request, new_app, unit_keys, other_unit_keys):
+    units = [unit_keys.unit, other_unit_keys.unit]
+    return new_app(units=units[: 1 if request.param == "one unit" else 2])
 
 
 @pytest.fixture
