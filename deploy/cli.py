@@ -125,6 +125,23 @@ def test(arguments: Sequence[str]) -> None:
 
 
 @candour.command()
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
+@click.option("--readme", is_flag=True, help="Write the table into README.md.")
+@click.option(
+    "--scratch",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where to work: about 12 GB.  [default: the project's folder]",
+)
+def bench(names: Sequence[str], as_json: bool, readme: bool, scratch: Path | None) -> None:
+    """Measure the real servers beside the bare tools, in one run."""
+    from deploy.bench.command import run_benches
+
+    raise SystemExit(run_benches(list(names), as_json=as_json, readme=readme, folder=scratch))
+
+
+@candour.command()
 @data_option
 @ports_options
 def doctor(data: Path, source_port: int, collection_port: int, desk_port: int) -> None:

@@ -9,6 +9,10 @@ from http.client import HTTPConnection  # noqa: TID251  it speaks to the servers
 _CSRF = re.compile(rb'name="csrf" value="([^"]+)"')
 _SLIP = re.compile(rb"<li><span>([a-z-]+)</span>")
 _BOUNDARY = "candour-bench-boundary"
+_FILE_HEAD = (
+    f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="file.bin"\r\n'
+    "Content-Type: application/octet-stream\r\n\r\n"
+).encode()
 _FORM = "application/x-www-form-urlencoded"
 _MULTIPART = f"multipart/form-data; boundary={_BOUNDARY}"
 
@@ -75,13 +79,7 @@ class Browser:
 
     def send_file(self, path: str, slot: int, size: int, chunks: Iterable[bytes]) -> None:
         """A message with one file of `size` bytes; returns when it is acknowledged."""
-        head = (
-            self._fields(slot, "A file.")
-            + (
-                f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="file.bin"\r\n'
-                "Content-Type: application/octet-stream\r\n\r\n"
-            ).encode()
-        )
+        head = self._fields(slot, "A file.") + _FILE_HEAD
         tail = f"\r\n--{_BOUNDARY}--\r\n".encode()
 
         def body() -> Iterable[bytes]:
@@ -93,6 +91,14 @@ class Browser:
         self._expect(
             self._ask("POST", path, body(), {"Content-Type": _MULTIPART, "Content-Length": length}), 303
         )
+
+    def opening_of_upload(self, path: str, slot: int, host: str) -> bytes:
+        """The beginning of a large upload, up to its file's first byte: for whoever sends the rest slowly."""
+        head = self._fields(slot, "Slowly.") + _FILE_HEAD
+        return (
+            f"POST {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {self._cookie}\r\nContent-Type: {_MULTIPART}\r\n"
+            f"Content-Length: 1000000000\r\n\r\n"
+        ).encode() + head
 
     def close(self) -> None:
         """Hang up; the next request connects anew."""

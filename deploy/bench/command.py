@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from deploy.bench import codenames, message, page, upload
+from deploy.bench import codenames, crowds, flat, message, page, upload
 from deploy.bench.figures import Figure
 from deploy.bench.stage import Stage, stage
 from deploy.errors import DeployError
@@ -20,7 +20,10 @@ BENCHES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
     "first": codenames.first,
     "visit": codenames.visit,
     "message": message.run,
+    "flood": crowds.flood,
+    "slow": crowds.slow,
     "upload": upload.run,
+    "flat": flat.run,
 }
 _BEGIN, _END = "<!-- bench: begin -->", "<!-- bench: end -->"
 

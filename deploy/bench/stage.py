@@ -48,9 +48,9 @@ class Stage:
         """Processor time of the servers so far, with that of the gpg processes they have waited for."""
         return sum(_cpu_seconds(pid) for pid in self.processes())
 
-    def memory_bytes(self) -> int:
-        """Proportional set size of the servers and of what they run at this moment."""
-        return sum(_pss(pid) for pid in self.processes())
+    def memory_bytes(self, without: str = "") -> int:
+        """Proportional set size of the servers and of what they run now, `without` programs of this name."""
+        return sum(_pss(pid) for pid in self.processes() if not without or _program(pid) != without)
 
 
 @contextmanager
@@ -107,6 +107,13 @@ def _cpu_seconds(pid: int) -> float:
     except OSError:
         return 0.0
     return sum(int(ticks) for ticks in stat.rpartition(")")[2].split()[11:15]) * _TICK
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _pss(pid: int) -> int:
