@@ -12,10 +12,11 @@ Nothing that is sealed here passes through a file, an argument or the environmen
 """
 
 import copy
+import fcntl
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -87,6 +88,13 @@ class _Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
     def make_args(self, args: list[str], passphrase: bool) -> list[str]:
         named = [f"{_HIDDEN_RECIPIENT}-file" if arg == _HIDDEN_RECIPIENT else arg for arg in args]
         return list(super().make_args(named, passphrase))
+
+    def _open_subprocess(self, args: list[str], passphrase: bool = False) -> Any:
+        process = super()._open_subprocess(args, passphrase)
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):  # the system's limit of large pipes is reached: a small one does too
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _CHUNK)
+        return process
 
     def _handle_io(self, args: list[str], source: Any, result: Any, *rest: Any, **named: Any) -> Any:
         try:

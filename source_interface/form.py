@@ -14,7 +14,7 @@ from typing import Protocol
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Event, Field, File, MultipartDecoder
+from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Event, Field, File, MultipartDecoder, State
 
 from common.config import Limits
 from common.envelope import FilePart
@@ -23,6 +23,7 @@ from source_interface.refusals import Refused
 _CHUNK = 256 * 1024
 _LONGEST_PART_HEADER = 16 * 1024
 _BUFFER = _CHUNK + _LONGEST_PART_HEADER
+_WATCH_SECONDS = 60.0
 _MOST_FIELDS = 16
 _LONGEST_FIELD = 1024  # bytes, for all but the text
 _LONGEST_TEXT = (
@@ -54,6 +55,8 @@ class StreamedForm:
         self._length = length
         self._limits = limits
         self._decoder = MultipartDecoder(boundary.encode("ascii"), max_form_memory_size=_BUFFER)
+        self._delimiter = b"--" + boundary.encode("ascii")
+        self._watch_began, self._watch_bytes = monotonic(), 0
         self._events = self._decode()
         self._first_file: File | None = None
         self.is_whole_so_far = True  # False once it has turned out to be no proper form
@@ -143,7 +146,10 @@ class StreamedForm:
             try:
                 event = self._decoder.next_event()
                 if event is NEED_DATA:
-                    self._decoder.receive_data(self._read())
+                    if self._decoder.state is State.DATA:
+                        yield from self._plain_content()
+                    else:
+                        self._decoder.receive_data(self._read())
                     continue
             except (ValueError, UnicodeDecodeError, RequestEntityTooLarge) as error:
                 raise self._broken() from error
@@ -152,21 +158,50 @@ class StreamedForm:
             if isinstance(event, Field | File | Data):
                 yield event
 
+    def _plain_content(self) -> Iterator[Event]:
+        """Within a part: pass on what holds no delimiter as it is, and leave the rest to the decoder.
+
+        The decoder copies each piece several times to find a delimiter that is not there.
+        """
+        held = bytes(self._decoder.buffer)  # at most what could have begun a delimiter
+        chunk = self._read()
+        if chunk is None or self._delimiter in (whole := held + chunk if held else chunk):
+            self._decoder.receive_data(chunk)
+            return
+        window = max(0, len(whole) - len(self._delimiter) - 2)  # a delimiter stands after a line break
+        breaks = [place for mark in (b"\r", b"\n") if (place := whole.find(mark, window)) >= 0]
+        end = min(breaks, default=len(whole))
+        self._decoder.buffer[:] = whole[end:]
+        if end:
+            yield Data(whole[:end] if end < len(whole) else whole, more_data=True)
+
     def _broken(self) -> Refused:
         self.is_whole_so_far = False
         return Refused("broken")
 
     def _read(self) -> bytes | None:
+        left = _CHUNK if self._length is None else min(_CHUNK, self._length - self._received)
         try:
-            chunk = self._body.read(_CHUNK)
+            chunk = self._body.read(left) if left > 0 else b""
         except (OSError, ClientDisconnected) as error:  # the connection is gone
             raise Refused("cut") from error
         self._received += len(chunk)
+        self._check_pace(len(chunk))
         if self._received > self._limits.max_report_bytes:
             raise Refused("report too large", field=FILES)
         if not chunk and self._length is not None and self._received < self._length:
             raise Refused("cut")
         return chunk or None
+
+    def _check_pace(self, size: int) -> None:
+        """Whoever sends next to nothing holds a place that others wait for."""
+        self._watch_bytes += size
+        watched = monotonic() - self._watch_began
+        if watched > _WATCH_SECONDS:
+            if self._watch_bytes < self._limits.least_bytes_a_second * watched:
+                self.is_whole_so_far = False
+                raise Refused("too slow")
+            self._watch_began, self._watch_bytes = monotonic(), 0
 
 
 def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -18,6 +18,11 @@ _REASONS = {
         "The form did not arrive whole, or was not one of ours. Go back to the page and send it again.", 400
     ),
     "cut": Reason("The connection broke before everything had arrived. Send it again.", 400),
+    "too slow": Reason(
+        "Less than {least_bytes_a_second} bytes a second arrived for a minute, so the upload was cut off. "
+        "Send it again over another circuit, or with fewer files.",
+        408,
+    ),
     "stale": Reason(
         "This page is from an earlier visit. Copy your words, then start again from the first page.", 403
     ),
@@ -71,6 +76,7 @@ class Refused(Exception):
         return self.reason.says.format(
             max_text_chars=limits.max_text_chars,
             max_files=limits.max_files,
+            least_bytes_a_second=limits.least_bytes_a_second,
             max_file_size=size_in_words(limits.max_file_bytes),
             max_report_size=size_in_words(limits.max_report_bytes),
         )

@@ -93,7 +93,10 @@ def _hear_out(form: StreamedForm) -> None:
 def _open_form() -> StreamedForm:
     """The form in this request, kept at hand for an error page."""
     form = StreamedForm(
-        request.stream, request.content_type or "", request.content_length, house().config.limits
+        request.environ["wsgi.input"],
+        request.content_type or "",
+        request.content_length,
+        house().config.limits,
     )
     g.form = form
     return form
