@@ -20,7 +20,7 @@ from common.config import Limits
 from common.envelope import FilePart
 from source_interface.refusals import Refused
 
-_CHUNK = 256 * 1024
+_CHUNK = 128 * 1024
 _LONGEST_PART_HEADER = 16 * 1024
 _BUFFER = _CHUNK + _LONGEST_PART_HEADER
 _WATCH_SECONDS = 60.0
