@@ -13,6 +13,7 @@ Nothing that is sealed here passes through a file, an argument or the environmen
 
 import copy
 import fcntl
+import io
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -91,7 +92,7 @@ class _Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
 
     def _open_subprocess(self, args: list[str], passphrase: bool = False) -> Any:
         process = super()._open_subprocess(args, passphrase)
-        for pipe in (process.stdin, process.stdout):
+        for pipe in (process.stdin, process.stdout, process.stderr):
             with suppress(OSError):  # the system's limit of large pipes is reached: a small one does too
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _CHUNK)
         return process
@@ -102,6 +103,34 @@ class _Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
         except BrokenPipeError:
             result.ok = False  # whatever gpg made of it: not all of the input arrived
             return result
+
+
+class _SealingGpg(_Gpg):
+    """Writes gpg's input from the thread that has it.
+
+    gpg's output goes to a file, and its few status lines fit into their pipe, so that nothing needs to be read
+    meanwhile. python-gnupg would start three threads, and leave one reading the source when gpg ends early.
+    """
+
+    def _handle_io(self, args: list[str], source: Any, result: Any, *_: Any, **__: Any) -> Any:
+        process = self._open_subprocess(args)
+        whole = False
+        try:
+            while chunk := source.read(_CHUNK):
+                process.stdin.write(chunk)
+            process.stdin.flush()
+            whole = True
+        except BrokenPipeError:
+            pass  # gpg ended before its input did: it says why
+        finally:
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            with io.TextIOWrapper(process.stderr, self.encoding) as status:
+                self._read_response(status, result)
+            process.stdout.close()
+            result.returncode = process.wait()
+        result.ok = result.ok and whole
+        return result
 
 
 def private_home(folder: Path) -> Path:
@@ -127,7 +156,7 @@ class Sealer:
     """Seals streams. Safe to share between threads; `home` stays empty."""
 
     def __init__(self, home: Path) -> None:
-        self._gpg = _tool(private_home(home), _SEAL)
+        self._gpg = _tool(_SealingGpg, private_home(home), _SEAL)
 
     def seal(self, source: Readable, recipients: Sequence[Path], output: Path) -> None:
         """Write `source`, sealed to the certificates in `recipients`, to the new file `output`.
@@ -154,7 +183,7 @@ class Opener:
     """Opens what was sealed, with the keys that the gpg-agent of `home` holds: in a file or on a card."""
 
     def __init__(self, home: Path) -> None:
-        self._gpg = _tool(home, [])
+        self._gpg = _tool(_Gpg, home, [])
 
     def open(self, sealed: Path | Readable, take: Callable[[bytes], None], most: int = 64 * 1024**3) -> None:
         """Hand the content to `take`, piece by piece.
@@ -201,7 +230,7 @@ def _why(status: str) -> Unopened:
     return Unopened.NOT_SEALED if "no data" in status else Unopened.DAMAGED
 
 
-def _tool(home: Path, options: list[str]) -> _Gpg:
-    tool = _Gpg(gnupghome=os.fspath(home), env=gpg_environment(), options=options)
+def _tool(kind: type[_Gpg], home: Path, options: list[str]) -> _Gpg:
+    tool = kind(gnupghome=os.fspath(home), env=gpg_environment(), options=options)
     tool.buffer_size = _CHUNK
     return tool

@@ -6,7 +6,6 @@ Whatever goes wrong on the way leaves neither file nor row.
 """
 
 import logging
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -34,6 +33,7 @@ class Sender:
     """The conversation a message belongs to, and where it goes."""
 
     secrets: ConversationSecrets = field(repr=False)
+    reply_key: mailbox.ReplyKey = field(repr=False)
     unit: Unit
     first: bool
 
@@ -47,30 +47,29 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
     if expected_bytes > limits.max_report_bytes:
         raise Refused("report too large", field="files")
     _check_room(house, expected_bytes)
-    receipt_tag = mailbox.tags(sender.secrets.receipt_key)[slot]
+    receipt_tag = mailbox.tag(sender.secrets.receipt_key, slot)
     if house.store.was_received(receipt_tag):
         raise AlreadyReceived
     if TEXT in form.fields:
         _checked_text(form, limits)  # before any file is read, where the page's order is kept
 
     day = today()
-    reply_key = mailbox.ReplyKey(sender.secrets.reply_seed)
-    conversation = Conversation(sender.secrets.mailbox_key, reply_key.public())
+    conversation = Conversation(sender.secrets.mailbox_key, sender.reply_key.public())
 
     def report() -> Report:
         text = _checked_text(form, limits)
         return Report(text=text, unit=sender.unit.id, day=day, first=sender.first, conversation=conversation)
 
     with house.store.blobs.pending() as blob:
-        pulled = _Pulled(_watching_the_disk(house, envelope.write(form.files(), report)))
+        pieces = _watching_the_disk(house, envelope.write(form.files(), report))
         try:
-            house.sealer.seal(pulled, house.recipient_files(sender.unit), blob.path)
+            house.sealer.seal(_Pulled(pieces), house.recipient_files(sender.unit), blob.path)
             house.store.accept(
                 blob,
                 receipt_tag=receipt_tag,
                 unit=sender.unit.id,
                 day=day,
-                header=_header(sender, day, reply_key),
+                header=_header(sender, day),
             )
         except RecipientRefused as error:
             _log.error("the certificate of unit %s is refused by gpg", sender.unit.id)
@@ -78,8 +77,6 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
         except (SealingFailed, SQLAlchemyError, OSError) as error:
             _log.error("a message could not be kept: %s", type(error).__name__)
             raise Refused("not kept") from error
-        finally:
-            pulled.stop()
     return day
 
 
@@ -92,11 +89,11 @@ def _checked_text(form: StreamedForm, limits: Limits) -> str:
     return text
 
 
-def _header(sender: Sender, day: date, reply_key: mailbox.ReplyKey) -> SealedReply:
+def _header(sender: Sender, day: date) -> SealedReply:
     """Who holds this conversation, for the next visit: sealed to the codename itself."""
     plain = reply.compose_header(reply.Header(sender.unit.id, day), sender.secrets.header_key)
-    tag = mailbox.tags(sender.secrets.mailbox_key)[mailbox.HEADER_SLOT]
-    return SealedReply(tag, mailbox.seal(plain, reply_key.public()))
+    tag = mailbox.tag(sender.secrets.mailbox_key, mailbox.HEADER_SLOT)
+    return SealedReply(tag, mailbox.seal(plain, sender.reply_key.public()))
 
 
 def _check_room(house: House, wanted: int) -> None:
@@ -116,30 +113,11 @@ def _watching_the_disk(house: House, pieces: Iterator[bytes]) -> Iterator[bytes]
 
 
 class _Pulled:
-    """An iterator of pieces, as the file that gpg reads from, in a thread of python-gnupg's.
-
-    When gpg ends before its input, that thread is still here. `stop` waits until it has let go of the request, so
-    that nobody else reads the same body at the same time.
-    """
+    """An iterator of pieces, as the file that gpg is fed from."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
-        self._reading = threading.Lock()
-        self._stopped = False
 
     def read(self, _: int, /) -> bytes:
         """The next piece that is not empty; b"" at the end."""
-        with self._reading:
-            while not self._stopped:
-                piece = next(self._pieces, None)
-                if piece is None:
-                    break
-                if piece:
-                    return piece
-            return b""
-
-    def stop(self) -> None:
-        """Give nothing more."""
-        self._stopped = True
-        with self._reading:
-            pass
+        return next(filter(None, self._pieces), b"")

@@ -69,6 +69,14 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
     return Visit(keys, holder, answers, messages)
 
 
+def holder_of(
+    store: Store, registry: Registry, keys: ConversationSecrets, reply_key: mailbox.ReplyKey
+) -> Unit | None:
+    """Who holds a conversation, by its header alone: all that writing again has to know."""
+    sealed = store.reply(mailbox.tag(keys.mailbox_key, mailbox.HEADER_SLOT))
+    return _holder(registry, reply_key, sealed, keys.header_key)
+
+
 def _holder(
     registry: Registry, reply_key: mailbox.ReplyKey, sealed_header: bytes | None, header_key: Secret
 ) -> Unit | None:

@@ -5,8 +5,9 @@ tell the reporter. Deleting goes the other way. A crash between the two leaves a
 without a blob, and `sweep` removes it.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -62,13 +63,19 @@ class Store:
     def __init__(self, engine: Engine, blobs: BlobFolder) -> None:
         self.engine = engine
         self.blobs = blobs
+        self._is_sqlite = engine.url.get_backend_name() == "sqlite"
+        self._writer = threading.Lock() if self._is_sqlite else nullcontext()
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        """A transaction. After it the database's files tell no hour."""
-        with self.engine.begin() as connection:
+        """A transaction. After it the database's files tell no hour.
+
+        SQLite has one writer at a time, and whoever finds it busy sleeps and looks again: so the threads of a
+        process queue here, where each is woken when its turn has come.
+        """
+        with self._writer, self.engine.begin() as connection:
             yield connection
-        if self.engine.url.get_backend_name() == "sqlite":
+        if self._is_sqlite:
             for suffix in ("", "-wal", "-shm"):
                 blur_times(Path(f"{self.engine.url.database}{suffix}"), today())
 
@@ -125,6 +132,12 @@ class Store:
             sent={tag: (day, collected is not None) for tag, day, collected in sent},
             replies={row.tag: row.ciphertext for row in replies},
         )
+
+    def reply(self, tag: bytes) -> bytes | None:
+        """What lies in one reply slot."""
+        with self.engine.connect() as connection:
+            query = select(ReplyRow.ciphertext).where(ReplyRow.tag == tag)
+            return connection.execute(query).scalar()
 
     def withdraw(self, receipt_tag: bytes) -> bool:
         """Delete a message that nobody has collected. False when it is collected, or not there."""
@@ -228,7 +241,7 @@ class Store:
 
     def _forget_order(self) -> None:
         """Write SQLite's file anew in the order of its keys, and empty its log: both show what came last."""
-        if self.engine.url.get_backend_name() == "sqlite":
+        if self._is_sqlite:
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("VACUUM"))
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))

@@ -6,8 +6,8 @@ from flask import Flask, Response, g, request
 
 from common import codename
 from common.codename import NotACodename
-from common.derivation import Busy, derive_root
-from common.mailbox import tags
+from common.derivation import Busy, conversation_secrets, derive_root
+from common.mailbox import ReplyKey, tag
 from common.units import Unit
 from source_interface.house import house
 from source_interface.intake import Sender
@@ -18,7 +18,7 @@ from source_interface.refusals import Refused
 from source_interface.render import page
 from source_interface.request import small_form
 from source_interface.session import Session, end, keep, new_session, reporter, root_of, visitor
-from source_interface.visit import Visit, visit
+from source_interface.visit import Visit, holder_of, visit
 
 
 @visitor
@@ -63,11 +63,13 @@ def write_again(session: Session) -> Response:
     """A later message of the same conversation."""
 
     def sender() -> Sender:
-        found = _look(session)
-        unit = _goes_to(session, found)
+        keys = conversation_secrets(root_of(session))
+        reply_key = ReplyKey(keys.reply_seed)
+        holder = holder_of(house().store, house().registry.current(), keys, reply_key)
+        unit = holder or _chosen(session)
         if unit is None:
             raise Refused("unrouted")
-        return Sender(found.secrets, unit, first=not found.messages and found.holder is None)
+        return Sender(keys, reply_key, unit, first=holder is None)
 
     def taken() -> Response:
         keep(replace(session, notice="sent"))
@@ -88,7 +90,7 @@ def withdraw(session: Session) -> Response:
                 return page("withdraw.html", slot=slot, day=message.day)
         keep(replace(session, notice="too late"))
         return go("conversation")
-    withdrawn = house().store.withdraw(tags(found.secrets.receipt_key)[slot])
+    withdrawn = house().store.withdraw(tag(found.secrets.receipt_key, slot))
     keep(replace(session, notice="withdrawn" if withdrawn else "too late"))
     return go("conversation")
 
@@ -98,10 +100,9 @@ def delete_answer(session: Session) -> Response:
     """Delete an answer, from every slot that it lies in."""
     slot = slot_number(small_form(request, session).get("answer", ""))
     found = _look(session)
-    mailbox_tags = tags(found.secrets.mailbox_key)
     for answer in found.answers:
         for copy in answer.slots if slot in answer.slots else ():
-            house().store.delete_reply(mailbox_tags[copy])
+            house().store.delete_reply(tag(found.secrets.mailbox_key, copy))
     keep(replace(session, notice="deleted"))
     return go("conversation")
 
@@ -140,10 +141,8 @@ def _look(session: Session) -> Visit:
     return visit(house().store, house().registry.current(), root_of(session))
 
 
-def _goes_to(session: Session, found: Visit) -> Unit | None:
-    """Who receives what is written now: the holder, or who was chosen, or the only one there is."""
-    if found.holder is not None:
-        return found.holder
+def _chosen(session: Session) -> Unit | None:
+    """Who receives what is written where there is no holder: who was chosen, or the only one there is."""
     units = house().registry.current().units
     for unit in units:
         if unit.id == session.unit:

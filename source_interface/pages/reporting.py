@@ -6,8 +6,8 @@ from dataclasses import replace
 from flask import Flask, Response, make_response, redirect, request, url_for
 
 from common import codename
-from common.derivation import derive_root
-from common.mailbox import SLOTS
+from common.derivation import conversation_secrets, derive_root
+from common.mailbox import SLOTS, ReplyKey
 from common.units import Unit, UnknownUnit
 from source_interface.house import house
 from source_interface.intake import Sender
@@ -64,7 +64,8 @@ def report(session: Session) -> Response:
         )
 
     def sender() -> Sender:
-        return Sender(look().secrets, unit, first=True)
+        keys = conversation_secrets(root)
+        return Sender(keys, ReplyKey(keys.reply_seed), unit, first=True)
 
     if request.method == "GET":
         # A first report may have arrived although its answer was lost on the way.
