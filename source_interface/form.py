@@ -69,6 +69,11 @@ class StreamedForm:
         """What has been typed, as far as it has arrived."""
         return self.fields.get(TEXT, "")
 
+    @property
+    def has_files(self) -> bool:
+        """True when a file comes, once the fields before it have been read."""
+        return self._first_file is not None
+
     def read_fields(self) -> None:
         """Read up to the first file, or to the end. Raises Refused."""
         self._first_file = self._next_file()

@@ -18,12 +18,13 @@ from common.days import today
 from common.derivation import ConversationSecrets
 from common.report import Conversation, Report, clean_text
 from common.sealing import RecipientRefused, SealingFailed
-from common.store.repository import AlreadyReceived, SealedReply
+from common.store.repository import KEEP_REPLIES, AlreadyReceived, SealedReply
 from common.units import Unit
 from source_interface.form import TEXT, StreamedForm
 from source_interface.house import House
 from source_interface.refusals import Refused
 
+_RENEW_HEADER = KEEP_REPLIES / 4
 _LOOK_AT_THE_DISK_EVERY = 64 * 1024 * 1024
 _log = logging.getLogger("candour.intake")
 
@@ -35,7 +36,14 @@ class Sender:
     secrets: ConversationSecrets = field(repr=False)
     reply_key: mailbox.ReplyKey = field(repr=False)
     unit: Unit
-    first: bool
+    header_since: date | None = None  # the day of the conversation's header; None before its first message
+
+    def needs_header(self, day: date) -> bool:
+        """True before the first message, and long before a header expires.
+
+        Most later messages so leave no trace among the replies, at the time of which they could be seen together.
+        """
+        return self.header_since is None or day - self.header_since > _RENEW_HEADER
 
 
 def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expected_bytes: int) -> date:
@@ -48,8 +56,8 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
         raise Refused("report too large", field="files")
     _check_room(house, expected_bytes)
     receipt_tag = mailbox.tag(sender.secrets.receipt_key, slot)
-    if house.store.was_received(receipt_tag):
-        raise AlreadyReceived
+    if form.has_files and house.store.was_received(receipt_tag):
+        raise AlreadyReceived  # rather than sealing all of it first
     if TEXT in form.fields:
         _checked_text(form, limits)  # before any file is read, where the page's order is kept
 
@@ -58,7 +66,13 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
 
     def report() -> Report:
         text = _checked_text(form, limits)
-        return Report(text=text, unit=sender.unit.id, day=day, first=sender.first, conversation=conversation)
+        return Report(
+            text=text,
+            unit=sender.unit.id,
+            day=day,
+            first=sender.header_since is None,
+            conversation=conversation,
+        )
 
     with house.store.blobs.pending() as blob:
         pieces = _watching_the_disk(house, envelope.write(form.files(), report))
@@ -69,7 +83,7 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
                 receipt_tag=receipt_tag,
                 unit=sender.unit.id,
                 day=day,
-                header=_header(sender, day),
+                header=_header(sender, day) if sender.needs_header(day) else None,
             )
         except RecipientRefused as error:
             _log.error("the certificate of unit %s is refused by gpg", sender.unit.id)

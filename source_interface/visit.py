@@ -5,6 +5,7 @@ Every visit asks for all 512 tags in two queries, and writes nothing.
 
 import secrets
 from dataclasses import dataclass, field
+from datetime import date
 
 from common import mailbox, phrases, reply
 from common.canonical import NotCanonical
@@ -40,7 +41,6 @@ class Visit:
     """A conversation, as its codename opens it."""
 
     secrets: ConversationSecrets = field(repr=False)
-    holder: Unit | None  # by the header; None where there is none, or it has expired
     answers: tuple[Answer, ...] = field(repr=False)
     messages: tuple[Message, ...]
 
@@ -65,13 +65,21 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
     reply_key = mailbox.ReplyKey(keys.reply_seed)
     slots = {slot: found.replies[tag] for slot, tag in enumerate(reply_tags) if tag in found.replies}
     holder = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
-    answers = _answers(holder, reply_key, slots) if holder else ()
-    return Visit(keys, holder, answers, messages)
+    answers = _answers(holder.unit, reply_key, slots) if holder else ()
+    return Visit(keys, answers, messages)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a conversation, and the day its header says so since."""
+
+    unit: Unit
+    since: date
 
 
 def holder_of(
     store: Store, registry: Registry, keys: ConversationSecrets, reply_key: mailbox.ReplyKey
-) -> Unit | None:
+) -> Holder | None:
     """Who holds a conversation, by its header alone: all that writing again has to know."""
     sealed = store.reply(mailbox.tag(keys.mailbox_key, mailbox.HEADER_SLOT))
     return _holder(registry, reply_key, sealed, keys.header_key)
@@ -79,11 +87,12 @@ def holder_of(
 
 def _holder(
     registry: Registry, reply_key: mailbox.ReplyKey, sealed_header: bytes | None, header_key: Secret
-) -> Unit | None:
+) -> Holder | None:
     if sealed_header is None:
         return None
     try:
-        return registry.unit(reply.read_header(reply_key.open(sealed_header), header_key).unit)
+        header = reply.read_header(reply_key.open(sealed_header), header_key)
+        return Holder(registry.unit(header.unit), header.day)
     except (mailbox.NotForThisMailbox, NotCanonical, BadSignature, UnknownUnit):
         return None
 

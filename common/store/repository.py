@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, delete, insert, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from common.days import today
@@ -22,6 +22,14 @@ from common.store.models import EnvelopeRow, ReplyRow
 KEEP_COLLECTED = timedelta(days=7)  # an acknowledged envelope is kept this long, should the unit's copy fail
 KEEP_REPLIES = timedelta(days=365)
 _SURELY_OVER = timedelta(days=2)  # nothing that is being written now has a day as old as this
+
+
+# Written once: what every message needs is not put together anew for each.
+_INSERT_ENVELOPE = insert(EnvelopeRow)
+_INSERT_REPLY = insert(ReplyRow)
+_DELETE_REPLY = delete(ReplyRow).where(ReplyRow.tag == bindparam("of_tag"))
+_RECEIVED = select(EnvelopeRow.id).where(EnvelopeRow.receipt_tag == bindparam("of_tag"))
+_REPLY = select(ReplyRow.ciphertext).where(ReplyRow.tag == bindparam("of_tag"))
 
 
 class AlreadyReceived(Exception):
@@ -82,22 +90,20 @@ class Store:
     # What the source interface does.
 
     def accept(
-        self, blob: PendingBlob, *, receipt_tag: bytes, unit: str, day: date, header: SealedReply
+        self, blob: PendingBlob, *, receipt_tag: bytes, unit: str, day: date, header: SealedReply | None
     ) -> None:
-        """Keep a sealed message and the header of its conversation. When this returns, both are durable.
+        """Keep a sealed message and, where it is new, the header of its conversation. Durable on return.
 
         Raises AlreadyReceived; nothing is kept then.
         """
         size = self.blobs.publish(blob, day)
+        row = {"id": blob.id, "receipt_tag": receipt_tag, "unit": unit, "day": day, "padded_size": size}
         try:
             with self._writing() as connection:
-                connection.execute(
-                    insert(EnvelopeRow).values(
-                        id=blob.id, receipt_tag=receipt_tag, unit=unit, day=day, padded_size=size
-                    )
-                )
-                connection.execute(delete(ReplyRow).where(ReplyRow.tag == header.tag))
-                connection.execute(insert(ReplyRow).values(_reply_values(header, day)))
+                connection.execute(_INSERT_ENVELOPE, row)
+                if header is not None:
+                    connection.execute(_DELETE_REPLY, {"of_tag": header.tag})
+                    connection.execute(_INSERT_REPLY, _reply_values(header, day))
         except SQLAlchemyError as error:
             self._discard_unless_kept(blob.id)
             if isinstance(error, IntegrityError) and self.was_received(receipt_tag):
@@ -114,8 +120,7 @@ class Store:
     def was_received(self, receipt_tag: bytes) -> bool:
         """True when a message with this tag is kept."""
         with self.engine.connect() as connection:
-            query = select(EnvelopeRow.id).where(EnvelopeRow.receipt_tag == receipt_tag)
-            return connection.execute(query).first() is not None
+            return connection.execute(_RECEIVED, {"of_tag": receipt_tag}).first() is not None
 
     def mailbox(self, receipt_tags: Sequence[bytes], reply_tags: Sequence[bytes]) -> Mailbox:
         """All that lies under 256 + 256 tags, in two queries, whatever there is to find."""
@@ -136,8 +141,7 @@ class Store:
     def reply(self, tag: bytes) -> bytes | None:
         """What lies in one reply slot."""
         with self.engine.connect() as connection:
-            query = select(ReplyRow.ciphertext).where(ReplyRow.tag == tag)
-            return connection.execute(query).scalar()
+            return connection.execute(_REPLY, {"of_tag": tag}).scalar()
 
     def withdraw(self, receipt_tag: bytes) -> bool:
         """Delete a message that nobody has collected. False when it is collected, or not there."""

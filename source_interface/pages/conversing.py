@@ -66,10 +66,10 @@ def write_again(session: Session) -> Response:
         keys = conversation_secrets(root_of(session))
         reply_key = ReplyKey(keys.reply_seed)
         holder = holder_of(house().store, house().registry.current(), keys, reply_key)
-        unit = holder or _chosen(session)
+        unit = holder.unit if holder else _chosen(session)
         if unit is None:
             raise Refused("unrouted")
-        return Sender(keys, reply_key, unit, first=holder is None)
+        return Sender(keys, reply_key, unit, header_since=holder.since if holder else None)
 
     def taken() -> Response:
         keep(replace(session, notice="sent"))

@@ -65,7 +65,7 @@ def report(session: Session) -> Response:
 
     def sender() -> Sender:
         keys = conversation_secrets(root)
-        return Sender(keys, ReplyKey(keys.reply_seed), unit, first=True)
+        return Sender(keys, ReplyKey(keys.reply_seed), unit)
 
     if request.method == "GET":
         # A first report may have arrived although its answer was lost on the way.
