@@ -47,7 +47,7 @@ def source_interface(settings: Path, listener: socket.socket) -> Server:
         name="source interface",
         application="source_interface.app:create_app()",
         workers=2,
-        threads=64,
+        threads=256,
         listener=listener,
         environment={"CANDOUR_SERVER": str(settings)},
     )

@@ -66,11 +66,13 @@ def in_turn(
     return Series(tuple(a for a, _ in pairs)), Series(tuple(b for _, b in pairs))
 
 
-def ratio(name: str, what: str, over: Series, under: Series, target: float, *, at_most: bool) -> Figure:
-    """The figure `over / under`, unless what it is compared with varied too much."""
-    steady = over.is_steady and under.is_steady
-    value = over.median / under.median if steady else None
-    return Figure(name, what, value, "×", target, at_most, max(over.spread, under.spread))
+def ratio(name: str, what: str, ours: Series, baseline: Series, target: float, *, at_most: bool) -> Figure:
+    """Our time as a multiple of the baseline's; with a lower bound, our pace as a part of the baseline's.
+
+    No value, unless the baseline held still.
+    """
+    value = ours.median / baseline.median if at_most else baseline.median / ours.median
+    return Figure(name, what, value if baseline.is_steady else None, "×", target, at_most, baseline.spread)
 
 
 def plain(name: str, what: str, values: Sequence[float], unit: str, target: float) -> Figure:

@@ -33,7 +33,7 @@ def rate(stage: Stage, name: str, what: str, target: float) -> Figure:
     )
     for client in clients:
         client.browser.close()
-    return ratio(name, what, bare, ours, target, at_most=False)
+    return ratio(name, what, ours, bare, target, at_most=False)
 
 
 class Client:
