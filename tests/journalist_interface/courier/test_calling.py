@@ -114,10 +114,10 @@ def test_ctrl_c_ends_the_waiting_at_once(courier):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         courier.write_settings(f"http://127.0.0.1:{listener.getsockname()[1]}")
         process = courier.start("collect", "--to", courier.stick)
-        for _ in range(4):  # by now the pauses are of some seconds
+        for _ in range(5):  # now it pauses for at least four seconds
             listener.accept()[0].close()
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=1.5)
+        said, _ = process.communicate(timeout=3.5)
     assert process.returncode == 1
     assert "Traceback" not in said
 
