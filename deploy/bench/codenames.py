@@ -1,7 +1,6 @@
 """`first` and `visit`: what a codename costs, beside bare Argon2id with the same parameters."""
 
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from time import perf_counter
 
@@ -9,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import codename, mailbox, reply
 from common.config import read_server_config
+from common.days import today
 from common.derivation import conversation_secrets, derive_root
 from common.sealing import Opener
 from common.secret import Secret
@@ -106,7 +106,7 @@ def _with_answers(stage: Stage, answers: int) -> str:
     reply_key, tags = mailbox.ReplyKey(keys.reply_seed).public(), mailbox.tags(keys.mailbox_key)
     signer = _reply_key(stage.data)
     for slot in range(1, answers + 1):
-        answer = reply.new_reply(unit.id, date.today(), "Thank you. We have read it. " * 100)  # noqa: DTZ011
+        answer = reply.new_reply(unit.id, today(), "Thank you. We have read it. " * 100)
         sealed = mailbox.seal(reply.compose(answer, reply_key, signer), reply_key)
         store.post_reply([tags[slot]], sealed, answer.day)
     store.engine.dispose()

@@ -8,10 +8,10 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import date
 from pathlib import Path
 from time import perf_counter
 
+from common.days import today
 from deploy.bench.browser import Browser
 from deploy.bench.figures import Figure, Series, ratio
 from deploy.bench.message import Client, together
@@ -73,9 +73,9 @@ def _timed(before: Callable[[], object], work: Callable[[], object]) -> float:
 def _fill(servers: Stage, size: int) -> None:
     """Rows as the store writes them, with empty blobs in their places."""
     server = servers.data / "server"
-    today = date.today().isoformat()  # noqa: DTZ011
+    day = today().isoformat()
     rows = sorted(
-        (secrets.token_hex(16), secrets.token_bytes(16), "demo-unit", today, 16_384) for _ in range(size)
+        (secrets.token_hex(16), secrets.token_bytes(16), "demo-unit", day, 16_384) for _ in range(size)
     )
     with sqlite3.connect(server / "candour.sqlite", timeout=60) as connection:
         connection.execute("PRAGMA synchronous = OFF")
