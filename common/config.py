@@ -9,9 +9,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from common import units
 from common.days import today
 from common.derivation import PEPPER_BYTES
@@ -131,6 +128,9 @@ def _limits(file: Path, table: Any) -> Limits:
 
 
 def _database(file: Path, untrusted_url: str) -> str:
+    from sqlalchemy.engine import make_url  # here, because the courier and the ceremonies know no database
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(untrusted_url)
     except (ArgumentError, ValueError):  # not chained: it may show a password

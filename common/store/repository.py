@@ -164,7 +164,9 @@ class Store:
 
     # What the collection does. Each call names the unit: nothing of another is seen, not even counted.
 
-    def waiting(self, unit: str, after: str = "", most: int = 100) -> list[Envelope]:
+    def waiting(
+        self, unit: str, after: str = "", most: int = 100, no_larger_than: int | None = None
+    ) -> list[Envelope]:
         """Up to `most` uncollected envelopes of a unit whose id is greater than `after`, in order of id."""
         query = (
             select(EnvelopeRow.id, EnvelopeRow.day, EnvelopeRow.padded_size)
@@ -172,6 +174,8 @@ class Store:
             .order_by(EnvelopeRow.id)
             .limit(most)
         )
+        if no_larger_than is not None:
+            query = query.where(EnvelopeRow.padded_size <= no_larger_than)
         with self.engine.connect() as connection:
             return [Envelope(*row) for row in connection.execute(query)]
 
@@ -184,20 +188,19 @@ class Store:
             found = connection.execute(query).scalar()
         return None if found is None else self.blobs.path(found)
 
-    def acknowledge(self, unit: str, envelope_id: str, day: date) -> bool:
-        """Note that the unit has an envelope safely. True also when it was noted before."""
-        with self._writing() as connection:
-            connection.execute(
-                update(EnvelopeRow)
-                .where(
-                    EnvelopeRow.id == envelope_id,
-                    EnvelopeRow.unit == unit,
-                    EnvelopeRow.collected_day.is_(None),
-                )
-                .values(collected_day=day)
+    def acknowledge(self, unit: str, envelope_ids: Sequence[str], day: date) -> None:
+        """Note that the unit has envelopes safely. What it was told before, or is not the unit's, is passed over."""
+        noted = (
+            update(EnvelopeRow)
+            .where(
+                EnvelopeRow.id.in_(envelope_ids),
+                EnvelopeRow.unit == unit,
+                EnvelopeRow.collected_day.is_(None),
             )
-            query = select(EnvelopeRow.id).where(EnvelopeRow.id == envelope_id, EnvelopeRow.unit == unit)
-            return connection.execute(query).first() is not None
+            .values(collected_day=day)
+        )
+        with self._writing() as connection:
+            connection.execute(noted)
 
     def post_reply(self, candidates: Sequence[bytes], ciphertext: bytes, day: date) -> None:
         """Put a sealed reply into the first candidate slot that is free. The same reply twice is kept once.

@@ -3,12 +3,15 @@
 Nothing of the environment is used: no proxy variables, no netrc. Redirects are not followed.
 """
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
+from common import canonical, parcel
+from common.parcel import NotAParcel
 from journalist_interface.courier.answers import (
     CHUNK,
     Waiting,
@@ -23,6 +26,7 @@ from journalist_interface.courier.identity import Identity
 from journalist_interface.courier.patience import Patience, Tries
 
 _PAGE = 1000
+_ACKNOWLEDGED_AT_ONCE = 500
 _CUT = "The connection to the collection cannot be made, or was cut."
 _REFUSALS = (400, 401, 403, 413)
 
@@ -82,15 +86,53 @@ class CollectionClient:
             except _Failed as failure:
                 tries.failed(str(failure))
 
-    def acknowledge(self, envelope_id: str) -> None:
-        """Say that the envelope is safe. Raises Gone."""
-        if self._post(f"/v1/envelopes/{envelope_id}/collected", b"", 404) == 404:
-            raise Gone
+    def download_small(self, wanted: Sequence[Waiting], keep: Callable[[Waiting, bytes], None]) -> None:
+        """Bring envelopes of at most SMALL_BYTES, many to a request, given in order of id.
+
+        `keep` gets each with its bytes; those that were withdrawn meanwhile it does not get.
+        """
+        tries = Tries(self._patience)
+        left = deque(wanted)
+        while left:
+            before = len(left)
+            try:
+                nothing_more = self._one_parcel(left, keep)
+            except _Failed as failure:
+                tries.reached(len(wanted) - len(left))
+                tries.failed(str(failure))
+            else:
+                if nothing_more:
+                    return
+                if len(left) == before:
+                    raise NotTheCollection
+
+    def acknowledge(self, envelope_ids: Sequence[str]) -> None:
+        """Say that these envelopes are safe. Those that were withdrawn meanwhile are passed over."""
+        for start in range(0, len(envelope_ids), _ACKNOWLEDGED_AT_ONCE):
+            ids = list(envelope_ids[start : start + _ACKNOWLEDGED_AT_ONCE])
+            self._post("/v1/envelopes/collected", canonical.dump({"ids": ids}), 204)
 
     def post_reply(self, document: bytes) -> None:
         """Deliver a sealed reply; twice is as good as once. Raises NoFreeSlot."""
         if self._post("/v1/replies", document, 409) == 409:
             raise NoFreeSlot
+
+    def _one_parcel(self, left: deque[Waiting], keep: Callable[[Waiting, bytes], None]) -> bool:
+        """Take what one request brings off the front of `left`. True when there is no more to come."""
+        with self._ask("GET", f"/v1/envelopes/small?from={left[0].id}") as response:
+            if response.status_code != 200:
+                raise NotTheCollection
+            nothing = True
+            try:
+                for envelope_id, content in parcel.read(response.iter_content(CHUNK)):
+                    nothing = False
+                    while left and left[0].id < envelope_id:
+                        left.popleft()  # withdrawn since it was listed
+                    if left and left[0].id == envelope_id:
+                        keep(left.popleft(), content)
+            except NotAParcel as error:
+                raise NotTheCollection from error
+            return nothing
 
     def _page(self, after: str) -> list[Waiting]:
         tries = Tries(self._patience)

@@ -6,11 +6,11 @@ what is downloaded and what still waits, and goes on from there.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from common.bundle import MOST_ITEMS
+from common.parcel import SMALL_BYTES
 from journalist_interface.courier import stick as sticks
 from journalist_interface.courier.answers import Waiting, WrongSize
 from journalist_interface.courier.client import CollectionClient, Gone
@@ -62,25 +62,36 @@ def collect(
 def _download(
     client: CollectionClient, state: State, waiting: Sequence[Waiting], progress: Progress
 ) -> tuple[list[Waiting], tuple[str, ...]]:
-    """One bad envelope keeps no other from being carried."""
-    carried: list[Waiting] = []
-    left: list[str] = []
+    """What is here now, and sentences on what is damaged: one bad envelope keeps no other from being carried."""
+    damaged: list[str] = []
     with progress.bar("Downloading", sum(one.size for one in waiting)) as bar:
-        for one in waiting:
-            try:
-                if not _is_here(state, one):
+
+        def keep(one: Waiting, content: bytes) -> None:
+            if len(content) == one.size:
+                state.keep_small(one.id, content)
+            else:
+                damaged.append(one.id)
+            bar.passed(one.size)
+
+        missing = [one for one in waiting if not _is_here(state, one)]
+        bar.passed(sum(one.size for one in waiting) - sum(one.size for one in missing))
+        client.download_small([one for one in missing if one.size <= SMALL_BYTES], keep)
+        for one in missing:
+            if one.size > SMALL_BYTES:
+                try:
                     client.download(one, state.part(one.id), bar.within)
                     state.finish(one.id)
-                carried.append(one)
-            except Gone:
-                state.drop(one.id)  # withdrawn by its sender since it was listed
-            except WrongSize:
-                state.drop(one.id)
-                left.append(
-                    f"The envelope {one.id} is damaged at the collection and stays there. Tell the operator."
-                )
-            bar.passed(one.size)
-    return carried, tuple(left)
+                except Gone:
+                    state.drop(one.id)  # withdrawn by its sender since it was listed
+                except WrongSize:
+                    state.drop(one.id)
+                    damaged.append(one.id)
+                bar.passed(one.size)
+    carried = [one for one in waiting if _is_here(state, one)]
+    return carried, tuple(
+        f"The envelope {envelope_id} is damaged at the collection and stays there. Tell the operator."
+        for envelope_id in damaged
+    )
 
 
 def _not_withdrawn(client: CollectionClient, state: State, carried: Sequence[Waiting]) -> list[Waiting]:
@@ -100,7 +111,6 @@ def _is_here(state: State, one: Waiting) -> bool:
 
 
 def _acknowledge(client: CollectionClient, state: State, envelope_ids: Sequence[str]) -> None:
+    client.acknowledge(envelope_ids)
     for envelope_id in envelope_ids:
-        with suppress(Gone):  # withdrawn in the last moment: it is on the stick already
-            client.acknowledge(envelope_id)
         state.drop(envelope_id)

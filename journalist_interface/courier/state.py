@@ -3,7 +3,7 @@
 lock                    held by the one courier at work
 boot                    which start of this machine the parts are from
 incoming/<id>.part      downloaded so far
-incoming/<id>           downloaded whole, durable
+incoming/<id>           downloaded whole; durable, but for small ones
 delivered/<bundle>      the items of a reply bundle that are delivered, one a line
 """
 
@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.store.blobs import is_blob_id, sync_folder
+from common.parcel import SMALL_BYTES
+from common.store.blobs import is_blob_id
 from journalist_interface.courier.errors import AnotherCourier
 
 _PART = ".part"
@@ -53,8 +54,15 @@ class State:
         """Where an envelope lies once it is downloaded."""
         return self.incoming / envelope_id
 
+    def keep_small(self, envelope_id: str, content: bytes) -> None:
+        """An envelope of at most SMALL_BYTES, in one piece. Not durable yet: the stick's bundle makes it so."""
+        part = self.part(envelope_id)
+        part.write_bytes(content)
+        part.chmod(0o600)
+        part.rename(self.whole(envelope_id))
+
     def finish(self, envelope_id: str) -> None:
-        """The part is complete: make it durable, and give it its name."""
+        """The part is complete: make it durable, and give it its name, which may be lost in a power cut."""
         part = self.part(envelope_id)
         descriptor = os.open(part, os.O_RDONLY)
         try:
@@ -63,7 +71,6 @@ class State:
         finally:
             os.close(descriptor)
         part.rename(self.whole(envelope_id))
-        sync_folder(self.incoming)
 
     def drop(self, envelope_id: str) -> None:
         """Remove what is here of an envelope."""
@@ -97,10 +104,11 @@ class State:
         (self._delivered / bundle).unlink(missing_ok=True)
 
     def _forget_after_reboot(self, noted: Path) -> None:
-        """A part survives the courier, but not a power cut: its end may never have reached the disk."""
+        """Parts and small envelopes survive the courier, but not a power cut: they may never have reached the disk."""
         now = _BOOT_ID.read_text("ascii") if _BOOT_ID.exists() else ""
         if now and noted.exists() and noted.read_text("ascii") == now:
             return
-        for part in list(self.incoming.glob(f"*{_PART}")):
-            part.unlink()
+        for entry in list(self.incoming.iterdir()):
+            if entry.suffix == _PART or entry.stat().st_size <= SMALL_BYTES:
+                entry.unlink()
         noted.write_text(now, "ascii")

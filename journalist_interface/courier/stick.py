@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from common import bundle
@@ -21,6 +22,7 @@ from journalist_interface.courier.identity import Identity
 _UNFINISHED = ".partial-envelopes-"
 _TAKEN = ".delivered-"
 _CHUNK = 1024 * 1024
+_AT_ONCE = 4  # files being hashed, or on their way to the disk
 _SPARE = 4 * 1024 * 1024  # for the manifest, and for what a file system needs
 
 
@@ -47,7 +49,8 @@ def write_bundle(stick: Path, files: Sequence[Path], unit: str, identity: Identi
     folder = stick / f"{_UNFINISHED}{name.removeprefix('envelopes-')}"
     folder.mkdir(mode=0o700)
     try:
-        items = tuple(_put(file, folder / file.name) for file in files)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            items = tuple(pool.map(_put, files, [folder / file.name for file in files]))
         bundle.write_manifest(Bundle(folder, "envelopes", unit, day, items), identity.key)
         folder.rename(stick / name)
     except BaseException:  # Ctrl-C as well: nothing unfinished stays
@@ -86,6 +89,8 @@ def _put(file: Path, target: Path) -> Item:
         os.link(file, target)
     except OSError:
         return _copy(file, target)
+    with target.open("rb") as linked:
+        os.fsync(linked.fileno())
     return bundle.describe(target)
 
 

@@ -23,7 +23,7 @@ def no_news(reporter, house):
     """The words of a conversation whose report was collected and deleted, and that has no answer."""
     words = reporter.report()
     [waiting] = house.store.waiting("test-unit")
-    house.store.acknowledge("test-unit", waiting.id, today())
+    house.store.acknowledge("test-unit", [waiting.id], today())
     house.store.sweep(today() + timedelta(days=30), alone=False)
     return words
 

@@ -124,7 +124,7 @@ def test_what_is_collected_cannot_be_withdrawn(reporter, house, arrived):
     reporter.get("/conversation")
     reporter.post("/withdraw")
     [waiting] = house.store.waiting("test-unit")
-    assert house.store.acknowledge("test-unit", waiting.id, today())
+    house.store.acknowledge("test-unit", [waiting.id], today())
     assert reporter.post("/withdraw").goes_to == "/conversation"  # confirmed, but too late
     page = reporter.get("/conversation")
     assert "can no longer be withdrawn" in page.text

@@ -139,7 +139,7 @@ def test_a_withdrawn_message_is_gone_with_its_blob(store, put, blob_files):
 
 def test_a_collected_message_cannot_be_withdrawn(store, put, blob_files):
     put(TAG)
-    assert store.acknowledge("u", store.waiting("u")[0].id, today())
+    store.acknowledge("u", [store.waiting("u")[0].id], today())
     assert not store.withdraw(TAG)
     assert len(blob_files()) == 1
     assert store.mailbox([TAG], []).sent == {TAG: (today(), True)}
@@ -150,7 +150,7 @@ def test_a_unit_sees_nothing_of_anothers(store, put):
     envelope = store.waiting("u")[0]
     assert store.waiting("other") == []
     assert store.sealed_file("other", envelope.id) is None
-    assert not store.acknowledge("other", envelope.id, today())
+    store.acknowledge("other", [envelope.id], today())
     assert store.waiting("u") == [envelope]
 
 
@@ -179,9 +179,8 @@ def test_waiting_is_given_in_pages_by_id(store, put):
 def test_acknowledging_twice_keeps_the_first_day(store, put):
     put(TAG)
     envelope = store.waiting("u")[0]
-    assert store.acknowledge("u", envelope.id, today() - timedelta(days=7))
-    assert store.acknowledge("u", envelope.id, today())
+    store.acknowledge("u", [envelope.id], today() - timedelta(days=7))
+    store.acknowledge("u", [envelope.id], today())
     assert store.waiting("u") == []
     store.sweep(today() + timedelta(days=1), alone=True)
     assert not store.was_received(TAG)
-    assert not store.acknowledge("u", envelope.id, today())

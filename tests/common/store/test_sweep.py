@@ -15,7 +15,7 @@ TAG = b"t" * 16
 
 def collected(store, put, tag=TAG):
     put(tag)
-    store.acknowledge("u", store.waiting("u")[0].id, today())
+    store.acknowledge("u", [store.waiting("u")[0].id], today())
 
 
 @pytest.mark.parametrize("alone", [True, False])

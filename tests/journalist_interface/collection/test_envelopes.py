@@ -1,13 +1,20 @@
 """A courier sees its own unit's envelopes, downloads them whole or in part, and acknowledges them."""
 
+import json
+
 import pytest
 from flask import request
 
+from common import parcel
 from journalist_interface.collection.app import create_app
 from journalist_interface.collection.ranges import send_part
 
 LIST = "/v1/envelopes"
 CONTENT = bytes(range(256)) * 64
+
+
+def ids(*envelopes):
+    return json.dumps({"ids": envelopes}).encode()
 
 
 def as_seen(answer):
@@ -27,11 +34,10 @@ def test_a_unit_sees_its_own_envelopes_and_no_trace_of_another_s(world, north):
     assert sorted(listed["envelopes"][0]) == ["day", "id", "size"]
 
 
-@pytest.mark.parametrize(("method", "tail"), [("GET", ""), ("POST", "/collected")])
-def test_another_s_an_unknown_and_a_malformed_id_are_answered_alike(world, north, method, tail):
+def test_another_s_an_unknown_and_a_malformed_id_are_answered_alike(world, north):
     theirs = world.put("south", CONTENT)
     ids = [theirs, "0" * 32, "0" * 31, theirs.upper(), "%2e%2e", "x" * 500, "..%2f" + theirs]
-    answers = [as_seen(north.ask(method, f"{LIST}/{name}{tail}")) for name in ids]
+    answers = [as_seen(north.ask("GET", f"{LIST}/{name}")) for name in ids]
     assert answers[0][0] == 404
     assert all(answer == answers[0] for answer in answers)
     assert world.waiting("south") == [theirs]
@@ -110,7 +116,7 @@ def test_a_range_that_is_not_there_is_refused(world, north, asked):
 def test_an_acknowledged_envelope_waits_no_more_and_saying_so_twice_changes_nothing(world, north):
     envelope = world.put("north", CONTENT)
     for _ in range(3):
-        answer = north.ask("POST", f"{LIST}/{envelope}/collected")
+        answer = north.ask("POST", f"{LIST}/collected", ids(envelope))
         assert (answer.status_code, answer.content) == (204, b"")
     assert north.ask("GET", LIST).json() == {"envelopes": []}
     assert north.ask("GET", f"{LIST}/{envelope}").content == CONTENT  # kept a while, should the copy fail
@@ -120,7 +126,62 @@ def test_a_withdrawn_envelope_is_gone(world, north):
     envelope, tag = world.put_to_withdraw("north", CONTENT)
     world.store.withdraw(tag)
     assert north.ask("GET", f"{LIST}/{envelope}").status_code == 404
-    assert north.ask("POST", f"{LIST}/{envelope}/collected").status_code == 404
+    assert north.ask("POST", f"{LIST}/collected", ids(envelope)).status_code == 204
+
+
+def test_acknowledging_another_s_or_an_unknown_envelope_does_and_tells_nothing(world, north):
+    theirs = world.put("south", CONTENT)
+    told = [as_seen(north.ask("POST", f"{LIST}/collected", ids(one))) for one in (theirs, "0" * 32)]
+    assert told[0] == told[1]
+    assert told[0][0] == 204
+    assert world.waiting("south") == [theirs]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"ids": "x"}',
+        b'{"ids": [1]}',
+        b'{"ids": ["%s"]}' % (b"A" * 32),
+        b'{"ids": [%s]}' % b",".join([b'"%s"' % (b"0" * 32)] * 501),
+    ],
+)
+def test_an_acknowledgement_that_makes_no_sense_is_refused_and_does_nothing(world, north, body):
+    envelope = world.put("north", CONTENT)
+    assert north.ask("POST", f"{LIST}/collected", body).status_code == 400
+    assert world.waiting("north") == [envelope]
+
+
+def test_small_envelopes_come_many_at_once_and_another_s_do_not(world, north):
+    mine = {world.put("north", bytes([number]) * 16384): bytes([number]) * 16384 for number in range(5)}
+    world.put("north", b"x" * (parcel.SMALL_BYTES + 1))
+    world.put("south", CONTENT)
+    assert dict(parcel.read([north.ask("GET", f"{LIST}/small?from={'0' * 32}").content])) == mine
+    third = sorted(mine)[2]
+    rest = [one for one, _ in parcel.read([north.ask("GET", f"{LIST}/small?from={third}").content])]
+    assert rest == sorted(mine)[2:]
+
+
+def test_a_parcel_passes_over_what_was_withdrawn_while_it_is_sent(world, north):
+    gone, kept = sorted(world.put("north", CONTENT) for _ in range(2))
+    world.store.blobs.delete(gone)
+    found = dict(parcel.read([north.ask("GET", f"{LIST}/small?from={gone}").content]))
+    assert found == {kept: CONTENT}
+
+
+def test_a_parcel_ends_where_it_is_large_enough(world, north, monkeypatch):
+    monkeypatch.setattr("journalist_interface.collection.envelopes._PARCEL_BYTES", 2 * len(CONTENT))
+    waiting = sorted(world.put("north", CONTENT) for _ in range(5))
+    found = dict(parcel.read([north.ask("GET", f"{LIST}/small?from={'0' * 32}").content]))
+    assert sorted(found) == waiting[:2]
+
+
+@pytest.mark.parametrize("query", ["", "?from=", "?from=x", f"?from={'A' * 32}"])
+def test_a_parcel_from_nowhere_is_refused(north, query):
+    assert north.ask("GET", f"{LIST}/small{query}").status_code == 400
 
 
 def test_an_envelope_withdrawn_while_it_is_asked_for_is_answered_as_gone(world, north):
@@ -133,7 +194,8 @@ def test_an_envelope_withdrawn_while_it_is_asked_for_is_answered_as_gone(world, 
 def test_no_answer_sets_a_cookie_or_may_be_kept_or_is_a_page(world, north):
     envelope = world.put("north", CONTENT)
     calls = [
-        *[("GET", LIST), ("GET", f"{LIST}/{envelope}"), ("POST", f"{LIST}/{envelope}/collected")],
+        *[("GET", LIST), ("GET", f"{LIST}/{envelope}"), ("POST", f"{LIST}/collected")],
+        ("GET", f"{LIST}/small?from={envelope}"),
         *[
             ("GET", "/"),
             ("GET", "//v1//envelopes"),

@@ -54,6 +54,29 @@ def test_a_download_goes_on_where_the_connection_was_cut(world, courier, line):
     assert line.passed < LARGE + line.connections * 70_000
 
 
+def test_small_envelopes_go_on_where_the_connection_was_cut(world, courier, line):
+    envelopes = put(world, 40)
+    line.cut_after = 200_000
+    assert courier.collect().exit_code == 0
+    assert courier.carried() == envelopes
+    assert line.connections >= 40 * 16384 // line.cut_after
+    assert line.passed < 40 * 16384 + line.connections * 90_000
+
+
+def test_many_small_envelopes_take_few_requests(world, courier, line):
+    envelopes = put(world, 200)
+    requests = []
+
+    def count(request):
+        requests.append(request)
+        return True
+
+    line.before_request = count
+    assert courier.collect().exit_code == 0
+    assert courier.carried() == envelopes
+    assert len(requests) < 10
+
+
 def test_a_courier_that_was_killed_goes_on_where_it_stopped(world, courier, line, line_to, kill):
     envelopes = put(world, 1, LARGE)
 
@@ -86,7 +109,7 @@ def test_nothing_is_acknowledged_before_its_bundle_is_on_the_stick(world, courie
 
     line.before_request = look
     assert courier.collect().exit_code == 0
-    assert on_stick == [envelopes] * 3
+    assert on_stick == [envelopes]
 
 
 def test_a_courier_killed_before_it_could_acknowledge_acknowledges_next_time(world, courier, line, kill):
@@ -163,7 +186,7 @@ def test_an_envelope_that_is_damaged_at_the_collection_keeps_no_other_back(world
 
 def test_what_is_withdrawn_while_others_are_downloaded_does_not_reach_the_stick(world, courier, line):
     withdrawn, tag = world.put_to_withdraw("north", b"x" * 16384)
-    others = put(world, 3)
+    others = put(world, 3, LARGE)  # each in a request of its own, after the small one
     asked = []
 
     def withdraw_late(request):
@@ -195,14 +218,16 @@ def test_a_stick_of_its_own_file_system_gets_a_true_copy(world, courier):
 
 
 def test_the_last_part_is_not_trusted_after_the_machine_was_switched_off(world, courier):
-    (envelope,) = put(world, 1)
+    (envelope,), (small,) = put(world, 1, LARGE), put(world, 1)
     state = courier.folder / "state"
     with State.held(state) as held:
         held.part(envelope).write_bytes(bytes(1000))
+        held.keep_small(small, bytes(16384))
     (state / "boot").write_text("another start of this machine\n")
     assert courier.collect().exit_code == 0
     assert world.waiting("north") == []
     assert bytes(1000) not in courier.carried()[envelope]
+    assert bytes(1000) not in courier.carried()[small]
 
 
 def test_two_couriers_do_not_work_with_one_state(courier):
