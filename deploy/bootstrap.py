@@ -24,7 +24,11 @@ PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OLDEST = (3, 11)
 # program -> the Debian package that brings it
 PROGRAMS = {"gpg": "gpg", "gpgconf": "gpgconf", "gpg-connect-agent": "gpgconf", "gpg-agent": "gpg-agent"}
-TEST_PROGRAMS = {"firefox-esr": "firefox-esr", "unzip": "unzip", "curl": "curl"}
+# command -> what it needs besides
+MORE_PROGRAMS = {
+    "test": {"firefox-esr": "firefox-esr", "unzip": "unzip", "curl": "curl"},
+    "bench": {"curl": "curl"},
+}  # type: Dict[str, Dict[str, str]]
 BUILD_TOOLS = "deploy/build-tools.txt"
 REQUIREMENTS = "requirements.txt"
 TEST_REQUIREMENTS = "requirements-dev.txt"
@@ -106,9 +110,9 @@ def follow(process: "subprocess.Popen[bytes]", started: float, terminal: bool) -
 # -- Debian packages ---------------------------------------------------------------------------------------
 
 
-def missing_packages(testing: bool) -> List[str]:
+def missing_packages(command: str) -> List[str]:
     """The Debian packages that are not there, judged by their programs and not by dpkg."""
-    programs = dict(PROGRAMS, **(TEST_PROGRAMS if testing else {}))
+    programs = dict(PROGRAMS, **MORE_PROGRAMS.get(command, {}))
     packages = list({package for program, package in programs.items() if shutil.which(program) is None})
     if not can_make_venv():
         packages.append("python3-venv")
@@ -127,9 +131,9 @@ def can_make_venv() -> bool:
     return True
 
 
-def install_packages(testing: bool) -> None:
+def install_packages(command: str) -> None:
     """:raises SetupError: when packages are missing and may not be installed from here."""
-    packages = missing_packages(testing)
+    packages = missing_packages(command)
     if not packages:
         return
     by_hand = "sudo apt-get install -y --no-install-recommends " + " ".join(packages)
@@ -146,7 +150,7 @@ def install_packages(testing: bool) -> None:
     run("Reading Debian's list of packages.", prefix + ["apt-get", "-q", "update"], remedy, env)
     install = prefix + ["apt-get", "-q", "-y", "install", "--no-install-recommends"] + packages
     run("Installing Debian packages: {}.".format(", ".join(packages)), install, remedy, env)
-    left = missing_packages(testing)
+    left = missing_packages(command)
     if left:
         raise SetupError(
             "apt-get finished, but these are still missing: {}.\n{}".format(" ".join(left), remedy)
@@ -254,11 +258,11 @@ def main(arguments: List[str]) -> int:
     if sys.version_info[:2] < OLDEST:
         say("Candour needs Python {}.{} or newer; this is {}.{}.".format(*(OLDEST + sys.version_info[:2])))
         return 1
-    testing = arguments[:1] == ["test"]
+    name = arguments[0] if arguments else ""
     signal.signal(signal.SIGTERM, stop)
     try:
-        install_packages(testing)
-        make_venv(testing)
+        install_packages(name)
+        make_venv(name == "test")
         command = [venv_python(), "-P", "-m", "deploy"] + arguments
         os.execve(command[0], command, environment())  # noqa: S606
     except SetupError as error:

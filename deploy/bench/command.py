@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from deploy.bench import codenames, crowds, flat, message, page, upload
+from deploy.bench import codenames, collect, crowds, desk, flat, importing, message, page, upload
 from deploy.bench.figures import Figure
 from deploy.bench.stage import Stage, stage
 from deploy.errors import DeployError
@@ -24,6 +24,9 @@ BENCHES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
     "slow": crowds.slow,
     "upload": upload.run,
     "flat": flat.run,
+    "collect": collect.run,
+    "import": importing.run,
+    "desk": desk.run,
 }
 _BEGIN, _END = "<!-- bench: begin -->", "<!-- bench: end -->"
 

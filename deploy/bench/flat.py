@@ -3,32 +3,28 @@
 Three sets of servers run at once, so that what is compared is measured in turn.
 """
 
-import secrets
-import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from time import perf_counter
 
-from common.days import today
 from deploy.bench.browser import Browser
 from deploy.bench.figures import Figure, Series, ratio
+from deploy.bench.filling import add_envelopes, blob, write_random
 from deploy.bench.message import Client, together
 from deploy.bench.signed import Courier
-from deploy.bench.stage import Stage, stage
+from deploy.bench.stage import Stage, fresh_stage
 
 _SIZES = (100, 10_000, 1_000_000)
 _TIMES = 9
 _MESSAGES = 10
 _FEW = 20
+_DOWNLOAD = 16_384  # bytes
 
 
 def run(servers: Stage) -> Iterator[Figure]:
     """Growth of messages, visits, listing and download, from 100 envelopes to many."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flat-", dir=servers.scratch)))
-        stages = {size: stack.enter_context(stage(folder / str(size))) for size in _SIZES}
+        stages = {size: stack.enter_context(fresh_stage(servers, f"flat-{size}")) for size in _SIZES}
         for size, filled in stages.items():
             _fill(filled, size)
         works = {size: _works(filled) for size, filled in stages.items()}
@@ -71,21 +67,6 @@ def _timed(before: Callable[[], object], work: Callable[[], object]) -> float:
 
 
 def _fill(servers: Stage, size: int) -> None:
-    """Rows as the store writes them, with empty blobs in their places."""
-    server = servers.data / "server"
-    day = today().isoformat()
-    rows = sorted(
-        (secrets.token_hex(16), secrets.token_bytes(16), "demo-unit", day, 16_384) for _ in range(size)
-    )
-    with sqlite3.connect(server / "candour.sqlite", timeout=60) as connection:
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.executemany(
-            "INSERT INTO envelope (id, receipt_tag, unit, day, padded_size) VALUES (?, ?, ?, ?, ?)", rows
-        )
-    connection.close()
-    for identity, *_ in rows:
-        (server / "blobs" / identity[:2] / identity).touch()
-    courier = Courier(servers)
-    first = rows[0][0]
-    (server / "blobs" / first[:2] / first).write_bytes(bytes(16_384))
-    courier.close()
+    """Envelopes without content, and one that can be downloaded."""
+    first, *_ = add_envelopes(servers, [0] * size, said_size=_DOWNLOAD)
+    write_random(blob(servers, first), _DOWNLOAD)

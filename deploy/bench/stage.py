@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,16 @@ def stage(folder: Path) -> Iterator[Stage]:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
+
+
+@contextmanager
+def fresh_stage(servers: Stage, name: str) -> Iterator[Stage]:
+    """Further servers, with nothing in them yet, beside those that run. They leave nothing behind."""
+    with (
+        tempfile.TemporaryDirectory(prefix=f"{name}-", dir=servers.scratch) as folder,
+        stage(Path(folder)) as made,
+    ):
+        yield made
 
 
 def _addresses(process: subprocess.Popen[str]) -> tuple[str, str]:

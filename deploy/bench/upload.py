@@ -1,6 +1,5 @@
 """`upload`: one large file through the form to a durable, acknowledged report, beside bare gpg on the same bytes."""
 
-import os
 import resource
 import threading
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from time import perf_counter
 
 from deploy.bench.browser import Browser
 from deploy.bench.figures import Figure, Series, in_turn, plain, ratio
+from deploy.bench.filling import write_random
 from deploy.bench.gpg import Gpg
 from deploy.bench.stage import Stage
 
@@ -21,7 +21,7 @@ _LOOK_EVERY = 0.05  # seconds between two looks at the servers' memory
 def run(stage: Stage) -> Iterator[Figure]:
     """Throughput, processor time and memory of 1 GB, and memory of 4 GB."""
     source = stage.scratch / "gigabyte"
-    _write_random(source, GB)
+    write_random(source, GB)
     gpg = Gpg(stage.scratch, stage.certificate)
     ours_cpu: list[float] = []
     bare_cpu: list[float] = []
@@ -98,14 +98,6 @@ def _read(source: Path) -> Iterator[bytes]:
     with source.open("rb", buffering=0) as file:
         while chunk := file.read(_BLOCK):
             yield chunk
-
-
-def _write_random(file: Path, size: int) -> None:
-    block = os.urandom(_BLOCK)
-    with file.open("wb") as out:
-        for _ in range(size // _BLOCK):
-            out.write(block)
-        out.write(block[: size % _BLOCK])
 
 
 def _children_cpu() -> float:
