@@ -55,7 +55,7 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
     if expected_bytes > limits.max_report_bytes:
         raise Refused("report too large", field="files")
     _check_room(house, expected_bytes)
-    receipt_tag = mailbox.tag(sender.secrets.receipt_key, slot)
+    receipt_tag = mailbox.tags(sender.secrets.receipt_key)[slot]
     if form.has_files and house.store.was_received(receipt_tag):
         raise AlreadyReceived  # rather than sealing all of it first
     if TEXT in form.fields:
@@ -106,7 +106,7 @@ def _checked_text(form: StreamedForm, limits: Limits) -> str:
 def _header(sender: Sender, day: date) -> SealedReply:
     """Who holds this conversation, for the next visit: sealed to the codename itself."""
     plain = reply.compose_header(reply.Header(sender.unit.id, day), sender.secrets.header_key)
-    tag = mailbox.tag(sender.secrets.mailbox_key, mailbox.HEADER_SLOT)
+    tag = mailbox.tags(sender.secrets.mailbox_key)[mailbox.HEADER_SLOT]
     return SealedReply(tag, mailbox.seal(plain, sender.reply_key.public()))
 
 

@@ -81,7 +81,7 @@ def holder_of(
     store: Store, registry: Registry, keys: ConversationSecrets, reply_key: mailbox.ReplyKey
 ) -> Holder | None:
     """Who holds a conversation, by its header alone: all that writing again has to know."""
-    sealed = store.reply(mailbox.tag(keys.mailbox_key, mailbox.HEADER_SLOT))
+    sealed = store.reply(mailbox.tags(keys.mailbox_key)[mailbox.HEADER_SLOT])
     return _holder(registry, reply_key, sealed, keys.header_key)
 
 

@@ -36,7 +36,8 @@ def open_engine(database: str) -> Engine:
     """An engine whose SQLite connections are durable, overwrite what they delete, and spill to no file."""
     if make_url(database).get_backend_name() != "sqlite":
         return create_engine(database, pool_pre_ping=True)
-    engine = create_engine(database, poolclass=QueuePool, pool_size=8, max_overflow=-1)
+    # The connection that was used last is used first: it has the pages of the database at hand.
+    engine = create_engine(database, poolclass=QueuePool, pool_size=8, max_overflow=-1, pool_use_lifo=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: object, _: ConnectionPoolEntry) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, te
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from common.days import today
-from common.mailbox import SLOTS
+from common.mailbox import SLOTS, TAG_BYTES
 from common.store.blobs import BlobFolder, PendingBlob, blur_times, is_blob_id
 from common.store.models import EnvelopeRow, ReplyRow
 
@@ -30,12 +30,17 @@ _INSERT_ENVELOPE = insert(EnvelopeRow)
 _INSERT_REPLY = insert(ReplyRow)
 _DELETE_REPLY = delete(ReplyRow).where(ReplyRow.tag == bindparam("of_tag"))
 _RECEIVED = select(EnvelopeRow.id).where(EnvelopeRow.receipt_tag == bindparam("of_tag"))
-_MARKS = ", ".join(f":tag_{number}" for number in range(SLOTS))
+# All tags are one value, cut apart by the database: 256 values of their own would cost more than the look-ups.
+_EACH_TAG = (
+    "WITH RECURSIVE slot(number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM slot WHERE number < :last), "
+    "each(one) AS (SELECT substr(:tags, number * :width + 1, :width) FROM slot) "
+)
+_CUT = {"last": SLOTS - 1, "width": TAG_BYTES}
 _SENT = text(
-    f"SELECT receipt_tag, day, collected_day FROM envelope WHERE receipt_tag IN ({_MARKS})"  # noqa: S608
+    _EACH_TAG + "SELECT receipt_tag, day, collected_day FROM each JOIN envelope ON receipt_tag = one"  # noqa: S608
 ).columns(EnvelopeRow.receipt_tag, EnvelopeRow.day, EnvelopeRow.collected_day)
 _REPLIES = text(
-    f"SELECT tag, ciphertext FROM reply WHERE tag IN ({_MARKS})"  # noqa: S608  marks alone
+    _EACH_TAG + "SELECT tag, ciphertext FROM each JOIN reply ON tag = one"  # noqa: S608
 ).columns(ReplyRow.tag, ReplyRow.ciphertext)
 _REPLY = select(ReplyRow.ciphertext).where(ReplyRow.tag == bindparam("of_tag"))
 
@@ -133,8 +138,8 @@ class Store:
     def mailbox(self, receipt_tags: Sequence[bytes], reply_tags: Sequence[bytes]) -> Mailbox:
         """All that lies under 256 + 256 tags, in two queries, whatever there is to find."""
         with self.engine.connect() as connection:
-            sent = connection.execute(_SENT, _numbered(receipt_tags)).all()
-            replies = connection.execute(_REPLIES, _numbered(reply_tags)).all()
+            sent = connection.execute(_SENT, {"tags": b"".join(receipt_tags)} | _CUT).all()
+            replies = connection.execute(_REPLIES, {"tags": b"".join(reply_tags)} | _CUT).all()
         return Mailbox(
             sent={tag: (day, collected is not None) for tag, day, collected in sent},
             replies={row.tag: row.ciphertext for row in replies},
@@ -265,9 +270,3 @@ class Store:
 
 def _reply_values(reply: SealedReply, day: date) -> dict[str, object]:
     return {"tag": reply.tag, "ciphertext": reply.ciphertext, "day": day, "expires": day + KEEP_REPLIES}
-
-
-def _numbered(tags: Sequence[bytes]) -> dict[str, bytes]:
-    """Values for the marks of _SENT and _REPLIES; those that are missing match nothing."""
-    padded = [*tags, *[b""] * (SLOTS - len(tags))]
-    return {f"tag_{number}": tag for number, tag in enumerate(padded)}

@@ -7,7 +7,7 @@ from flask import Flask, Response, g, request
 from common import codename
 from common.codename import NotACodename
 from common.derivation import Busy, conversation_secrets, derive_root
-from common.mailbox import ReplyKey, tag
+from common.mailbox import ReplyKey, tags
 from common.units import Unit
 from source_interface.house import house
 from source_interface.intake import Sender
@@ -90,7 +90,7 @@ def withdraw(session: Session) -> Response:
                 return page("withdraw.html", slot=slot, day=message.day)
         keep(replace(session, notice="too late"))
         return go("conversation")
-    withdrawn = house().store.withdraw(tag(found.secrets.receipt_key, slot))
+    withdrawn = house().store.withdraw(tags(found.secrets.receipt_key)[slot])
     keep(replace(session, notice="withdrawn" if withdrawn else "too late"))
     return go("conversation")
 
@@ -102,7 +102,7 @@ def delete_answer(session: Session) -> Response:
     found = _look(session)
     for answer in found.answers:
         for copy in answer.slots if slot in answer.slots else ():
-            house().store.delete_reply(tag(found.secrets.mailbox_key, copy))
+            house().store.delete_reply(tags(found.secrets.mailbox_key)[copy])
     keep(replace(session, notice="deleted"))
     return go("conversation")
 

@@ -88,3 +88,16 @@ def test_asking_for_a_mailbox_is_two_queries_whatever_there_is(store, put):
 def test_what_was_found_does_not_print(store, put):
     put(b"t" * 16, header=b"h" * 16)
     assert "tttt" not in repr(store.mailbox([b"t" * 16], [b"h" * 16]))
+
+
+def test_a_visit_walks_no_table_from_end_to_end(store):
+    asked = []
+    event.listen(store.engine, "before_cursor_execute", lambda *said: asked.append(said[2:4]))
+    store.mailbox(SLOTS, SLOTS)
+    assert len(asked) == 2
+    with store.engine.connect() as connection:
+        for statement, parameters in asked[:2]:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            steps = [row[-1] for row in plan]
+            assert any(step.startswith(("SEARCH envelope", "SEARCH reply")) for step in steps), steps
+            assert not any(step.startswith(("SCAN envelope", "SCAN reply")) for step in steps), steps
