@@ -1,0 +1,74 @@
+"""The code on a host: a copy of this project that only root may write, and its environment.
+
+Promises: what services run is root's and nobody else's to change, and was built from requirements pinned by hash.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+from deploy import bootstrap
+from deploy.host.place import CODE, Place, run
+
+PROJECT = Path(bootstrap.PROJECT)
+_LEFT_OUT = ("tests", "var", "var.new")  # and whatever begins with a dot
+_VENV = ".venv"
+
+
+def copy_code(place: Place) -> None:
+    """Put a fresh copy in place of what is there, and keep its environment."""
+    target = place.path(CODE)
+    if target == PROJECT:  # the installed copy installs itself anew
+        return
+    fresh, old = target.with_name("candour.new"), target.with_name("candour.old")
+    for left in (fresh, old):
+        shutil.rmtree(left, ignore_errors=True)
+    shutil.copytree(PROJECT, fresh, ignore=_ignored)
+    for folder, _, files in os.walk(fresh):
+        _as_root_has_it(Path(folder), 0o755)
+        for name in files:
+            file = Path(folder, name)
+            _as_root_has_it(file, 0o755 if file.stat().st_mode & 0o100 else 0o644)
+    if target.exists():
+        if (target / _VENV).is_dir():
+            (target / _VENV).rename(fresh / _VENV)
+        target.rename(old)
+    fresh.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _ignored(folder: str, names: list[str]) -> set[str]:
+    top = Path(folder) == PROJECT
+    return {name for name in names if name == "__pycache__" or (top and _is_left_out(name))}
+
+
+def _is_left_out(name: str) -> bool:
+    return name.startswith(".") or name in _LEFT_OUT
+
+
+def _as_root_has_it(path: Path, mode: int) -> None:
+    os.chown(path, 0, 0, follow_symlinks=False)
+    path.chmod(mode)
+
+
+def make_environment(place: Place) -> None:
+    """Build the environment as the launcher does, and compile the code: nobody may do so later."""
+    bootstrap.PROJECT = str(place.path(CODE))
+    bootstrap.make_venv(testing=False)
+    stripped = [] if place.live else ["-s", str(place.root), "-p", "/"]
+    run(
+        bootstrap.venv_python(),
+        "-P",
+        "-m",
+        "compileall",
+        "-q",
+        *stripped,
+        "-x",
+        r"/\.venv/",
+        bootstrap.PROJECT,
+    )
+
+
+def remove_code(place: Place) -> None:
+    """Remove the copy with its environment."""
+    shutil.rmtree(place.path(CODE), ignore_errors=True)

@@ -1,0 +1,114 @@
+"""What is a host's own and outlives its code: settings, registry, pepper, an empty database, the couriers' lock.
+
+Promises: what is there is kept, whole and unread; only the registry is replaced, and only by one that holds.
+"""
+
+import base64
+import os
+import secrets
+import sqlite3
+import subprocess
+from pathlib import Path
+
+from deploy import bootstrap
+from deploy.host.place import CODE, DATA, ONIONS, SETTINGS, Place, StepFailed, write
+
+HERE = Path(__file__).resolve().parent
+PEPPER_BYTES = 32
+_READ = (
+    "from pathlib import Path; from common.config import *; read_server_config(Path({!r})).load_registry()"
+)
+
+
+def make_folders(place: Place) -> None:
+    """The folders that settings and data go into; systemd-tmpfiles gives them their owners."""
+    mask = os.umask(0o077)
+    for folder in (SETTINGS, f"{DATA}/database"):
+        place.path(folder).mkdir(parents=True, exist_ok=True)
+    os.umask(mask)
+
+
+def check_registry_is_given(place: Place, registry: Path | None, registry_root: Path | None) -> None:
+    """Asked before anything is changed. Raises StepFailed."""
+    for name, source in (("registry.json", registry), ("registry-root.pub", registry_root)):
+        if source is None and not (place.path(SETTINGS) / name).exists():
+            raise StepFailed("There is no registry yet. Give it with --registry FILE --registry-root FILE.")
+
+
+def put_settings(place: Place, registry: Path | None, registry_root: Path | None) -> None:
+    """Settings and registry. Raises StepFailed, with the old registry back in place, when they do not hold."""
+    folder = place.path(SETTINGS)
+    _keep_or_write(folder / "server.toml", (HERE / "server.toml").read_bytes())
+    _keep_or_write(folder / "pepper", secrets.token_bytes(PEPPER_BYTES))
+    given = {"registry.json": registry, "registry-root.pub": registry_root}
+    before = {name: file.read_bytes() for name in given if (file := folder / name).exists()}
+    for name, source in given.items():
+        if source is not None:
+            write(folder / name, _read(source), 0o600)
+    try:
+        _check(place)
+    except StepFailed:
+        for name in given:
+            if name in before:
+                write(folder / name, before[name], 0o600)
+            else:
+                (folder / name).unlink()
+        raise
+
+
+def _keep_or_write(file: Path, content: bytes) -> None:
+    if not file.exists():
+        write(file, content, 0o600)
+
+
+def _read(source: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise StepFailed(f"{source} cannot be read: {error.strerror}. Name the right file.") from error
+
+
+def _check(place: Place) -> None:
+    """Let the installed code read the settings as the services will."""
+    line = _READ.format(str(place.path(SETTINGS) / "server.toml"))
+    code = str(place.path(CODE))
+    words = [bootstrap.venv_python(), "-P", "-B", "-c", line]
+    ended = subprocess.run(
+        words, env={"PYTHONPATH": code}, cwd=code, capture_output=True, text=True, check=False
+    )
+    if ended.returncode != 0:
+        said = ended.stderr.strip().splitlines()[-1:] or ["It said nothing."]
+        raise StepFailed(f"The services would not start with these settings. {said[0].partition(': ')[2]}")
+
+
+def make_database(place: Place) -> None:
+    """An empty database in the mode in which two users can write without making or removing a file."""
+    file = place.path(f"{DATA}/database/candour.sqlite")
+    if file.exists():
+        return
+    fresh = file.with_name("new.sqlite")
+    fresh.unlink(missing_ok=True)
+    connection = sqlite3.connect(fresh)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+    fresh.rename(file)
+
+
+def lock_collection(place: Place) -> None:
+    """While no courier is let in, let in a key that nobody holds: tor takes an empty folder for an open door."""
+    folder = place.path(f"{ONIONS}/collection/authorized_clients")
+    if any(folder.glob("*.auth")):
+        return
+    file = folder / "nobody.auth"
+    key = base64.b32encode(secrets.token_bytes(32)).decode("ascii").rstrip("=")
+    write(file, f"descriptor:x25519:{key}\n".encode("ascii"), 0o600)
+    os.chown(file, place.user("_tor-candour"), place.group("_tor-candour"))
+
+
+def open_ssh(place: Place, address: str) -> None:
+    """Let log-ins by ssh in from one address or network."""
+    kind = "6" if ":" in address else "4"
+    line = f"add element inet candour ssh_from{kind} {{ {address} }}\n"
+    write(place.path(f"{SETTINGS}/firewall.d/ssh.nft"), line.encode("ascii"), 0o600)

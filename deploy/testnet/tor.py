@@ -1,0 +1,135 @@
+"""One tor process on the private network: how it is started, how far it is, and how it ends.
+
+Promises: it ends with the process that started it, however that one dies; `stop` leaves nothing of it running.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from stem.control import Controller
+
+from deploy.testnet.errors import NetworkFailed
+from deploy.testnet.link import Link
+from deploy.testnet.torrc import process_lines
+
+GRACE_SECONDS = 5.0
+READY = 100
+_LAST_LINES = 12
+
+
+class Tor:
+    """A started tor. `folder` is its data folder, `changed` is notified of each of its steps."""
+
+    def __init__(
+        self, name: str, folder: Path, sockets: Path, lines: Sequence[str], changed: threading.Condition
+    ) -> None:
+        self.name = name
+        self.folder = folder
+        self.log = folder.with_suffix(".log")
+        self.control_socket = sockets / f"{name}.control"
+        self.socks_port: int | None = None
+        self._changed = changed
+        folder.mkdir(mode=0o700, exist_ok=True)
+        own = process_lines(folder, self.log, self.control_socket)
+        self.torrc = folder / "torrc"
+        self.torrc.write_text("\n".join([*own, *lines, ""]), encoding="utf-8")
+        self._link = Link(changed)
+        try:
+            self._process = self._start()
+        except BaseException:
+            self._link.close()
+            raise
+        self._link.open()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        inherited = self._link.theirs.fileno()
+        none = str(self.folder / "none")
+        with self.log.open("ab") as log:  # what tor says before it opens its log
+            return subprocess.Popen(
+                ["tor", "-f", str(self.torrc), "--defaults-torrc", none, "--ignore-missing-torrc"]
+                + ["--__OwningControllerProcess", str(os.getpid()), "--__OwningControllerFD", str(inherited)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[inherited],
+                process_group=0,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has built a circuit."""
+        return self._link.progress >= READY
+
+    @property
+    def ended(self) -> bool:
+        return self._link.ended
+
+    @property
+    def phase(self) -> str:
+        """How far it has bootstrapped, in tor's words."""
+        return self._link.phase
+
+    def uploads(self, address: str) -> int:
+        """How often a relay has stored the descriptor of the onion service `address`, which this tor hosts."""
+        return self._link.uploads.get(address.removesuffix(".onion"), 0)
+
+    def wait_until_published(self, address: str, seconds: float = 30, *, more_than: int = 0) -> None:
+        """Return once `uploads(address)` is larger than `more_than`. Raises NetworkFailed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.uploads(address) > more_than or self.ended, seconds)
+            if self.uploads(address) <= more_than:
+                raise NetworkFailed(
+                    f"{self.name} did not publish {address} within {seconds:.0f} s.{self.last_words()}"
+                )
+
+    @contextmanager
+    def controller(self) -> Iterator[Controller]:
+        """An authenticated controller of this tor."""
+        with Controller.from_socket_file(str(self.control_socket)) as controller:
+            controller.authenticate()
+            yield controller
+
+    def last_words(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+        return f" Its log, {self.log}, ends:\n" + "\n".join(f"    {line}" for line in lines)
+
+    def stop(self) -> None:
+        """End it, and return when it has ended. Doing so twice does no harm."""
+        stop_all([self])
+
+    def _ask_to_end(self) -> None:
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for its end, or kill it; then release its id."""
+        if self._process.returncode is None:
+            end = os.pidfd_open(self._process.pid)  # not reaped yet, so the id is still its own
+            try:
+                if not select.select([end], [], [], max(0.0, seconds))[0]:
+                    self._process.kill()
+            finally:
+                os.close(end)
+        self._process.wait()
+        self._link.close()
+
+
+def stop_all(tors: Iterable[Tor]) -> None:
+    """End all of them at once: SIGTERM, a bounded grace, SIGKILL."""
+    waiting = list(tors)
+    for tor in waiting:
+        tor._ask_to_end()  # noqa: SLF001
+    limit = time.monotonic() + GRACE_SECONDS
+    for tor in waiting:
+        tor._wait(limit - time.monotonic())
