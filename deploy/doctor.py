@@ -8,10 +8,8 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
@@ -23,24 +21,10 @@ from common.days import today
 from common.store.opening import is_current, open_engine
 from common.units import RegistryRefused
 from deploy import bootstrap, demo, hardening, servers
+from deploy.finding import Finding, State, carefully
 
 OLDEST_GPG = (2, 2)
 REGISTRY_NEAR_END = timedelta(days=30)
-
-
-class State(StrEnum):
-    GOOD = "good"
-    WARNING = "warning"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found; `remedy` is empty when it is good."""
-
-    state: State
-    text: str
-    remedy: str = ""
 
 
 def run_doctor(data: Path, ports: Mapping[str, int]) -> int:
@@ -57,32 +41,23 @@ def run_doctor(data: Path, ports: Mapping[str, int]) -> int:
 
 def examine(data: Path, ports: Mapping[str, int]) -> Iterator[Finding]:
     """All findings, in the order in which one would mend them."""
-    yield from _carefully("Python", check_python)
-    yield from _carefully("GnuPG", check_gpg)
-    yield from _carefully("The virtual environment", check_venv)
-    yield from _carefully("Core dumps", check_core_dumps)
-    yield from _carefully("Swap", check_swap)
+    yield from carefully("Python", check_python)
+    yield from carefully("GnuPG", check_gpg)
+    yield from carefully("The virtual environment", check_venv)
+    yield from carefully("Core dumps", check_core_dumps)
+    yield from carefully("Swap", check_swap)
     if demo.is_made(data):
         yield Finding(State.GOOD, f"The data folder {data} is whole")
-        yield from _carefully("Permissions", lambda: check_permissions(data))
-        yield from _carefully("The server's settings", lambda: check_server(data))
-        yield from _carefully("Disk space", lambda: check_disk(data))
+        yield from carefully("Permissions", lambda: check_permissions(data))
+        yield from carefully("The server's settings", lambda: check_server(data))
+        yield from carefully("Disk space", lambda: check_disk(data))
     elif data.exists():
         remedy = "Choose another folder with --data, or move this one away and run `./candour up`."
         yield Finding(State.WRONG, f"{data} is not a whole data folder of Candour", remedy)
     else:
         yield Finding(State.WARNING, f"There is no data folder {data} yet", "`./candour up` makes it.")
     for option, port in ports.items():
-        yield from _carefully(f"Port {port}", partial(check_port, data, option, port))
-
-
-def _carefully(what: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    try:
-        yield from check()
-    except Exception as error:  # noqa: BLE001  a doctor that falls over helps nobody
-        yield Finding(
-            State.WRONG, f"{what} could not be examined: {type(error).__name__}: {error}", "Mend that first."
-        )
+        yield from carefully(f"Port {port}", partial(check_port, data, option, port))
 
 
 def check_python() -> Iterator[Finding]:
@@ -173,7 +148,7 @@ def check_server(data: Path) -> Iterator[Finding]:
         return
     yield Finding(State.GOOD, "The server's settings can be read")
     yield from check_registry(config)
-    yield from _carefully("The database", lambda: check_database(config))
+    yield from carefully("The database", lambda: check_database(config))
 
 
 def check_registry(config: ServerConfig) -> Iterator[Finding]:

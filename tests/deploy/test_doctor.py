@@ -9,7 +9,8 @@ from common.config import read_server_config
 from common.days import today
 from common.store.opening import open_engine
 from deploy import demo, servers
-from deploy.doctor import Finding, State, examine, run_doctor
+from deploy.doctor import examine, run_doctor
+from deploy.finding import Finding, State
 from keys.registry import sign_registry
 
 FREE = {"--source-port": 0}
