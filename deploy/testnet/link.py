@@ -15,7 +15,8 @@ from stem.socket import recv_message
 
 _PHASE = re.compile(r'BOOTSTRAP PROGRESS=(\d+) .*?SUMMARY="([^"]*)"')
 _UPLOADED = re.compile(r"^HS_DESC UPLOADED (\w+)")
-_REQUESTS = b"SETEVENTS STATUS_CLIENT HS_DESC\r\nGETINFO status/bootstrap-phase\r\n"
+_DESCRIPTOR = re.compile(r"\$([0-9A-F]{40})")
+_REQUESTS = b"SETEVENTS STATUS_CLIENT HS_DESC NEWDESC\r\nGETINFO status/bootstrap-phase\r\n"
 
 
 class Link:
@@ -26,6 +27,7 @@ class Link:
         self.phase = "nothing yet"
         self.ended = False
         self.uploads: dict[str, int] = {}  # onion address without .onion -> descriptors stored on relays
+        self.known_relays: set[str] = set()  # fingerprints of whom it has a descriptor
         self._changed = changed
         self._ours, self.theirs = socket.socketpair()
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -63,6 +65,8 @@ class Link:
                 self.phase = f"{phase[1]} %, {phase[2]}"
             elif upload := _UPLOADED.match(text):
                 self.uploads[upload[1]] = self.uploads.get(upload[1], 0) + 1
+            elif text.startswith("NEWDESC "):
+                self.known_relays.update(_DESCRIPTOR.findall(text))
             else:
                 return
             self._changed.notify_all()

@@ -4,17 +4,20 @@ Promises: it ends with the process that started it, however that one dies; `stop
 """
 
 import os
+import re
 import select
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from stem.control import Controller
 
+from deploy.servers import LOOPBACK
 from deploy.testnet.errors import NetworkFailed
 from deploy.testnet.link import Link
 from deploy.testnet.torrc import process_lines
@@ -25,45 +28,63 @@ _LAST_LINES = 12
 
 
 class Tor:
-    """A started tor. `folder` is its data folder, `changed` is notified of each of its steps."""
+    """One tor, which `start` starts. `folder` is its data folder, `changed` is notified of each of its steps."""
 
     def __init__(
-        self, name: str, folder: Path, sockets: Path, lines: Sequence[str], changed: threading.Condition
+        self,
+        name: str,
+        folder: Path,
+        control_socket: Path,
+        lines: Sequence[str],
+        changed: threading.Condition,
     ) -> None:
         self.name = name
         self.folder = folder
-        self.log = folder.with_suffix(".log")
-        self.control_socket = sockets / f"{name}.control"
-        self.socks_port: int | None = None
+        self.log = folder.with_name(f"{name}.log")
+        self.control_socket = control_socket
+        self._torrc = folder / "torrc"
         self._changed = changed
-        folder.mkdir(mode=0o700, exist_ok=True)
-        own = process_lines(folder, self.log, self.control_socket)
-        self.torrc = folder / "torrc"
-        self.torrc.write_text("\n".join([*own, *lines, ""]), encoding="utf-8")
         self._link = Link(changed)
-        try:
-            self._process = self._start()
-        except BaseException:
-            self._link.close()
-            raise
-        self._link.open()
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._write(lines)
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> None:
         inherited = self._link.theirs.fileno()
-        none = str(self.folder / "none")
-        with self.log.open("ab") as log:  # what tor says before it opens its log
-            return subprocess.Popen(
-                ["tor", "-f", str(self.torrc), "--defaults-torrc", none, "--ignore-missing-torrc"]
-                + ["--__OwningControllerProcess", str(os.getpid()), "--__OwningControllerFD", str(inherited)],
+        command = ["tor", "-f", str(self._torrc)]
+        command += ["--defaults-torrc", str(self.folder / "none"), "--ignore-missing-torrc"]
+        command += ["--__OwningControllerProcess", str(os.getpid())]
+        command += ["--__OwningControllerFD", str(inherited)]
+        with self.log.open("wb") as log:  # what tor says before it opens its log
+            self._process = subprocess.Popen(
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 pass_fds=[inherited],
                 process_group=0,
             )
+        self._link.open()
+
+    def reload(self, lines: Sequence[str] | None = None) -> None:
+        """Have it read its torrc again, with `lines` in place of those before, and try again what has failed."""
+        if lines is not None:
+            self._write(lines)
+        self._send(signal.SIGHUP)
+
+    def _write(self, lines: Sequence[str]) -> None:
+        own = process_lines(self.folder, self.log, self.control_socket)
+        self._torrc.write_text("\n".join([*own, *lines, ""]), encoding="utf-8")
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)  # does nothing once it has been reaped
 
     @property
     def pid(self) -> int:
+        """Its process id, which stays its own until `stop`."""
+        if self._process is None:
+            raise NetworkFailed(f"{self.name} has not been started. Start it first.")
         return self._process.pid
 
     @property
@@ -74,6 +95,19 @@ class Tor:
     @property
     def ended(self) -> bool:
         return self._link.ended
+
+    @property
+    def known_relays(self) -> frozenset[str]:
+        """The fingerprints of the relays whose descriptors it has got since it started."""
+        return frozenset(self._link.known_relays)
+
+    @cached_property
+    def socks_port(self) -> int | None:
+        """Its first SOCKS port on 127.0.0.1, when its lines ask for one."""
+        with self.controller() as controller:
+            listeners = controller.get_info("net/listeners/socks")
+        found = re.search(rf'"{re.escape(LOOPBACK)}:(\d+)"', listeners)
+        return int(found[1]) if found else None
 
     @property
     def phase(self) -> str:
@@ -108,12 +142,11 @@ class Tor:
         """End it, and return when it has ended. Doing so twice does no harm."""
         stop_all([self])
 
-    def _ask_to_end(self) -> None:
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
-
     def _wait(self, seconds: float) -> None:
         """Wait for its end, or kill it; then release its id."""
+        if self._process is None:
+            self._link.close()
+            return
         if self._process.returncode is None:
             end = os.pidfd_open(self._process.pid)  # not reaped yet, so the id is still its own
             try:
@@ -129,7 +162,7 @@ def stop_all(tors: Iterable[Tor]) -> None:
     """End all of them at once: SIGTERM, a bounded grace, SIGKILL."""
     waiting = list(tors)
     for tor in waiting:
-        tor._ask_to_end()  # noqa: SLF001
+        tor._send(signal.SIGTERM)  # noqa: SLF001
     limit = time.monotonic() + GRACE_SECONDS
     for tor in waiting:
-        tor._wait(limit - time.monotonic())
+        tor._wait(limit - time.monotonic())  # noqa: SLF001

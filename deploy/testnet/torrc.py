@@ -10,10 +10,10 @@ from pathlib import Path
 
 from deploy.servers import LOOPBACK
 
-# The shortest that tor takes. The first consensus is made without one before it; later ones need not hurry.
-INITIAL_INTERVAL = 5  # seconds
-INTERVAL = 10
-DELAY = 2  # for votes to arrive, and again for signatures
+# Long, so that a network at work is calm. The time period of an onion address is 24 intervals (rend-spec-v3,
+# "TIME-PERIODS", as tor shortens it for testing): with the shortest interval every address would move every 4 minutes.
+INTERVAL = 300  # seconds; a day is a multiple of it
+DELAY = 2  # seconds for votes to arrive, and again for signatures; the shortest that tor takes
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,22 @@ class Authority:
         )
 
 
-def network_lines(authorities: Iterable[Authority], offset: int) -> list[str]:
-    """What makes a tor belong to this network. `offset`: seconds by which votes are later than full intervals."""
+def offset_of_next_vote(now: float, *, soon: bool) -> int:
+    """By how many seconds votes must be later than full intervals for the next to begin within a second of `now`.
+
+    Not `soon`: for it to be as far away as it can be. A consensus becomes valid two delays after its vote begins.
+    """
+    valid_after = int(now) + 2 * DELAY + 1 if soon else int(now) - 1
+    return valid_after % INTERVAL
+
+
+def network_lines(authorities: Iterable[Authority]) -> list[str]:
+    """What makes a tor belong to this network."""
     return [
         "TestingTorNetwork 1",
         *(authority.line() for authority in authorities),
-        f"TestingV3AuthVotingStartOffset {offset}",
         "AssumeReachable 1",
         "PathsNeededToBuildCircuits 0.67",
-        f"TestingV3AuthInitialVotingInterval {INITIAL_INTERVAL} seconds",
-        f"V3AuthVotingInterval {INTERVAL} seconds",
     ]
 
 
@@ -65,16 +71,21 @@ def relay_lines(name: str, or_port: int) -> list[str]:
         f"Address {LOOPBACK}",
         f"ORPort {LOOPBACK}:{or_port} IPv4Only",
         "ExitPolicy reject *:*",
+        "SocksPort 0",
     ]
 
 
-def authority_lines(authority: Authority) -> list[str]:
+def authority_lines(authority: Authority, offset: int) -> list[str]:
+    """`offset`: by how many seconds its votes are later than full intervals."""
     return [
         *relay_lines(authority.name, authority.or_port),
         f"DirPort {LOOPBACK}:{authority.dir_port}",
         "AuthoritativeDirectory 1",
         "V3AuthoritativeDirectory 1",
         "ContactInfo nobody",
+        f"TestingV3AuthInitialVotingInterval {INTERVAL} seconds",
+        f"V3AuthVotingInterval {INTERVAL} seconds",
+        f"TestingV3AuthVotingStartOffset {offset}",
         f"TestingV3AuthInitialVoteDelay {DELAY} seconds",
         f"TestingV3AuthInitialDistDelay {DELAY} seconds",
         f"V3AuthVoteDelay {DELAY} seconds",
