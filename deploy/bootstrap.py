@@ -24,11 +24,19 @@ PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 OLDEST = (3, 11)
 # program -> the Debian package that brings it
 PROGRAMS = {"gpg": "gpg", "gpgconf": "gpgconf", "gpg-connect-agent": "gpgconf", "gpg-agent": "gpg-agent"}
+TOR_PROGRAMS = {"tor": "tor", "tor-gencert": "tor"}
 # command -> what it needs besides
 MORE_PROGRAMS = {
-    "test": {"firefox-esr": "firefox-esr", "unzip": "unzip", "curl": "curl"},
-    "bench": {"curl": "curl"},
+    "test": dict(TOR_PROGRAMS, **{"firefox-esr": "firefox-esr", "unzip": "unzip", "curl": "curl"}),
+    "bench": dict(TOR_PROGRAMS, curl="curl"),
+    "testnet": TOR_PROGRAMS,
 }  # type: Dict[str, Dict[str, str]]
+# package -> what to know of it. Debian starts and enables a service when it installs one. Only a policy for the whole
+# machine (policy-rc.d) could stop that, and that is not ours to set: containers have one, a systemd machine does not.
+NOTES = {
+    "tor": "Debian's own tor service came with it and speaks to the real Tor network. Candour does not use it here;\n"
+    "to stop it for good:\n    sudo systemctl disable --now tor.service"
+}
 BUILD_TOOLS = "deploy/build-tools.txt"
 REQUIREMENTS = "requirements.txt"
 TEST_REQUIREMENTS = "requirements-dev.txt"
@@ -155,6 +163,10 @@ def install_packages(command: str) -> None:
         raise SetupError(
             "apt-get finished, but these are still missing: {}.\n{}".format(" ".join(left), remedy)
         )
+    if os.path.isdir("/run/systemd/system"):  # sd_booted(3)
+        for package in packages:
+            if package in NOTES:
+                say(NOTES[package])
 
 
 def as_root() -> Optional[List[str]]:

@@ -125,6 +125,20 @@ def test(arguments: Sequence[str]) -> None:
 
 
 @candour.command()
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="A new folder for its data and logs, which stay.  [default: a temporary one]",
+)
+def testnet(folder: Path | None) -> None:
+    """Run a private Tor network on this machine, for trying out."""
+    from deploy.testnet.command import run_testnet
+
+    run_testnet(folder)
+
+
+@candour.command()
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of the table.")
 @click.option("--readme", is_flag=True, help="Write the table into README.md.")

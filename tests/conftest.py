@@ -17,6 +17,7 @@ from common.config import ServerConfig, read_server_config
 from common.days import today
 from common.sealing import gpg_environment
 from common.units import Force, Registry, Unit
+from deploy.testnet.network import Network, private_network
 from keys.courier import new_courier
 from keys.registry import sign_registry
 from keys.root import new_root
@@ -146,3 +147,10 @@ def server_config(
         return read_server_config(folder / "server.toml")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tor_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A private Tor network that all tests share; what a test joins to it has a name of its own, and is stopped."""
+    with private_network(tmp_path_factory.mktemp("tor network")) as network:
+        yield network

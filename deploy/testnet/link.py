@@ -24,7 +24,7 @@ class Link:
 
     def __init__(self, changed: threading.Condition) -> None:
         self.progress = 0
-        self.phase = "nothing yet"
+        self.phase = ""
         self.ended = False
         self.uploads: dict[str, int] = {}  # onion address without .onion -> descriptors stored on relays
         self.known_relays: set[str] = set()  # fingerprints of whom it has a descriptor
@@ -45,6 +45,7 @@ class Link:
         if self._thread.ident is not None:
             self._thread.join()
         self._ours.close()
+        self.ended = True
 
     def _listen(self) -> None:
         try:

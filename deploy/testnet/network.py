@@ -71,6 +71,12 @@ class Network:
             raise
         return tor
 
+    def watch(self) -> None:
+        """Wait for as long as all goes well. Raises NetworkFailed when a tor has ended by itself."""
+        with self._changed:
+            self._changed.wait_for(lambda: any(tor.ended for tor in self._tors))
+        _raise_for_ended(self._tors)
+
     def stop(self) -> None:
         """End every tor; return when all have ended."""
         stop_all(self._tors)
@@ -130,14 +136,12 @@ class Network:
             self._changed.wait_for(lambda: done() or any(tor.ended for tor in tors), left)
             if done():
                 return True
-        for tor in tors:
-            if tor.ended:
-                raise NetworkFailed(f"{tor.name} has stopped; mend what it says.{tor.last_words()}")
+        _raise_for_ended(tors)
         if time.monotonic() < limit:
             return False
         slow = next((tor for tor in tors if not tor.ready), tors[0])
         raise NetworkFailed(
-            f"{slow.name} was too slow: it is at {slow.phase}. When this machine is less busy, try again."
+            f"{slow.name} was too slow: it is at {slow.phase}. Try again when this machine is less busy."
             f"{slow.last_words()}"
         )
 
@@ -150,6 +154,14 @@ class Network:
             raise NetworkFailed(
                 f"The first consensus holds {len(whole)} useful relays, and {relays} are here. Try again."
                 f"{authority.last_words()}"
+            )
+
+
+def _raise_for_ended(tors: Sequence[Tor]) -> None:
+    for tor in tors:
+        if tor.ended:
+            raise NetworkFailed(
+                f"{tor.name} has stopped. Mend what it says, and start again.{tor.last_words()}"
             )
 
 

@@ -50,6 +50,7 @@ class Tor:
         self._write(lines)
 
     def start(self) -> None:
+        """Start it; it ends with this process. Once only."""
         inherited = self._link.theirs.fileno()
         command = ["tor", "-f", str(self._torrc)]
         command += ["--defaults-torrc", str(self.folder / "none"), "--ignore-missing-torrc"]
@@ -70,7 +71,8 @@ class Tor:
         """Have it read its torrc again, with `lines` in place of those before, and try again what has failed."""
         if lines is not None:
             self._write(lines)
-        self._send(signal.SIGHUP)
+        if self._link.phase:  # before it has said anything, the signal would end it
+            self._send(signal.SIGHUP)
 
     def _write(self, lines: Sequence[str]) -> None:
         own = process_lines(self.folder, self.log, self.control_socket)
@@ -82,7 +84,7 @@ class Tor:
 
     @property
     def pid(self) -> int:
-        """Its process id, which stays its own until `stop`."""
+        """Its process id."""
         if self._process is None:
             raise NetworkFailed(f"{self.name} has not been started. Start it first.")
         return self._process.pid
@@ -94,6 +96,7 @@ class Tor:
 
     @property
     def ended(self) -> bool:
+        """Whether it has let go of us."""
         return self._link.ended
 
     @property
@@ -112,7 +115,7 @@ class Tor:
     @property
     def phase(self) -> str:
         """How far it has bootstrapped, in tor's words."""
-        return self._link.phase
+        return self._link.phase or "nothing yet"
 
     def uploads(self, address: str) -> int:
         """How often a relay has stored the descriptor of the onion service `address`, which this tor hosts."""

@@ -22,7 +22,7 @@ def candour(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command_and_imports_no_other_room():
     shown = candour("--help")
     assert shown.returncode == 0
-    for command in ("up", "desk", "test", "doctor", "keys", "courier"):
+    for command in ("up", "desk", "test", "testnet", "doctor", "keys", "courier"):
         assert f"\n  {command} " in shown.stdout
     script = (
         "import sys; from click.testing import CliRunner; from deploy.cli import candour\n"
