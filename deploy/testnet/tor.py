@@ -54,7 +54,8 @@ class Tor:
         inherited = self._link.theirs.fileno()
         command = ["tor", "-f", str(self._torrc)]
         command += ["--defaults-torrc", str(self.folder / "none"), "--ignore-missing-torrc"]
-        command += ["--__OwningControllerProcess", str(os.getpid())]
+        # Not __OwningControllerProcess besides: a stem controller in the process that it names would take
+        # the ownership over, and the tor would end when that controller is closed.
         command += ["--__OwningControllerFD", str(inherited)]
         with self.log.open("wb") as log:  # what tor says before it opens its log
             self._process = subprocess.Popen(

@@ -103,6 +103,13 @@ def test_nothing_listens_on_any_address_but_the_loopback(tor_network):
         client.stop()
 
 
+def test_a_controller_that_is_closed_does_not_take_the_tor_with_it(tor_network):
+    with tor_network.tors[0].controller() as controller:
+        controller.get_info("version")
+    with tor_network.tors[0].controller() as controller:  # a tor that ended would no longer answer
+        assert controller.get_info("status/circuit-established") == "1"
+
+
 def test_a_tor_that_fails_is_quoted_and_ends(tor_network):
     with pytest.raises(NetworkFailed, match=r"(?s)wrong has stopped.*Unknown option 'Nonsense'"):
         tor_network.join("wrong", ["Nonsense 1"])
@@ -173,7 +180,7 @@ def test_tors_end_with_the_process_that_started_them(short_folder, number):
             assert len(ends) == 3
             assert not select.select(ends, [], [], 0)[0]
             starter.send_signal(number)
-            wait_for_ends(ends, 10)  # well under the 15 s at which tor would look for its owner by itself
+            wait_for_ends(ends, 10)
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
