@@ -8,4 +8,4 @@ class TorMissing(DeployError):
 
 
 class NetworkFailed(DeployError):
-    """The private network, or a tor on it, did not come up. The message quotes how far it came."""
+    """The private network, or a tor on it, did not come up or has ended. The message quotes what tor said last."""

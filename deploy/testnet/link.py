@@ -1,8 +1,8 @@
 """The control connection that owns a tor: it tells what the tor does, and the tor ends when it closes.
 
 Promises: the tor inherits its end when it starts (`__OwningControllerFD`), so there is nothing to wait for and
-no event is missed. The kernel closes our end when this process dies, however it dies. Source: control-spec,
-"TAKEOWNERSHIP"; tor_api.h.
+no event is missed. The kernel closes our end when this process dies, however it dies; a program that it starts does
+not inherit it (PEP 446), only a bare fork would. Source: control-spec, "TAKEOWNERSHIP"; tor_api.h.
 """
 
 import re

@@ -1,6 +1,7 @@
 """One tor process on the private network: how it is started, how far it is, and how it ends.
 
-Promises: it ends with the process that started it, however that one dies; `stop` leaves nothing of it running.
+Promises: it ends with the process that started it, however that one dies (see `link.py`); `stop` leaves nothing of
+it running.
 """
 
 import os
@@ -92,8 +93,8 @@ class Tor:
 
     @property
     def ready(self) -> bool:
-        """Whether it has built a circuit."""
-        return self._link.progress >= READY
+        """Whether it runs and has built a circuit."""
+        return self._link.progress >= READY and not self.ended
 
     @property
     def ended(self) -> bool:
@@ -123,7 +124,7 @@ class Tor:
         return self._link.uploads.get(address.removesuffix(".onion"), 0)
 
     def wait_until_published(self, address: str, seconds: float = 30, *, more_than: int = 0) -> None:
-        """Return once `uploads(address)` is larger than `more_than`. Raises NetworkFailed."""
+        """Return once a relay has stored its descriptor, or one more than `more_than`. Raises NetworkFailed."""
         with self._changed:
             self._changed.wait_for(lambda: self.uploads(address) > more_than or self.ended, seconds)
             if self.uploads(address) <= more_than:

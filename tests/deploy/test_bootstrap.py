@@ -117,6 +117,13 @@ def test_without_root_it_prints_the_one_command(bare_path):
     assert "    sudo apt-get install -y --no-install-recommends gpg gpg-agent gpgconf" in ran.stderr
 
 
+@pytest.mark.parametrize("command", ["testnet", "test", "bench"])
+def test_what_runs_a_private_tor_network_installs_tor(command, bare_path, monkeypatch):
+    monkeypatch.setenv("PATH", bare_path)
+    assert "tor" in bootstrap.missing_packages(command)
+    assert "tor" not in bootstrap.missing_packages("up")
+
+
 def test_the_launcher_says_what_to_do_without_a_python(tmp_path):
     for tool in ("dirname", "readlink", "id", "sh"):
         (tmp_path / tool).symlink_to(shutil.which(tool) or tool)
