@@ -35,10 +35,10 @@ from deploy.testnet.torrc import (
 
 AUTHORITIES, RELAYS = 3, 4
 FLAGS = {"Guard", "HSDir", "Exit", "Running", "Valid"}
-START_SECONDS = 60.0
+START_SECONDS = 120.0  # on an idle machine it takes about 12
 VOTE_SECONDS = 12.0  # of which about 6 are the vote itself
 NUDGE_SECONDS = 5.0
-JOIN_SECONDS = 45.0
+JOIN_SECONDS = 60.0
 
 
 class Network:
