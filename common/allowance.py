@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 CIRCUIT = "candour.circuit"  # in a WSGI environment: the circuit's name (str), or None
 STOPPING = "candour.stopping"  # in a WSGI environment: a threading.Event, set when the server is about to end
 MOST_CIRCUITS = 4096
+_AT_ONCE = 0.001  # seconds: less is no delay
 
 Entry = TypeVar("Entry")
 
@@ -37,7 +38,8 @@ class Allowance:
 
     def delay(self, now: float) -> float:
         """Seconds until the next may be taken; 0 when at once."""
-        return max(0.0, self._made_up - (self._rate.burst - 1) * self._rate.every - now)
+        delay = self._made_up - (self._rate.burst - 1) * self._rate.every - now
+        return delay if delay > _AT_ONCE else 0.0
 
     def take(self, now: float) -> float:
         """Take the next one. Returns the seconds that whoever takes it has to wait first."""

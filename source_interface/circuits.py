@@ -1,8 +1,8 @@
 """What one circuit may ask of the server that costs much: derivations and uploads. The rest is in `deploy/turns.py`.
 
 What comes too often is delayed at first, and refused when more of the same circuit is delayed already. Nobody else
-waits for it, and intake is never closed. The numbers are such that a person is never delayed: nobody mistypes a
-codename into another valid one six times, or sends nine messages in half a minute.
+waits for it, and intake is never closed. The numbers are such that a person is never delayed: a
+mistyped codename costs nothing, and nobody comes in five times, or sends seven messages, within five seconds.
 
 All of it is in the memory of one worker process, by the name that the worker gives a circuit; each of two workers has
 its own, so that a circuit gets at most twice the numbers below. A request without a circuit (`candour up` on loopback)
@@ -23,10 +23,10 @@ from source_interface.house import house
 from source_interface.refusals import Refused
 
 EXTENSION = "candour.circuits"
-DERIVATIONS = Rate(burst=6, every=4.0)  # coming back, starting, another matter: 64 MiB and about 0.1 s each
-UPLOADS = Rate(burst=8, every=4.0)  # messages: a gpg process each
+DERIVATIONS = Rate(burst=4, every=5.0)  # coming back, starting, another matter: 64 MiB and about 0.1 s each
+UPLOADS = Rate(burst=6, every=5.0)  # messages: a gpg process each
 UPLOADS_AT_ONCE = 4
-MOST_DELAYED = 3  # requests of one circuit: each holds a thread, for 12 seconds at most
+MOST_DELAYED = 3  # requests of one circuit: each holds a thread, for 15 seconds at most
 
 
 @dataclass
