@@ -53,7 +53,7 @@ def test_ten_thousand_circuits_take_the_memory_of_so_many_and_the_oldest_are_for
 
 def test_what_is_used_or_in_use_is_not_forgotten():
     in_use = {"held"}
-    remembered = Remembered(list, bool, most=10)
+    remembered: Remembered[list[str]] = Remembered(list, bool, most=10)
     remembered.of("held").extend(in_use)
     used = remembered.of("used")
     for number in range(1000):

@@ -19,14 +19,14 @@ def clock():
 
 
 def test_a_browser_is_served_at_once(clock):
-    turns = Turns(256, clock)
+    turns: Turns[object] = Turns(256, clock)
     for number in range(6):
         turns.come("one", number)
     assert turns.ready() == list(range(6))
 
 
 def test_one_circuit_holds_a_sixteenth_of_the_threads_and_the_rest_waits_for_them(clock):
-    turns = Turns(256, clock)
+    turns: Turns[object] = Turns(256, clock)
     for number in range(32):
         turns.come("busy", number)
     assert turns.ready() == list(range(15))  # then 241 are free, and a sixteenth of them is 15
@@ -38,7 +38,7 @@ def test_one_circuit_holds_a_sixteenth_of_the_threads_and_the_rest_waits_for_the
 
 
 def test_sixty_circuits_that_take_all_they_can_leave_threads_for_the_next(clock):
-    turns = Turns(256, clock)
+    turns: Turns[object] = Turns(256, clock)
     held = 0
     for circuit in range(60):
         for number in range(32):
@@ -50,7 +50,7 @@ def test_sixty_circuits_that_take_all_they_can_leave_threads_for_the_next(clock)
 
 
 def test_circuits_take_turns(clock):
-    turns = Turns(16, clock)
+    turns: Turns[object] = Turns(16, clock)
     for what in ("a1", "a2", "a3"):
         turns.come("a", what)
     assert turns.ready() == ["a1"]
@@ -63,7 +63,7 @@ def test_circuits_take_turns(clock):
 
 
 def test_what_comes_faster_than_it_may_waits_its_time_and_is_served(clock):
-    turns = Turns(10_000, clock)
+    turns: Turns[object] = Turns(10_000, clock)
     most = REQUESTS.burst
     for number in range(most + 32):
         turns.come("fast", number)
@@ -78,7 +78,7 @@ def test_what_comes_faster_than_it_may_waits_its_time_and_is_served(clock):
 
 
 def test_of_a_flood_of_circuits_so_many_are_remembered_and_no_more(clock):
-    turns = Turns(256, clock, most=100)
+    turns: Turns[object] = Turns(256, clock, most=100)
     for number in range(10_000):
         turns.come(str(number), number)
         assert turns.ready() == [number]
@@ -87,7 +87,7 @@ def test_of_a_flood_of_circuits_so_many_are_remembered_and_no_more(clock):
 
 
 def test_at_the_end_all_that_waits_is_given_up(clock):
-    turns = Turns(16, clock)
+    turns: Turns[object] = Turns(16, clock)
     for number in range(5):
         turns.come("one", number)
     assert turns.ready() == [0]

@@ -50,7 +50,7 @@ class Flood:
 
     def __init__(self, server) -> None:
         self.server, self.over = server, threading.Event()
-        self.seen = {"log-in": [], "start": [], "upload": []}
+        self.seen: dict[str, list[int]] = {"log-in": [], "start": [], "upload": []}
         self.pool = ThreadPoolExecutor(3 * self.EACH)
 
     def __enter__(self):
@@ -122,7 +122,8 @@ def test_a_flood_of_one_circuit_is_delayed_then_refused_and_others_do_not_notice
     def log_in(at):
         return seconds(lambda: at.reporter(next(fresh)).come_back(codename.generate().text))
 
-    log_ins, pages = {quiet: [], server: []}, {quiet: [], server: []}
+    log_ins: dict[object, list[float]] = {quiet: [], server: []}
+    pages: dict[object, list[float]] = {quiet: [], server: []}
     with Flood(server) as flood:
         started = time.monotonic()
         for _ in range(LOG_INS):  # by turns, as the machine is busy with other tests at times
