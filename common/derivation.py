@@ -16,8 +16,8 @@ import hashlib
 import hmac
 import threading
 import unicodedata
-from collections import deque
-from collections.abc import Iterator
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -54,44 +54,61 @@ class Gate:
     """Lets a bounded number of derivations run at once; the others wait their turn.
 
     Fifty log-ins at once then cost no more memory than `at_once` of them, and pages that derive nothing never
-    pass here. A turn is given in the order of arrival.
+    pass here. Keys take turns: whoever comes first under a key does not wait for the second of another. Under one key
+    turns are given in the order of arrival.
     """
 
     def __init__(self, at_once: int = 1, patience: float = 30.0) -> None:
         self._free = at_once  # turns that nobody waits for
-        self._waiting: deque[threading.Event] = deque()
+        self._waiting: OrderedDict[Hashable, deque[threading.Event]] = OrderedDict()  # the first goes next
         self._lock = threading.Lock()
         self._patience = patience
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        with self._lock:
+            return sum(map(len, self._waiting.values()))
+
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self, key: Hashable = None) -> Iterator[None]:
         """Wait for a turn. Raises Busy after `patience` seconds."""
-        self._wait()
+        self._wait(key)
         try:
             yield
         finally:
-            self._pass_on()
+            self._pass_on(key)
 
-    def _wait(self) -> None:
+    def _wait(self, key: Hashable) -> None:
         called = threading.Event()
         with self._lock:
             if self._free:
                 self._free -= 1
                 return
-            self._waiting.append(called)
+            self._waiting.setdefault(key, deque()).append(called)
         if called.wait(self._patience):
             return
         with self._lock:
             if not called.is_set():  # it could be called at the last moment
-                self._waiting.remove(called)
+                self._waiting[key].remove(called)
+                self._tidy(key)
                 raise Busy
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, key: Hashable) -> None:
         with self._lock:
-            if self._waiting:  # straight to the first: a semaphore lets a newcomer slip in between
-                self._waiting.popleft().set()
-            else:
+            if key in self._waiting:  # it has just had a turn
+                self._waiting.move_to_end(key)
+            if not self._waiting:
                 self._free += 1
+                return
+            following = next(iter(self._waiting))
+            self._waiting[following].popleft().set()  # straight to it: a newcomer must not slip in between
+            self._waiting.move_to_end(following)
+            self._tidy(following)
+
+    def _tidy(self, key: Hashable) -> None:
+        if not self._waiting[key]:
+            del self._waiting[key]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The three servers: which application, how many workers and threads, what each is told, how it is started.
 
-Promises: every server listens on 127.0.0.1 only. The listening socket is opened here and inherited, so a
-port in use is known at once and by name, and no other program can slip in between.
+Promises: every server listens on 127.0.0.1 only, or on a Unix socket that its own user alone may open. The listening
+socket is opened here and inherited, so a port in use is known at once and by name, and no other program can slip in
+between.
 """
 
 import errno
@@ -24,6 +25,10 @@ class PortTaken(DeployError):
     """The port cannot be listened on. The message says which option chooses another."""
 
 
+class NoSocket(DeployError):
+    """The Unix socket cannot be listened on. The message says why."""
+
+
 @dataclass(frozen=True)
 class Server:
     """How one server is run, and the socket that it listens on."""
@@ -35,14 +40,20 @@ class Server:
     listener: socket.socket
     environment: Mapping[str, str] = field(default_factory=dict)
     gives_link: bool = False
+    tells_circuits: bool = False  # tor is in front of it, and tells the circuit of each connection
 
     @property
     def address(self) -> str:
+        if self.listener.family == socket.AF_UNIX:
+            return f"unix:{self.listener.getsockname()}"
         return f"http://{LOOPBACK}:{port_of(self.listener)}"
 
 
 def source_interface(settings: Path, listener: socket.socket) -> Server:
-    """The reporters' pages. Many threads: a slow upload holds one for as long as it lasts."""
+    """The reporters' pages. Many threads: a slow upload holds one for as long as it lasts.
+
+    On a Unix socket (`listen_unix`) tor is in front of it, which must be told `HiddenServiceExportCircuitID haproxy`.
+    """
     return Server(
         name="source interface",
         application="source_interface.app:create_app()",
@@ -50,6 +61,7 @@ def source_interface(settings: Path, listener: socket.socket) -> Server:
         threads=256,
         listener=listener,
         environment={"CANDOUR_SERVER": str(settings)},
+        tells_circuits=listener.family == socket.AF_UNIX,
     )
 
 
@@ -95,6 +107,19 @@ def listen(name: str, port: int, option: str) -> socket.socket:
     return listener
 
 
+def listen_unix(path: Path) -> socket.socket:
+    """A Unix socket at `path`, which must be free; only this user may connect. Raises NoSocket."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        os.fchmod(listener.fileno(), 0o600)  # which the file is made with, less the umask
+        listener.bind(str(path))
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        raise NoSocket(f"{path} cannot be listened on: {error.strerror}. Choose another folder.") from error
+    return listener
+
+
 def port_of(listener: socket.socket) -> int:
     port: int = listener.getsockname()[1]
     return port
@@ -105,6 +130,7 @@ def command(server: Server) -> list[str]:
     words = [sys.executable, "-P", "-m", "gunicorn", "--config", "python:deploy.gunicorn_config"]
     words += ["--workers", str(server.workers), "--threads", str(server.threads)]
     words += ["--bind", f"fd://{server.listener.fileno()}", "--name", f"candour {server.name}"]
+    words += ["--proxy-protocol", "v1"] if server.tells_circuits else []
     return [*words, server.application]
 
 

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from common.config import ServerConfig, read_server_config
 from common.derivation import Busy
 from common.units import RegistryRefused
+from source_interface import circuits
 from source_interface import house as houses
 from source_interface import session as sessions
 from source_interface.pages import conversing, public, reporting
@@ -34,6 +35,7 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions[houses.EXTENSION] = houses.build(config)
     app.extensions[sessions.EXTENSION] = SessionBox(config.limits.session_idle_seconds)
+    app.extensions[circuits.EXTENSION] = circuits.Circuits()
     app.extensions["candour.contacts"] = public.contacts()
     app.before_request(lambda: check_origin(request))
     app.after_request(harden)

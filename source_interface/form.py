@@ -97,7 +97,8 @@ class StreamedForm:
         while most > 0 and monotonic() < until:
             try:
                 chunk = self._body.read(_CHUNK)
-            except (OSError, ClientDisconnected):
+                self._check_pace(len(chunk))
+            except (OSError, ClientDisconnected, Refused):
                 return False
             if not chunk:
                 return True

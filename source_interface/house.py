@@ -1,6 +1,7 @@
 """What the application is made of: its settings, its store, its registry and its sealer, put together once."""
 
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -35,7 +36,7 @@ class House:
         folder = private_home(self.config.run / "recipients")
         file = folder / f"{unit.fingerprint}.asc"
         if not file.exists():
-            part = folder / f"{unit.fingerprint}.{os.getpid()}.part"
+            part = folder / f"{unit.fingerprint}.{os.getpid()}.{threading.get_ident()}.part"
             part.write_text(unit.certificate, "ascii")
             blur_times(part, today())
             part.rename(file)

@@ -52,6 +52,10 @@ _REASONS = {
     "busy": Reason(
         "Many people are here at this moment. Wait a minute, then try again. Nothing is lost.", 503
     ),
+    "too often": Reason(
+        "Much has come from your connection in a short time. Wait a minute, then try again. Nothing is lost.",
+        429,
+    ),
     "full": Reason(
         "This codename has been used for as many messages as it can take. Report it as another matter.", 409
     ),

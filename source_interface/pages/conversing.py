@@ -9,6 +9,7 @@ from common.codename import NotACodename
 from common.derivation import Busy, conversation_secrets, derive_root
 from common.mailbox import ReplyKey, tags
 from common.units import Unit
+from source_interface import circuits
 from source_interface.house import house
 from source_interface.intake import Sender
 from source_interface.pages import messages
@@ -29,13 +30,14 @@ def come_back(session: Session) -> Response:
     untrusted_codename = small_form(request, session).get("codename", "")
     try:
         read = codename.read(untrusted_codename)
-        with house().gate.turn():
+        with circuits.derivation():
             root = derive_root(read, house().config.pepper)
     except NotACodename as problem:
         return _ask_again(untrusted_codename, str(problem), problem.positions, 422)
-    except Busy:
-        busy = Refused("busy")
-        return _ask_again(untrusted_codename, busy.sentence(house().config.limits), (), busy.reason.status)
+    except (Busy, Refused) as error:
+        refused = error if isinstance(error, Refused) else Refused("busy")
+        sentence = refused.sentence(house().config.limits)
+        return _ask_again(untrusted_codename, sentence, (), refused.reason.status)
     keep(replace(new_session(), root=root, corrected=read.corrected))
     return go("conversation")
 

@@ -9,7 +9,7 @@ from flask import Response, g, request
 
 from common.mailbox import SLOTS
 from common.store.repository import AlreadyReceived
-from source_interface import hints, intake
+from source_interface import circuits, hints, intake
 from source_interface.form import StreamedForm
 from source_interface.house import house
 from source_interface.refusals import Refused
@@ -69,7 +69,8 @@ def take(
         if found := _hints(form):
             return again(TypedMessage(text=form.text, hints=tuple(found)))
         slot = slot_number(form.fields.get("slot", ""))
-        intake.receive(house(), form, sender(), slot, request.content_length or 0)
+        with circuits.upload():
+            intake.receive(house(), form, sender(), slot, request.content_length or 0)
         return taken()
     except AlreadyReceived:
         return again(TypedMessage(text=form.text if form else "", came_before=True))

@@ -9,6 +9,7 @@ from common import codename
 from common.derivation import conversation_secrets, derive_root
 from common.mailbox import SLOTS, ReplyKey
 from common.units import Unit, UnknownUnit
+from source_interface import circuits
 from source_interface.house import house
 from source_interface.intake import Sender
 from source_interface.pages import messages
@@ -39,7 +40,7 @@ def start(session: Session) -> Response:
 def begin(unit_id: str) -> None:
     """A new codename, in a session of its own: forms of the one before do not work with it."""
     drawn = codename.generate()
-    with house().gate.turn():
+    with circuits.derivation():
         root = derive_root(drawn, house().config.pepper)
     keep(replace(new_session(), root=root, words=drawn.words, unit=unit_id))
 

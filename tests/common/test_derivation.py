@@ -116,8 +116,8 @@ class Visitors:
         self.go = threading.Semaphore(0)
         self.threads: list[threading.Thread] = []
 
-    def visit(self, number: int) -> None:
-        with self.gate.turn():
+    def visit(self, number: int, key: str | None = None) -> None:
+        with self.gate.turn(key):
             with self.lock:
                 self.entered.append(number)
                 self.within += 1
@@ -127,13 +127,13 @@ class Visitors:
             with self.lock:
                 self.within -= 1
 
-    def send(self, number: int) -> None:
-        self.threads.append(threading.Thread(target=self.visit, args=(number,)))
+    def send(self, number: int, key: str | None = None) -> None:
+        self.threads.append(threading.Thread(target=self.visit, args=(number, key)))
         self.threads[-1].start()
 
     def queued(self, count: int) -> None:
         """Return once so many wait."""
-        while len(self.gate._waiting) < count:
+        while self.gate.waiting < count:
             threading.Event().wait(0.001)
 
     def end(self) -> None:
@@ -171,6 +171,25 @@ def test_turns_are_given_in_the_order_of_arrival():
     assert visitors.entered == list(range(50))
 
 
+def test_keys_take_turns_so_that_a_quiet_one_never_waits_for_the_second_of_a_busy_one():
+    visitors = Visitors(Gate(1, patience=SOON))
+    keys = ["busy"] * 6 + ["quiet", "other", "other"]
+    for number, key in enumerate(keys):
+        visitors.send(number, key)
+        if number == 0:
+            assert visitors.came.acquire(timeout=SOON)
+        visitors.queued(number)
+    for _ in keys:
+        visitors.go.release()
+    visitors.end()
+    assert [keys[number] for number in visitors.entered] == [
+        *("busy", "quiet", "other", "busy", "other"),
+        *("busy", "busy", "busy", "busy"),
+    ]
+    assert [number for number in visitors.entered if keys[number] == "busy"] == list(range(6))
+    assert visitors.gate.waiting == 0
+
+
 def test_who_leaves_and_comes_again_waits_behind_who_was_there():
     gate = Gate(1, patience=SOON)
     order: list[str] = []
@@ -191,7 +210,7 @@ def test_who_leaves_and_comes_again_waits_behind_who_was_there():
     threads[0].start()
     assert inside.wait(SOON)
     threads[1].start()
-    while not gate._waiting:
+    while not gate.waiting:
         threading.Event().wait(0.001)
     leave.set()
     for thread in threads:
@@ -203,7 +222,7 @@ def test_who_waits_too_long_is_told_and_takes_no_place():
     gate = Gate(1, patience=0.01)
     with gate.turn(), pytest.raises(Busy), gate.turn():
         pytest.fail("two were let in")
-    assert not gate._waiting
+    assert not gate.waiting
     with gate.turn():
         pass
 

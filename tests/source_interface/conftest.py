@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from flask import Flask
 
 from common import codename, envelope, mailbox, reply
 from common.days import today
@@ -182,12 +183,14 @@ class Reporter:
         return self.get("/conversation")
 
 
-def over_http(port):
-    """Sends a request to the server on a port, over a connection of its own."""
+def over_http(place):
+    """Sends a request to the server on a port, or where `place` connects to, over a connection of its own."""
 
     def send(method, path, body=b"", headers=None):
+        port = place if isinstance(place, int) else 80
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
+            connection.sock = None if isinstance(place, int) else place()
             connection.request(method, path, body or None, headers or {})
             response = connection.getresponse()
             content = response.read()
@@ -217,8 +220,8 @@ def over_wsgi(app):
 
 @pytest.fixture(scope="session")
 def reporter_at():
-    """A reporter at an application, or at the server that listens on a port."""
-    return lambda place: Reporter(over_http(place) if isinstance(place, int) else over_wsgi(place))
+    """A reporter at an application, or at a server: its port, or what gives a connection to it."""
+    return lambda place: Reporter(over_wsgi(place) if isinstance(place, Flask) else over_http(place))
 
 
 @pytest.fixture(scope="session")

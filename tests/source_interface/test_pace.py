@@ -33,3 +33,14 @@ def test_a_steady_pace_is_let_on(monkeypatch):
 
 def test_the_rate_is_looked_at_over_a_minute():
     assert read(Limits(least_bytes_a_second=10**15)).text == "Slow words."
+
+
+def test_what_is_only_heard_out_is_cut_off_too(monkeypatch):
+    """Or a refused upload that drips would hold a thread for a quarter of an hour."""
+    head = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+    body, limits = io.BytesIO(head + bytes(1_000_000)), Limits(least_bytes_a_second=10**15)
+    streamed = form.StreamedForm(body, "multipart/form-data; boundary=b", None, limits)
+    streamed.read_fields()
+    monkeypatch.setattr(form, "_WATCH_SECONDS", 0.0)
+    assert streamed.drain(60, 10**9) is False
+    assert len(body.read()) > 0

@@ -54,16 +54,23 @@ class Watch:
 
 
 class Server:
-    """A source interface that runs. `folder` holds all it may write to: data, home, tmp, and what it says."""
+    """A source interface that runs. `folder` holds all it may write to: data, home, tmp, and what it says.
 
-    def __init__(self, settings: Path, folder: Path, reporter_at) -> None:
+    `behind_tor`: it listens on a Unix socket, where each connection begins with the line that tells its circuit.
+    """
+
+    def __init__(self, settings: Path, folder: Path, reporter_at, *, behind_tor: bool = False) -> None:
         self.folder, self.data, self._reporter_at = folder, settings.parent, reporter_at
         self.home, self.tmp, self.said = folder / "home", folder / "tmp", folder / "said"
         for path in (self.home, self.tmp):
             path.mkdir(exist_ok=True)
         self.tmp_watch, self.home_watch = Watch(self.tmp), Watch(self.home)
-        listener = servers.listen("source interface", 0, "--port")
-        self.port = servers.port_of(listener)
+        self.port, self.path = 0, folder / "http"
+        if behind_tor:
+            listener = servers.listen_unix(self.path)
+        else:
+            listener = servers.listen("source interface", 0, "--port")
+            self.port = servers.port_of(listener)
         server = servers.source_interface(settings, listener)
         notify_path = folder / "notify"
         notify_path.unlink(missing_ok=True)
@@ -87,8 +94,22 @@ class Server:
                 pass
         eventually(lambda: len(self.workers()) == 2, "both workers")
 
-    def reporter(self):
-        return self._reporter_at(self.port)
+    def reporter(self, circuit: int | None = None):
+        """A browser; behind tor, on the circuit of this number."""
+        if circuit is None:
+            return self._reporter_at(self.port)
+        return self._reporter_at(lambda: self.connect_by(circuit))
+
+    def connect_by(self, circuit: int | None) -> socket.socket:
+        """A connection as tor makes one for a stream of the circuit; without a circuit it says nothing first."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(60)
+        connection.connect(str(self.path))
+        if circuit is not None:
+            high, low = circuit >> 16, circuit & 0xFFFF
+            line = f"PROXY TCP6 fc00:dead:beef:4dad::{high:x}:{low:x} ::1 {low} 80\r\n"
+            connection.sendall(line.encode())
+        return connection
 
     def processes(self) -> list[int]:
         """Master, workers and every gpg of theirs."""
@@ -157,7 +178,8 @@ class Server:
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(request)
                 if end:
-                    connection.shutdown(socket.SHUT_WR)
+                    with suppress(OSError):  # it has ended already
+                        connection.shutdown(socket.SHUT_WR)
             return heard(connection)
 
     def head(self, reporter, path: str, length: int | None, *more: bytes) -> bytes:
@@ -196,7 +218,7 @@ def start_server(short_folder, tmp_path_factory, registry_bytes, root_key, repor
     """Starts servers on data folders of their own, or once more on one that is there."""
     running: list[Server] = []
 
-    def start(data: Path | None = None) -> Server:
+    def start(data: Path | None = None, *, behind_tor: bool = False) -> Server:
         if data is None:
             data = tmp_path_factory.mktemp("running")
             (data / "registry.json").write_bytes(registry_bytes)
@@ -206,7 +228,7 @@ def start_server(short_folder, tmp_path_factory, registry_bytes, root_key, repor
             paths |= {"database": "sqlite:///candour.sqlite", "blobs": "blobs"}
             settings = [f'{key} = "{value}"' for key, value in paths.items()]
             (data / "server.toml").write_text("\n".join([*settings, "[limits]", "keep_free_bytes = 0"]))
-        running.append(Server(data / "server.toml", short_folder(), reporter_at))
+        running.append(Server(data / "server.toml", short_folder(), reporter_at, behind_tor=behind_tor))
         return running[-1]
 
     yield start
