@@ -50,7 +50,8 @@ def _first(controls: Sequence[Control]) -> Controller:
             continue
     tried = ", ".join(str(control) for control in controls)
     raise TorUnreachable(
-        f"No tor can be reached at {tried}. Start it, with ControlPort or ControlSocket in its torrc."
+        f"No tor can be reached at {tried}. Start it, with ControlPort or ControlSocket in its torrc. Only root may use "
+        "it, or on Debian who is in the group debian-tor."
     )
 
 

@@ -16,7 +16,7 @@ from stem.descriptor.hidden_service import HiddenServiceDescriptorV3
 
 from deploy.onions.control import ask
 
-SECONDS = 60.0
+SECONDS = 30.0
 _POW = re.compile(r"^pow-params v1 ", re.MULTILINE)
 
 

@@ -51,16 +51,19 @@ def examine_tor(control: Control = HOST_CONTROL) -> Iterator[Finding]:
 
 def check_tor(controller: Controller) -> Iterator[Finding]:
     yield Finding(State.GOOD, f"Tor {_info(controller, 'version')} answers")
-    phase = _info(controller, "status/bootstrap-phase")
-    if " PROGRESS=100 " in phase:
+    if _is_connected(controller):
         yield Finding(State.GOOD, "Tor is connected to its network")
     else:
         remedy = "Wait a minute; then see that the firewall lets tor's user out, and read tor's log."
+        phase = _info(controller, "status/bootstrap-phase")
         yield Finding(State.WRONG, f"Tor is not connected to its network yet: {phase}", remedy)
 
 
 def check_clock(controller: Controller) -> Iterator[Finding]:
     """This machine's clock beside the hours for which the authorities have signed the consensus."""
+    if not controller.get_info("consensus/valid-after", ""):
+        yield Finding(State.WARNING, "Tor knows no hour of its network yet", "Mend the connection first.")
+        return
     after, until = (_moment(controller, name) for name in ("valid-after", "valid-until"))
     now = datetime.now(UTC)
     remedy = "Set the clock, and let it be kept: systemd-timesyncd, see timedatectl."
@@ -159,6 +162,10 @@ def _check_published(
     controller: Controller, name: str, service: Service
 ) -> Generator[Finding, None, Seen | None]:
     """What the network gives for the service's address; None, with a finding, if that is nothing."""
+    if not _is_connected(controller):
+        text = f"Whether the {name} onion is published cannot be told while tor is not connected"
+        yield Finding(State.WARNING, text, "Mend the connection first.")
+        return None
     address = (service.folder / "hostname").read_text("ascii").strip()
     seen = descriptor.fetch(controller, address)
     if seen is None:
@@ -167,6 +174,10 @@ def _check_published(
     else:
         yield Finding(State.GOOD, f"The {name} onion is published: {address}")
     return seen
+
+
+def _is_connected(controller: Controller) -> bool:
+    return " PROGRESS=100 " in _info(controller, "status/bootstrap-phase")
 
 
 def _services(controller: Controller) -> list[Service]:

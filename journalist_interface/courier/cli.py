@@ -1,5 +1,6 @@
 """`candour courier`: enrol, collect onto a stick, deliver from a stick, and, for the demo, a whole round."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ For whoever signs the registry: {made.card}. It counts when they have heard thes
     {made.settings.strip().replace(chr(10), chr(10) + "    ")}
 
 The tor that has the key is started with:
-    tor -f {made.torrc}""")
+    tor -f {shlex.quote(str(made.torrc))}""")
 
 
 @contextmanager

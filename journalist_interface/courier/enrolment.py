@@ -6,6 +6,7 @@ overwritten, and doing it again shows the same keys once more. What goes out is 
 
 import os
 import secrets
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ def _let_in(folder: Path, address: str, name: str) -> tuple[str, str]:
 def _torrc(folder: Path) -> str:
     return f"""\
 # The courier's own tor, which alone has the key to the collection's onion. Start it with:
-#   tor -f {folder / TORRC}
+#   tor -f {shlex.quote(str(folder / TORRC))}
 DataDirectory {quoted(folder / "tor")}
 ClientOnly 1
 SocksPort 127.0.0.1:{SOCKS_PORT}

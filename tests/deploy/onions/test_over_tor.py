@@ -1,6 +1,7 @@
 """Both services of the host's torrc on the private network: who reaches them, and when that changes."""
 
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from deploy.finding import Finding, State
 from deploy.onions import gate, torrc
 from deploy.onions.health import examine_tor
 from deploy.testnet.network import Network
+from deploy.testnet.tor import Tor
 from tests.deploy.onions.conftest import ANSWER, NO_KEY, REACHED, SOCKS, WRONG_KEY, call
 
 
@@ -127,6 +129,26 @@ def test_the_doctor_says_that_a_tor_serves_others_and_has_no_onions(stranger):
     assert "This tor serves others too (SocksPort)" in wrong
     assert "There is no source onion" in wrong
     assert "There is no collection onion" in wrong
+
+
+def test_the_doctor_does_not_wait_for_a_tor_without_a_network(tmp_path):
+    torrc.make_folders(tmp_path)
+    changed = threading.Condition()
+    lines = ["DisableNetwork 1", *torrc.moved_lines(tmp_path)]
+    tor = Tor("alone", tmp_path / "alone", tmp_path / "control", lines, changed)
+    tor.start()
+    try:
+        with changed:
+            assert changed.wait_for(lambda: tor.phase.startswith("0 %"), 20)
+        findings = list(examine_tor(tor.control_socket))
+    finally:
+        tor.stop()
+    assert "Tor is not connected to its network yet" in said(findings, State.WRONG)
+    unknown = said(findings, State.WARNING)
+    assert "source onion is published cannot be told" in unknown
+    assert "collection onion is published cannot be told" in unknown
+    assert "knows no hour" in unknown
+    assert "The source onion has its defences" in said(findings, State.GOOD)
 
 
 def test_the_doctor_says_that_there_is_no_tor(tmp_path):
