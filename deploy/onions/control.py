@@ -50,8 +50,8 @@ def _first(controls: Sequence[Control]) -> Controller:
             continue
     tried = ", ".join(str(control) for control in controls)
     raise TorUnreachable(
-        f"No tor can be reached at {tried}. Start it, with ControlPort or ControlSocket in its torrc. Only root may use "
-        "it, or on Debian who is in the group debian-tor."
+        f"No tor can be reached at {tried}. Start it, with ControlPort or ControlSocket in its torrc. Root may use it, "
+        "and on Debian whoever is in the group debian-tor."
     )
 
 
