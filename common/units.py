@@ -4,6 +4,7 @@ The registry is the one list of whom a report may be sealed to. It is signed off
 (Ed25519); the servers and the desk refuse one that is unsigned, altered or expired.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +14,12 @@ from common import canonical, signing
 from common.canonical import NotCanonical
 
 CONTEXT = "candour/1 registry"
+_SHORT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+
+
+def is_short_name(untrusted: str) -> bool:
+    """True for up to 64 small letters, digits and hyphens, such as `west-mercia`."""
+    return _SHORT_NAME.fullmatch(untrusted) is not None
 
 
 class RegistryRefused(Exception):

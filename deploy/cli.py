@@ -98,11 +98,23 @@ def candour(context: click.Context) -> None:
 @candour.command()
 @data_option
 @ports_options
-def up(data: Path, source_port: int, collection_port: int, desk_port: int) -> None:
+@click.option("--onion", is_flag=True, help="Lead there by onions too, through the tor of this machine.")
+@click.option("--tor-control", metavar="PATH|PORT", help="Its control socket or port.  [default: the usual]")
+def up(
+    data: Path, source_port: int, collection_port: int, desk_port: int, onion: bool, tor_control: str | None
+) -> None:
     """Run the demo: source interface, collection and desk, on this machine only."""
     from deploy.up import Ports, run_demo
 
-    run_demo(data, Ports(source_port, collection_port, desk_port))
+    if tor_control is not None and not onion:
+        raise click.UsageError("--tor-control goes with --onion.")
+    run_demo(data, Ports(source_port, collection_port, desk_port), _controls(tor_control) if onion else ())
+
+
+def _controls(untrusted: str | None) -> Sequence[Path | int]:
+    from deploy.onions.control import USUAL, read_control
+
+    return USUAL if untrusted is None else [read_control(untrusted)]
 
 
 @candour.command()
@@ -164,3 +176,35 @@ def doctor(data: Path, source_port: int, collection_port: int, desk_port: int) -
 
     ports = {"--source-port": source_port, "--collection-port": collection_port, "--desk-port": desk_port}
     raise SystemExit(run_doctor(data, ports))
+
+
+@candour.group("deploy")
+def deploy_group() -> None:
+    """What an operator does on the host."""
+
+
+@deploy_group.command("admit")
+@click.argument("name")
+@click.argument("line", metavar="descriptor:x25519:…")
+def admit(name: str, line: str) -> None:
+    """Let a courier's machine reach the collection, by the line that `candour courier enrol` printed there."""
+    from deploy.onions.gate import admit_here
+
+    admit_here(name, line)
+
+
+@deploy_group.command("dismiss")
+@click.argument("name")
+def dismiss(name: str) -> None:
+    """Let a courier's machine no longer reach the collection."""
+    from deploy.onions.gate import dismiss_here
+
+    dismiss_here(name)
+
+
+@deploy_group.command("couriers")
+def couriers() -> None:
+    """List the couriers' machines that may reach the collection."""
+    from deploy.onions.gate import list_here
+
+    list_here()

@@ -105,14 +105,15 @@ def _fill_by_a_short_path(fresh: Path, collection_address: str, short: Path) -> 
 
 
 def _fill(data: Path, collection_address: str) -> None:
+    from common.courier_key import new_courier
     from common.days import today
     from common.units import Force, Registry, Unit
-    from keys import courier, registry, root, unit
+    from keys import registry, root, unit
 
     for name in ("server", "server/blobs", "courier", "courier/state", "desk", "root", "stick"):
         (data / name).mkdir(mode=0o700)
     made = unit.new_unit(data / "desk", UNIT_ID, UNIT_NAME, passphrase=None)
-    enrolled = courier.new_courier(data / "courier" / "courier.key")
+    enrolled = new_courier(data / "courier" / "courier.key")
     root_key = data / "root" / "registry-root.key"
     root_public_key = root.new_root(root_key)
     draft = Registry(
@@ -174,13 +175,16 @@ _DESK = {
 }
 
 
-def point_courier_at(data: Path, collection_address: str) -> None:
-    """Let the demo's courier call where the collection listens this time."""
+def point_courier_at(data: Path, collection_address: str, socks: str | None = None) -> None:
+    """Let the demo's courier call where the collection listens this time; `socks`: through this proxy."""
     path = courier_settings(data)
-    if _read_settings(path).get("collection") != collection_address:
+    given = {"collection": collection_address, "socks": socks}
+    settings = _read_settings(path)
+    if any(settings.get(key) != value for key, value in given.items()):
         lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if line.partition("=")[0].strip() != "collection"]
-        _write(path, "\n".join([f"collection = {json.dumps(collection_address)}", *kept, ""]).encode())
+        kept = [line for line in lines if line.partition("=")[0].strip() not in given]
+        told = [f"{key} = {json.dumps(value)}" for key, value in given.items() if value is not None]
+        _write(path, "\n".join([*told, *kept, ""]).encode())
 
 
 @contextmanager

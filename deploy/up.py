@@ -1,18 +1,25 @@
 """`candour up` and `candour desk`: the demo's servers, or the desk alone, in the foreground until Ctrl-C.
 
 Promises: whatever ends it, a signal, a server that dies or an error, nothing that it started is left
-running, gpg-agent included. The one-time link goes from the desk to the screen and nowhere else.
+running, gpg-agent and onions included. The one-time link goes from the desk to the screen and nowhere else.
 """
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING
 
 from deploy import agent, demo, servers
 from deploy.progress import step
 from deploy.servers import Server
 from deploy.supervisor import StopAsked, Supervisor
+
+if TYPE_CHECKING:
+    from deploy.onions.control import Control
+    from deploy.onions.ephemeral import Pair
 
 
 @dataclass(frozen=True)
@@ -24,8 +31,11 @@ class Ports:
     desk: int
 
 
-def run_demo(data: Path, ports: Ports) -> None:
-    """Make the data folder if need be, and run all three servers until a stop is asked for."""
+def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
+    """Make the data folder if need be, and run all three servers until a stop is asked for.
+
+    `tor`: where to look for the tor that leads to them by onions; nowhere, if empty.
+    """
     demo.check_place(data)
     with ExitStack() as listeners:
         at_source = listeners.enter_context(servers.listen("source interface", ports.source, "--source-port"))
@@ -39,15 +49,20 @@ def run_demo(data: Path, ports: Ports) -> None:
         # Two names for one machine: leaving the source interface clears cookies by name, the desk's must stay.
         source_address = f"http://localhost:{servers.port_of(at_source)}"
         desk_address = desk.address
+        pair = listeners.enter_context(_onions(tor, at_source, at_collection)) if tor else None
         with Supervisor(_show) as supervisor:
             if not demo.is_made(data):
                 with step(f"Making a demo unit and its keys in {data}"):
                     demo.make(data, collection.address, supervisor.folder)
             supervisor.keep(demo.held(data / "server"))
             supervisor.keep(demo.held(data / "desk"))
-            demo.point_courier_at(data, collection.address)
+            if pair:
+                demo.point_courier_at(data, f"http://{pair.collection}", pair.socks)
+            else:
+                demo.point_courier_at(data, collection.address)
             if _start(supervisor, [source, collection, desk], data):
-                print(_what_next(data, source_address, desk_address + supervisor.link(desk)), flush=True)
+                shown = source_address + (_onions_in_words(pair) if pair else "")
+                print(_what_next(data, shown, desk_address + supervisor.link(desk)), flush=True)
                 _until_stopped(supervisor)
 
 
@@ -88,6 +103,25 @@ def _until_stopped(supervisor: Supervisor) -> None:
 
 def _show(name: str, line: str) -> None:
     print(f"{name}: {line}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _onions(tor: "Sequence[Control]", source: socket, collection: socket) -> "Iterator[Pair]":
+    from deploy.onions.ephemeral import onion_pair
+
+    with ExitStack() as stack:
+        with step("Publishing two onions"):
+            pair = stack.enter_context(onion_pair(tor, servers.port_of(source), servers.port_of(collection)))
+        yield pair
+
+
+def _onions_in_words(pair: "Pair") -> str:
+    pow_words = "" if pair.proof_of_work else "This tor is too old to ask for proof of work in a flood. "
+    return f"""
+or over Tor, in Tor Browser, for as long as this runs:
+    http://{pair.source}
+{pow_words}A tor that is asked for an onion in passing does not tell its circuits apart, so one circuit
+that wants too much is not held back here. deploy/install sets up a host where it is."""
 
 
 def _desk_link(link: str) -> str:

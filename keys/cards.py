@@ -4,7 +4,6 @@ A card is a small JSON file that proves nothing: what makes it count is that two
 So that what is compared is what is signed, a card with anything else than plain names in it is refused.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +11,10 @@ from typing import Any
 
 from common import canonical
 from common.canonical import NotCanonical
+from common.courier_key import CourierCard
 from common.signing import PUBLIC_KEY_BYTES
-from common.units import Force, Unit
+from common.units import Force, Unit, is_short_name
 from keys.registry import UnfitRegistry
-
-_SHORT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -24,20 +22,6 @@ class UnitCard:
     """A unit; its couriers have cards of their own."""
 
     unit: Unit
-
-
-@dataclass(frozen=True)
-class CourierCard:
-    """A courier's public key (32 bytes), and the unit it is for."""
-
-    unit: str
-    key_id: str
-    public_key: bytes
-
-
-def is_short_name(untrusted: str) -> bool:
-    """True for up to 64 small letters, digits and hyphens, such as `west-mercia`."""
-    return _SHORT_NAME.fullmatch(untrusted) is not None
 
 
 def is_one_line(untrusted: str) -> bool:
@@ -49,9 +33,7 @@ def write_card(file: Path, card: UnitCard | CourierCard) -> None:
     """Write a card to a new file. Raises FileExistsError."""
     with file.open("xb") as stream:
         stream.write(
-            canonical.dump(
-                _unit_document(card.unit) if isinstance(card, UnitCard) else _courier_document(card)
-            )
+            canonical.dump(_unit_document(card.unit)) if isinstance(card, UnitCard) else card.document()
         )
 
 
@@ -65,11 +47,6 @@ def _unit_document(unit: Unit) -> dict[str, Any]:
         "fingerprint": unit.fingerprint,
         "reply_key": canonical.encode(unit.reply_key),
     }
-
-
-def _courier_document(card: CourierCard) -> dict[str, Any]:
-    public_key = canonical.encode(card.public_key)
-    return {"card": "courier", "unit": card.unit, "key_id": card.key_id, "public_key": public_key}
 
 
 def read_card(file: Path) -> UnitCard | CourierCard:

@@ -13,12 +13,12 @@ from typing import Any
 import click
 
 from common import units
+from common.courier_key import CourierCard, new_courier
 from common.days import today
 from common.sealing import SealingFailed, gpg_environment
 from common.signing import PUBLIC_KEY_BYTES
-from common.units import Force, Registry, RegistryRefused, Unit
-from keys.cards import CourierCard, UnitCard, enrolled, is_one_line, is_short_name, write_card
-from keys.courier import new_courier
+from common.units import Force, Registry, RegistryRefused, Unit, is_short_name
+from keys.cards import UnitCard, enrolled, is_one_line, write_card
 from keys.private import NoSuchKey
 from keys.registry import UnfitRegistry, sign_registry
 from keys.root import new_root

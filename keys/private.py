@@ -1,6 +1,5 @@
 """Ed25519 private keys as files: PEM (PKCS #8, RFC 5958), readable by their owner alone."""
 
-import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from common.private_file import write_new
+
 
 class NoSuchKey(Exception):
     """The private key cannot be read. Check the file and its passphrase."""
@@ -24,11 +25,7 @@ def write_private_key(file: Path, key: Ed25519PrivateKey, passphrase: str | None
     if passphrase:
         protection = BestAvailableEncryption(passphrase.encode())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(pem)
-        stream.flush()
-        os.fsync(stream.fileno())
+    write_new(file, pem)
 
 
 def read_private_key(file: Path, passphrase: str | None = None) -> Ed25519PrivateKey:

@@ -14,11 +14,11 @@ import hypothesis
 import pytest
 
 from common.config import ServerConfig, read_server_config
+from common.courier_key import new_courier
 from common.days import today
 from common.sealing import gpg_environment
 from common.units import Force, Registry, Unit
 from deploy.testnet.network import Network, private_network
-from keys.courier import new_courier
 from keys.registry import sign_registry
 from keys.root import new_root
 from keys.unit import GNUPG_HOME, new_unit

@@ -3,7 +3,6 @@
 Promises: what is there is kept, whole and unread; only the registry is replaced, and only by one that holds.
 """
 
-import base64
 import os
 import secrets
 import sqlite3
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from deploy import bootstrap
 from deploy.host.place import CODE, DATA, ONIONS, SETTINGS, Place, StepFailed, write
+from deploy.onions.lock import NOBODY, key_nobody_holds
 
 HERE = Path(__file__).resolve().parent
 PEPPER_BYTES = 32
@@ -101,9 +101,8 @@ def lock_collection(place: Place) -> None:
     folder = place.path(f"{ONIONS}/collection/authorized_clients")
     if any(folder.glob("*.auth")):
         return
-    file = folder / "nobody.auth"
-    key = base64.b32encode(secrets.token_bytes(32)).decode("ascii").rstrip("=")
-    write(file, f"descriptor:x25519:{key}\n".encode("ascii"), 0o600)
+    file = folder / f"{NOBODY}.auth"
+    write(file, f"{key_nobody_holds()}\n".encode("ascii"), 0o600)
     os.chown(file, place.user("_tor-candour"), place.group("_tor-candour"))
 
 

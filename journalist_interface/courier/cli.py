@@ -1,5 +1,6 @@
-"""`candour courier`: collect onto a stick, deliver from a stick, and, for the demo, a whole round."""
+"""`candour courier`: enrol, collect onto a stick, deliver from a stick, and, for the demo, a whole round."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from typing import Any
 import click
 
 from common.config import BadConfiguration
-from common.units import RegistryRefused
+from common.onion import NotAnOnion, onion_address
+from common.units import RegistryRefused, is_short_name
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.collecting import Collected, collect
 from journalist_interface.courier.config import CourierConfig, read_courier_config
 from journalist_interface.courier.delivering import Delivered, deliver
 from journalist_interface.courier.desk_side import ask_desk
+from journalist_interface.courier.enrolment import enrol
 from journalist_interface.courier.errors import CourierError
 from journalist_interface.courier.patience import Patience
 from journalist_interface.courier.progress import Progress
@@ -63,6 +66,19 @@ def _options(function: Any) -> Any:
     return function
 
 
+def _short_name(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not is_short_name(value):
+        raise click.BadParameter("use up to 64 small letters, digits and hyphens, such as west-mercia.")
+    return value
+
+
+def _address(untrusted: str) -> str:
+    try:
+        return onion_address(untrusted)
+    except NotAnOnion as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.group()
 @_options
 def courier() -> None:
@@ -109,20 +125,54 @@ def round_command(chosen: _Chosen) -> None:
     _finish(_delivered_in_words(delivered), (*collected.left, *delivered.left))
 
 
+@courier.command("enrol")
+@click.argument("address", metavar="ADDRESS", callback=lambda _context, _argument, value: _address(value))
+@click.option("--unit", metavar="ID", callback=_short_name, help="The unit's short name.")
+@click.option("--name", default="courier", show_default=True, callback=_short_name, help="The machine's.")
+@_options
+@click.pass_obj
+def enrol_command(chosen: _Chosen, address: str, unit: str | None, name: str) -> None:
+    """Make this machine's keys, for the collection's onion ADDRESS."""
+    with _in_a_sentence():
+        made = enrol(chosen.config_file, address, name, unit)
+    digits = made.public_key.hex().upper()
+    groups = " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
+    click.echo(f"""The keys are in {made.card.parent}. Nothing below is secret.
+
+For the operator, to type on the host. It opens the way to the onion:
+    candour deploy admit {made.name} {made.line}
+
+For whoever signs the registry: {made.card}. It counts when they have heard these digits from you:
+    {groups}
+
+{chosen.config_file} needs the registry beside it, and must say:
+    {made.settings.strip().replace(chr(10), chr(10) + "    ")}
+
+The tor that has the key is started with:
+    tor -f {shlex.quote(str(made.torrc))}""")
+
+
 @contextmanager
 def _at_work(chosen: _Chosen) -> Iterator[tuple[CourierConfig, CollectionClient, State]]:
     """The parts of a courier at work; whatever stops it comes out as one sentence."""
-    try:
+    with _in_a_sentence():
         config = read_courier_config(chosen.config_file, chosen.socks)
         client = CollectionClient(config.collection, config.identity, config.socks, Patience())
         with State.held(config.state) as state:
             yield config, client, state
+
+
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """Whatever people can mend comes out as a sentence, without a traceback."""
+    try:
+        yield
     except (CourierError, BadConfiguration, RegistryRefused) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         raise click.ClickException(
-            f"The stick or the state folder cannot be used: {error.strerror or 'it failed'}{where}. "
+            f"The stick, the keys or the state folder cannot be used: {error.strerror or 'it failed'}{where}. "
             "Mend that and run the command again; nothing is lost."
         ) from error
 

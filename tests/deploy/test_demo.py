@@ -107,6 +107,16 @@ def test_the_courier_follows_the_collections_port(data):
     assert sorted(after.replace(":9999", ":8081").splitlines()) == sorted(before.splitlines())
 
 
+def test_the_courier_goes_through_tor_only_while_there_is_an_onion(data):
+    before = demo.courier_settings(data).read_text(encoding="utf-8")
+    demo.point_courier_at(data, "http://x.onion", "socks5h://127.0.0.1:9050")
+    told = set(demo.courier_settings(data).read_text(encoding="utf-8").splitlines())
+    assert {'collection = "http://x.onion"', 'socks = "socks5h://127.0.0.1:9050"'} <= told
+    demo.point_courier_at(data, "http://127.0.0.1:8081")
+    after = demo.courier_settings(data).read_text(encoding="utf-8")
+    assert sorted(after.splitlines()) == sorted(before.splitlines())
+
+
 def test_a_second_start_on_the_same_folder_is_refused(data):
     with demo.held(data), pytest.raises(demo.DataFolderRefused, match="Another Candour"), demo.held(data):
         pass

@@ -26,6 +26,7 @@ from werkzeug.test import TestResponse
 
 from common import bundle, envelope
 from common.bundle import Bundle
+from common.courier_key import new_courier
 from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets
 from common.envelope import FilePart
@@ -36,7 +37,6 @@ from common.secret import Secret
 from common.units import Force, Registry, Unit
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.workplace import Desk, open_desk
-from keys.courier import new_courier
 from keys.private import read_private_key
 from keys.registry import sign_registry
 from keys.root import new_root

@@ -1,0 +1,1 @@
+"""The two onion services: their torrc, who may reach the private one, their health, and a pair for the demo."""
