@@ -9,8 +9,8 @@ from common.padding import (
     REDIRECT_BYTES,
     REPLY_CIPHERTEXT_BYTES,
     SMALLEST_REPORT,
-    page_size,
     padded_size,
+    page_size,
 )
 
 sizes = st.integers(0, 2**45)
