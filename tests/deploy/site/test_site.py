@@ -259,6 +259,24 @@ def test_an_unsigned_registry_is_refused(make, tmp_path, registry_bytes):
         assert not folder.exists()
 
 
+def test_without_files_named_the_registry_is_that_of_the_data_folder(server_config, tmp_path, unit_keys):
+    data = tmp_path / "var"
+    data.mkdir()
+    options = ["deploy", "site", "--onion", HOST, "--to", str(tmp_path / "site"), "--data", str(data)]
+    missing = CliRunner().invoke(candour, options)
+    assert missing.exit_code == 1
+    assert "--registry-root" in missing.output
+    server_config().registry.parent.rename(data / "server")
+    done = CliRunner().invoke(candour, options)
+    assert done.exit_code == 0, done.output
+    assert (
+        phrases.grouped(unit_keys.unit.fingerprint) in (tmp_path / "site" / "page" / "index.html").read_text()
+    )
+    half = CliRunner().invoke(candour, [*options, "--registry", "x"])
+    assert half.exit_code == 2
+    assert "name both" in half.output
+
+
 def test_it_is_made_whole_or_not_at_all_and_never_over_something_else(make, tmp_path):
     there = tmp_path / "there"
     there.mkdir()
