@@ -14,6 +14,7 @@ from common import canonical, signing
 from common.canonical import NotCanonical
 
 CONTEXT = "candour/1 registry"
+LONGEST_ID = 64  # ASCII characters of a unit's short name: it has to fit into a reporter's cookie
 _SHORT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 
 
@@ -93,6 +94,8 @@ def verify(untrusted: bytes, root_public_key: bytes, today: date) -> Registry:
     couriers = [key_id for unit in registry.units for key_id in unit.couriers]
     if not ids or len(set(ids)) != len(ids) or len(set(couriers)) != len(couriers):
         raise RegistryRefused("it names no unit, or one twice")
+    if not all(unit_id.isascii() and len(unit_id) <= LONGEST_ID for unit_id in ids):
+        raise RegistryRefused(f"a unit's short name is not ASCII, or longer than {LONGEST_ID} characters")
     return registry
 
 

@@ -208,3 +208,31 @@ def couriers() -> None:
     from deploy.onions.gate import list_here
 
     list_here()
+
+
+@deploy_group.command()
+@click.option("--onion", "address", required=True, metavar="ADDRESS", help="The source onion's address.")
+@click.option(
+    "--to",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder to make: must not exist.",
+)
+@click.option(
+    "--registry",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The signed registry, with --registry-root in place of --data.",
+)
+@click.option(
+    "--registry-root", type=click.Path(path_type=Path), metavar="FILE", help="The registry's root key."
+)
+@data_option
+def site(address: str, to: Path, registry: Path | None, registry_root: Path | None, data: Path) -> None:
+    """Make the information page for the clear net: static, with address, QR code and fingerprints."""
+    from deploy.site.command import run_site
+
+    if (registry is None) != (registry_root is None):
+        raise click.UsageError("--registry and --registry-root belong together: name both, or neither.")
+    run_site(address, to.absolute(), data, (registry, registry_root) if registry and registry_root else None)

@@ -14,11 +14,12 @@ from common.units import RegistryRefused
 from source_interface import circuits
 from source_interface import house as houses
 from source_interface import session as sessions
+from source_interface.padded import pad
 from source_interface.pages import conversing, public, reporting
 from source_interface.pages.messages import StaleForm, typed_words
 from source_interface.refusals import Refused
 from source_interface.render import page
-from source_interface.request import NoSpoolRequest, check_origin, harden
+from source_interface.request import NoSpoolRequest, check_address, check_origin, harden
 from source_interface.session import NoSession, SessionBox
 
 _STATIC_SECONDS = 600
@@ -37,7 +38,9 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     app.extensions[sessions.EXTENSION] = SessionBox(config.limits.session_idle_seconds)
     app.extensions[circuits.EXTENSION] = circuits.Circuits()
     app.extensions["candour.contacts"] = public.contacts()
+    app.before_request(lambda: check_address(request))
     app.before_request(lambda: check_origin(request))
+    app.after_request(pad)  # the last to run: Flask goes through them from the end
     app.after_request(harden)
     for pages in (public, reporting, conversing):
         pages.add_to(app)

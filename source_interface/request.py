@@ -5,6 +5,8 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from flask import Request, Response
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import RequestRedirect
 
 from source_interface.refusals import Refused
 from source_interface.session import Session
@@ -57,6 +59,12 @@ def check_token(session: Session, untrusted_token: str) -> None:
     """Raises Refused when a form's token is not this session's."""
     if not hmac.compare_digest(session.csrf.encode(), untrusted_token.encode()):
         raise Refused("stale")
+
+
+def check_address(request: Request) -> None:
+    """Raises NotFound where routing would mend an address by a redirect: to whatever host the request names."""
+    if isinstance(request.routing_exception, RequestRedirect):
+        raise NotFound
 
 
 def check_origin(request: Request) -> None:

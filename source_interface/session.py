@@ -3,7 +3,8 @@
 The key is made when the server starts, lives in the memory of its processes alone, and is gone when it stops: all
 sessions end then. The cookie holds what the server needs to act for the reporter while the browser is open; who
 steals the cookie without the key learns nothing. A view that wants a session asks for it by decorator; there is no
-other way to one. Idle time is measured by the machine's uptime, so that even the cookie holds no date.
+other way to one. Idle time is measured by the machine's uptime, so that even the cookie holds no date. All cookies
+are of one length, that of the longest session there can be: neither response nor request tells what is in them.
 """
 
 import base64
@@ -19,13 +20,18 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from flask import Response, current_app, g, request
 
+from common.codename import WORDS_IN_A_CODENAME, word_list
+from common.derivation import ROOT_BYTES
 from common.secret import Secret
+from common.units import LONGEST_ID
+from source_interface.notices import NOTICES
 
 COOKIE = "candour"
 EXTENSION = "candour.sessions"
 _CONTEXT = b"candour/1 session"
 _NONCE_BYTES = 12
-_LONGEST_COOKIE = 2048
+_TAG_BYTES = 16
+_CSRF_BYTES = 18
 
 P = ParamSpec("P")
 
@@ -55,22 +61,17 @@ class SessionBox:
 
     def close(self, session: Session) -> str:
         """The cookie's value."""
-        content = {
-            "csrf": session.csrf,
-            "root": session.root.reveal().hex() if session.root else "",
-            "words": session.words,
-            "unit": session.unit,
-            "corrected": session.corrected,
-            "notice": session.notice,
-            "uptime": int(time.monotonic()),
-        }
+        content = _written(session, int(time.monotonic()))
+        if len(content) > _SESSION_BYTES:
+            raise ValueError("a session is longer than the longest there can be")
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, json.dumps(content).encode(), _CONTEXT)
+        even = content.ljust(_SESSION_BYTES)  # JSON allows white space after it
+        sealed = self._cipher.encrypt(nonce, even, _CONTEXT)
         return base64.urlsafe_b64encode(nonce + sealed).decode("ascii")
 
     def open(self, untrusted_cookie: str) -> Session:
         """The session in a cookie. Raises NoSession: altered, of another run of the server, or idle too long."""
-        if not untrusted_cookie or len(untrusted_cookie) > _LONGEST_COOKIE:
+        if len(untrusted_cookie) != COOKIE_CHARS:
             raise NoSession
         try:
             sealed = base64.urlsafe_b64decode(untrusted_cookie.encode("ascii"))
@@ -90,9 +91,39 @@ class SessionBox:
         )
 
 
+def _written(session: Session, uptime: int) -> bytes:
+    content = {
+        "csrf": session.csrf,
+        "root": session.root.reveal().hex() if session.root else "",
+        "words": session.words,
+        "unit": session.unit,
+        "corrected": session.corrected,
+        "notice": session.notice,
+        "uptime": uptime,
+    }
+    return json.dumps(content).encode()
+
+
+def longest_session() -> Session:
+    """As long in each part as it can be."""
+    return Session(
+        csrf=secrets.token_urlsafe(_CSRF_BYTES),
+        root=Secret(bytes(ROOT_BYTES)),
+        words=(max(word_list(), key=len),) * WORDS_IN_A_CODENAME,
+        unit="u" * LONGEST_ID,
+        corrected=tuple(range(1, WORDS_IN_A_CODENAME + 1)),
+        notice=max(NOTICES, key=len),
+    )
+
+
+_LONGEST_UPTIME = 10**10 - 1  # seconds: three hundred years
+_SESSION_BYTES = len(_written(longest_session(), _LONGEST_UPTIME))
+COOKIE_CHARS = len(base64.urlsafe_b64encode(bytes(_NONCE_BYTES + _SESSION_BYTES + _TAG_BYTES)))
+
+
 def new_session() -> Session:
     """A visitor's session: a token for its forms and nothing else."""
-    return Session(csrf=secrets.token_urlsafe(18))
+    return Session(csrf=secrets.token_urlsafe(_CSRF_BYTES))
 
 
 def visitor(view: Callable[Concatenate[Session, P], Response]) -> Callable[P, Response]:

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from common.padding import REPLY_CIPHERTEXT_BYTES, SMALLEST_REPORT, padded_size
+from common.padding import (
+    PAGE_BYTES,
+    REDIRECT_BYTES,
+    REPLY_CIPHERTEXT_BYTES,
+    SMALLEST_REPORT,
+    padded_size,
+    page_size,
+)
 
 sizes = st.integers(0, 2**45)
 
@@ -52,3 +59,11 @@ def test_known_sizes():
 def test_no_size_is_negative():
     with pytest.raises(ValueError, match="negative"):
         padded_size(-1)
+
+
+@given(st.integers(0, 2**30), st.sampled_from([PAGE_BYTES, REDIRECT_BYTES]))
+@example(PAGE_BYTES, PAGE_BYTES)
+@example(PAGE_BYTES + 1, PAGE_BYTES)
+def test_a_page_size_is_one_of_few_and_the_smallest_that_holds_it(size, smallest):
+    allowed = [smallest * 4**step for step in range(14)]
+    assert page_size(size, smallest) == next(one for one in allowed if one >= size)

@@ -104,3 +104,12 @@ def test_units_and_couriers_are_found_by_name(registry, unit_keys, other_unit_ke
     for look_up in (registry.unit, registry.courier):
         with pytest.raises(UnknownUnit):
             look_up("nobody")
+
+
+def test_a_short_name_that_would_not_fit_into_a_cookie_is_refused(registry):
+    first, second = registry.units
+    longest = replace(second, id="u" * units.LONGEST_ID)
+    good = replace(registry, units=(first, longest))
+    assert units.verify(signed(good), PUBLIC, today()) == good
+    for unit_id in ("u" * (units.LONGEST_ID + 1), "unité"):
+        refused(signed(replace(registry, units=(first, replace(second, id=unit_id)))), "short name")

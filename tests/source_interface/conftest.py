@@ -30,6 +30,7 @@ from source_interface.app import create_app
 CODENAME = re.compile(r"<li><span>([a-z-]+)</span></li>")
 BOUNDARY = b"----geckoformboundary5d1f"
 UNIT = "test-unit"
+PUBLIC = ["/", "/safety", "/help", "/certificate", "/certificate/test-unit.asc", "/start", "/return"]
 
 
 class Page(HTMLParser):
@@ -336,3 +337,47 @@ def answer(house, secrets_of, signer, unit_keys):
         return slot
 
     return post
+
+
+@pytest.fixture
+def everything(reporter, answer, app):
+    """Every page there is, in all its states: (what it is, its answer)."""
+    seen = [(path, reporter.get(path)) for path in PUBLIC]
+    seen += [
+        (f"nothing at {path}", reporter.get(path))
+        for path in (
+            "/nope",
+            "/start/",
+            "//start",
+            "//evil.example/start",
+            "/certificate/x.asc",
+            "/static/../app.py",
+        )
+    ]
+    seen += [("ended", reporter.get("/conversation")), ("no such way", reporter.ask("DELETE", "/"))]
+    seen.append(("elsewhere", reporter.ask("POST", "/start", Origin="http://evil.example")))
+    reporter.get("/start")
+    seen.append(("no choice", reporter.post("/start", {"unit": "none"})))
+    seen.append(("form", reporter.start()))
+    seen.append(("no text", reporter.write("")))
+    seen.append(
+        ("hints", reporter.write('My sergeant said "</textarea><script>alert(1)</script> and so much more".'))
+    )
+    seen.append(("too long", reporter.write("</textarea><script>" + "x" * 200_000)))
+    seen.append(("stale", reporter.write("</textarea><script>alert(1)</script>", csrf="x")))
+    words = reporter.report()
+    seen.append(("codename", reporter.get("/sent")))
+    seen.append(("to the conversation", reporter.post("/noted")))
+    answer(words, "<script>alert(1)</script> http://evil.example")
+    seen.append(("conversation", reporter.get("/conversation")))
+    seen.append(("withdraw?", reporter.post("/withdraw")))
+    reporter.get("/conversation")
+    seen.append(("problem", reporter.write("")))
+    reporter.get("/conversation")
+    seen.append(("left", reporter.post("/leave")))
+    reporter.get("/return")
+    seen.append(("no codename", reporter.post("/return", {"codename": '"><script>alert(1)</script>'})))
+    app.view_functions["index"] = lambda: 1 // 0
+    seen.append(("broken", reporter.get("/")))
+    seen += [("style", reporter.get("/static/candour.css")), ("options", reporter.ask("OPTIONS", "/start"))]
+    return seen

@@ -211,3 +211,9 @@ def test_answers_follow_the_newest_header_only(
     [one] = shown()
     assert "From the other." in one
     assert "Other Anti-Corruption Unit" in reporter.get("/conversation").text
+
+
+def test_the_lines_of_an_answer_stay_lines_without_a_style_sheet(answer, words, shown):
+    answer(words, "One <b>line</b>.\nAnother & more.")
+    [article] = shown()
+    assert "One &lt;b&gt;line&lt;/b&gt;.\n<br>Another &amp; more." in article

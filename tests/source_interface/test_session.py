@@ -165,7 +165,7 @@ def test_a_view_without_the_decorator_cannot_reach_a_session(app, reporter, repo
         return make_response(str(getattr(g, "session", None)))
 
     reporter.report()
-    assert reporter.get("/bare").text == "None"
+    assert reporter.get("/bare").text.rstrip() == "None"
     assert reporter.last.cookies == ()
 
 

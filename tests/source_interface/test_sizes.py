@@ -1,0 +1,144 @@
+"""Every page has one of few sizes, head and body together, whatever is on it: traffic does not tell what is read."""
+
+import re
+
+import pytest
+
+from common import codename
+from common.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
+from common.secret import Secret
+from source_interface import padded
+from source_interface import session as sessions
+from source_interface.notices import NOTICES
+from source_interface.session import Session, longest_session, new_session
+
+THREE_ANSWERS_OF = 5_000  # characters each, ASCII: so many fit beside one message that waits
+LONGEST_ANSWER = 7_500
+
+
+def whole(answer, reason):
+    """Bytes of a response as it goes out, without what gunicorn adds to every one."""
+    fields = [f"{name}: {value}\r\n" for name, value in answer.headers.items()]
+    return len(f"HTTP/1.1 {answer.status} {reason}\r\n") + sum(map(len, fields)) + 2 + len(answer.body)
+
+
+def is_html(answer):
+    return answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.fixture
+def size(reporter, app):
+    """The whole size of a response, by the status line that the application gave."""
+    reasons = {}
+
+    @app.after_request
+    def _note(response):
+        reasons[response.status_code] = response.status.partition(" ")[2]
+        return response
+
+    return lambda answer: whole(answer, reasons[answer.status])
+
+
+def test_every_page_and_redirect_has_one_of_few_sizes(size, everything):
+    pages = [(name, answer) for name, answer in everything if is_html(answer)]
+    assert len(pages) > 25
+    for name, answer in pages:
+        large = PAGE_BYTES * PAGE_STEP**2 if name == "too long" else PAGE_BYTES  # 200,000 letters come back
+        assert size(answer) == (REDIRECT_BYTES if answer.goes_to else large), name
+    assert {answer.status for _, answer in pages} >= {200, 303, 403, 404, 405, 413, 422, 503}
+
+
+def test_the_filling_is_white_space_after_the_end(everything):
+    filled = []
+    for name, answer in everything:
+        if is_html(answer) and "</html>" in answer.text:
+            assert re.search(r"</html> *\Z", answer.text.replace("\n", " ")), name
+            filled.append(name)
+    assert len(filled) > 25
+
+
+@pytest.mark.parametrize("lengths", [(), (1,), (LONGEST_ANSWER,), (THREE_ANSWERS_OF,) * 3])
+def test_a_page_with_answers_is_as_large_as_one_without(reporter, answer, size, lengths):
+    words = reporter.report()
+    for slot, length in enumerate(lengths, start=1):
+        answer(words, "w" * length, slot=slot)
+    page = reporter.come_back(words)
+    assert page.text.count('class="answer"') == len(lengths)
+    assert size(page) == PAGE_BYTES
+    assert len(reporter.cookie) == sessions.COOKIE_CHARS
+
+
+def test_what_does_not_fit_takes_four_times_as_much(reporter, answer, size):
+    words = reporter.report()
+    for slot in (1, 2, 3):
+        answer(words, "w" * LONGEST_ANSWER, slot=slot)
+    assert size(reporter.come_back(words)) == PAGE_BYTES * PAGE_STEP
+
+
+def test_a_page_of_any_length_is_filled_to_the_byte(app):
+    first = PAGE_BYTES - 200
+    for length in [*range(0, 5000, 331), *range(first, first + 300), 98_303, 98_304, 400_000, 2_000_000]:
+        response = padded.pad(app.response_class(b"x" * length, mimetype="text/html"))
+        fields = {name.lower(): value for name, value in response.headers.items()}
+        assert int(fields["content-length"]) == len(response.data)
+        size = sum(len(name) + len(value) + 4 for name, value in fields.items()) + len(response.data) + 2
+        size += len("HTTP/1.1 200 OK\r\n")
+        assert size in {PAGE_BYTES * PAGE_STEP**step for step in range(6)}, length
+        assert size >= length
+        assert size < max(PAGE_BYTES + 1, (length + 200) * PAGE_STEP)
+
+
+def test_every_cookie_has_the_length_of_the_longest(app):
+    box = app.extensions[sessions.EXTENSION]
+    root, words = Secret(bytes(32)), codename.generate().words
+    states = [
+        new_session(),
+        longest_session(),
+        Session("x" * 24, root, words, "test-unit"),
+        Session("x" * 24, root, (), "", (3,)),
+        *(Session("x" * 24, root, (), "", (), notice) for notice in NOTICES),
+    ]
+    assert {len(box.close(state)) for state in states} == {sessions.COOKIE_CHARS}
+    assert [box.open(box.close(state)) for state in states] == states
+
+
+def test_a_session_that_would_show_by_its_length_is_refused(app):
+    box = app.extensions[sessions.EXTENSION]
+    with pytest.raises(ValueError):
+        box.close(Session("x" * 24, Secret(bytes(32)), ("w" * 9,) * 7, "u" * 200))
+
+
+def test_every_page_of_a_visit_carries_the_cookie_and_it_never_changes_its_length(reporter, answer):
+    reporter.get("/start")
+    lengths = [len(reporter.cookie)]
+    words = reporter.report()
+    lengths.append(len(reporter.cookie))
+    reporter.get("/sent")
+    reporter.post("/noted")
+    lengths.append(len(reporter.cookie))
+    answer(words)
+    typed = [*words[:6], words[6][:-1] + "qq"]  # put right on return, and said once
+    for path in ("/conversation", "/conversation", "/start", "/return"):
+        reporter.come_back(typed if path == "/return" else words)
+        assert len(reporter.get(path).cookies) == 1
+        lengths.append(len(reporter.cookie))
+    assert set(lengths) == {sessions.COOKIE_CHARS}
+
+
+def test_no_redirect_leads_out_of_this_site_and_no_link_does(everything):
+    redirects = [(name, answer.goes_to) for name, answer in everything if "location" in answer.headers]
+    assert redirects
+    for name, target in redirects:
+        assert re.fullmatch(r"/[a-z]*", target), name
+    for name, answer in everything:
+        for tag, attributes in answer.page.tags if is_html(answer) else []:
+            for attribute in {"href", "src", "action"} & set(attributes):
+                assert re.match(r"/(?!/)|#|data:,$", attributes[attribute]), (name, tag)
+        assert "http" not in answer.text.replace("http://evil.example", "") or name == "style", name
+
+
+def test_nothing_is_compressed_even_if_a_browser_would_like_it(reporter):
+    for path in ("/", "/static/candour.css", "/start"):
+        answer = reporter.ask("GET", path, Accept_Encoding="gzip, deflate, br, zstd")
+        assert "content-encoding" not in answer.headers
+        assert b"Candour" in answer.body
