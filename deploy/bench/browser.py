@@ -1,10 +1,17 @@
 """A reporter's browser in as few lines and as little time as will do: cookies, forms, one connection kept open."""
 
 import re
+import secrets
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPConnection  # noqa: TID251  it speaks to the servers that the bench has started
+from typing import Any
+
+import socks
+
+from deploy.servers import LOOPBACK
 
 _CSRF = re.compile(rb'name="csrf" value="([^"]+)"')
 _SLIP = re.compile(rb"<li><span>([a-z-]+)</span>")
@@ -31,12 +38,37 @@ class Answer:
     wire: int  # bytes of head and body
 
 
+class _OverTor(HTTPConnection):
+    """Connections through Tor's SOCKS port, over the circuit of a name; Tor resolves the host."""
+
+    def __init__(self, socks_port: int, circuit: str, host: str, **named: Any) -> None:
+        super().__init__(host, **named)
+        self._socks_port = socks_port
+        self._circuit = circuit  # Tor keeps apart who names himself differently (tor(1), SocksPort)
+
+    def connect(self) -> None:
+        """Called by the first request, and again after `close`."""
+        self.sock = socks.create_connection(
+            (self.host, self.port),
+            timeout=self.timeout,
+            proxy_type=socks.SOCKS5,
+            proxy_addr=LOOPBACK,
+            proxy_port=self._socks_port,
+            proxy_rdns=True,
+            proxy_username=self._circuit,
+            proxy_password=self._circuit,
+        )
+
+
 class Browser:
     """One reporter. Call `begin` or `come_back`, then `send`."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, socks_port: int | None = None, circuit: str = "") -> None:
+        """Over Tor, by a circuit that is shared with those who name it alike; without a name, by one of its own."""
         host = urllib.parse.urlsplit(address).netloc.replace("localhost", "127.0.0.1")
-        self._connection = HTTPConnection(host, timeout=120, blocksize=1 << 20)
+        circuit = circuit or secrets.token_hex(8)
+        kind = HTTPConnection if socks_port is None else partial(_OverTor, socks_port, circuit)
+        self._connection = kind(host, timeout=120, blocksize=1 << 20)
         self._cookie = ""
         self.csrf = ""
 
@@ -74,11 +106,17 @@ class Browser:
 
     def send(self, path: str, slot: int, text: str) -> None:
         """A message without files; returns when it is acknowledged."""
-        parts = self._fields(slot, text) + f"--{_BOUNDARY}--\r\n".encode()
-        self._expect(self._ask("POST", path, parts, {"Content-Type": _MULTIPART}), 303)
+        self._expect(self.try_to_send(path, slot, text), 303)
 
-    def send_file(self, path: str, slot: int, size: int, chunks: Iterable[bytes]) -> None:
-        """A message with one file of `size` bytes; returns when it is acknowledged."""
+    def try_to_send(self, path: str, slot: int, text: str) -> Answer:
+        """A message without files, whatever comes of it."""
+        parts = self._fields(slot, text) + f"--{_BOUNDARY}--\r\n".encode()
+        return self._ask("POST", path, parts, {"Content-Type": _MULTIPART})
+
+    def send_file(
+        self, path: str, slot: int, size: int, chunks: Iterable[bytes], status: int = 303
+    ) -> None:
+        """A message with one file of `size` bytes; returns when it is acknowledged, by `status`."""
         head = self._fields(slot, "A file.") + _FILE_HEAD
         tail = f"\r\n--{_BOUNDARY}--\r\n".encode()
 
@@ -88,9 +126,8 @@ class Browser:
             yield tail
 
         length = str(len(head) + size + len(tail))
-        self._expect(
-            self._ask("POST", path, body(), {"Content-Type": _MULTIPART, "Content-Length": length}), 303
-        )
+        headers = {"Content-Type": _MULTIPART, "Content-Length": length}
+        self._expect(self._ask("POST", path, body(), headers), status)
 
     def opening_of_upload(self, path: str, slot: int, host: str) -> bytes:
         """The beginning of a large upload, up to its file's first byte: for whoever sends the rest slowly."""

@@ -22,7 +22,7 @@ from deploy.onions.lock import NOBODY, key_nobody_holds
 from deploy.onions.publication import SECONDS, watched
 from deploy.onions.torrc import COLLECTION
 
-_CLIENTS = "authorized_clients"
+CLIENTS = "authorized_clients"
 
 
 def admitted(onions: Path) -> list[str]:
@@ -79,7 +79,7 @@ def reload(controller: Controller, onions: Path, seconds: float = SECONDS) -> in
 
 
 def _clients(onions: Path) -> Path:
-    folder = onions / COLLECTION / _CLIENTS
+    folder = onions / COLLECTION / CLIENTS
     if not folder.is_dir():
         raise CourierRefused(f"There is no folder {folder}. Run deploy/install on this host first.")
     return folder

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys.steps import answer, come_back, report
+
 WORDS = "Someone at the yard was paid for registration checks. Ünïcode — and a second line:\n\u200fעברית\u200e ends it."  # noqa: RUF001
 ANSWER = (
     "Thank you. We have read it.\n\nDo you already know roughly when this began? Please do not look for it."
@@ -29,36 +31,9 @@ def document(tmp_path: Path) -> Path:
     return file
 
 
-def report(page, candour, text: str, *files: Path) -> str:
-    page.go(candour.source)
-    page.press("Make a report")
-    page.press("Start a report")
-    page.type("#text", text)
-    page.attach("#files", *files)
-    page.press("Send")
-    codename = " ".join(element.text for element in page.all("ol.slip li span"))
-    page.press("I have written it down")
-    page.press("Leave")
-    return codename
-
-
-def come_back(page, candour, codename: str) -> None:
-    page.go(candour.source)
-    page.press("I have a codename")
-    page.type("[name=codename]", codename)
-    page.press("Open")
-
-
-def answer(page, text: str) -> None:
-    page.type("#text", text)
-    page.press("Preview")
-    assert page.text(".words") == text
-    page.press("Seal it")
-
-
 def test_report_desk_answer_and_back(firefox, fresh_candour, photo: Path, document: Path):
     candour = fresh_candour
-    codename = report(firefox, candour, WORDS, photo, document)
+    codename = report(firefox, candour.source, WORDS, photo, document)
     assert "1" in candour.round()
 
     # The unit's desk, in the same browser: the link lets in once.
@@ -82,7 +57,7 @@ def test_report_desk_answer_and_back(firefox, fresh_candour, photo: Path, docume
     answer(firefox, ANSWER)
     candour.round()
 
-    come_back(firefox, candour, codename.upper().replace(" ", "-"))
+    come_back(firefox, candour.source, codename.upper().replace(" ", "-"))
     assert firefox.text(".answer .words") == ANSWER
     assert "Demo Anti-Corruption Unit" in firefox.find(".answer").text
     assert "collected by the unit" in firefox.words
@@ -99,7 +74,7 @@ def test_report_desk_answer_and_back(firefox, fresh_candour, photo: Path, docume
     answer(firefox, CLOSING)
     candour.round()
 
-    come_back(firefox, candour, codename)
+    come_back(firefox, candour.source, codename)
     assert set(firefox.texts(".answer .words")) == {ANSWER, CLOSING}
     firefox.all(".answer button")[0].click()
     assert "The answer is deleted" in firefox.words
@@ -129,7 +104,7 @@ def test_words_sealed_by_own_hand_are_recognised_at_the_desk(firefox, fresh_cand
         env={"PATH": os.environ["PATH"]},
     )
     assert sealed.returncode == 0, sealed.stderr
-    report(firefox, candour, sealed.stdout)
+    report(firefox, candour.source, sealed.stdout)
     candour.round()
     firefox.go(candour.desk_link)
     firefox.find("ol.list h2 a").click()

@@ -1,0 +1,34 @@
+"""What a reporter and a reviewer do on their pages, as the journeys share it."""
+
+from pathlib import Path
+
+
+def report(page, source: str, text: str, *files: Path) -> str:
+    """Send a first report, note the codename, leave. Returns the codename."""
+    page.go(source)
+    page.press("Make a report")
+    page.press("Start a report")
+    page.type("#text", text)
+    page.attach("#files", *files)
+    page.press("Send")
+    page.wait_for(lambda: page.has("ol.slip"), seconds=120)  # a large upload goes on while the old page stands
+    codename = " ".join(element.text for element in page.all("ol.slip li span"))
+    page.press("I have written it down")
+    page.press("Leave")
+    return codename
+
+
+def come_back(page, source: str, codename: str) -> None:
+    """Open the conversation of a codename."""
+    page.go(source)
+    page.press("I have a codename")
+    page.type("[name=codename]", codename)
+    page.press("Open")
+
+
+def answer(page, text: str) -> None:
+    """At the desk, in an open conversation: write, look at it, seal it."""
+    page.type("#text", text)
+    page.press("Preview")
+    assert page.text(".words") == text
+    page.press("Seal it")
