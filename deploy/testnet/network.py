@@ -1,8 +1,9 @@
 """A private Tor network for as long as a `with` lasts.
 
-Promises: when `private_network` gives it, every relay and authority has built a circuit, and the consensus holds
-all of them as Guard, HSDir and Exit. Nothing of it listens but on 127.0.0.1 and on unix sockets. When the `with` is
-left, however it is left, every tor has ended; when this process is killed, the kernel ends them (see `link.py`).
+Promises: when `private_network` gives it, the consensus holds every relay and authority as Guard, HSDir and Exit, and
+each of them has it. (Their own first circuits they need not have: only what joins builds circuits that matter.)
+Nothing of it listens but on 127.0.0.1 and on unix sockets. When the `with` is left, however it is left, every tor has
+ended; when this process is killed, the kernel ends them (see `link.py`).
 
 How it starts fast: no clock is guessed. The authorities wait for a vote that is minutes away until each of them says
 that it knows every descriptor; then they are told to vote now. What a tor has asked for in vain it asks for again after
@@ -23,7 +24,7 @@ from deploy.testnet.authority import make_authority
 from deploy.testnet.errors import NetworkFailed
 from deploy.testnet.ports import hold_port
 from deploy.testnet.programs import check_programs
-from deploy.testnet.tor import Tor, stop_all
+from deploy.testnet.tor import KNOWS_RELAYS, READY, Tor, stop_all
 from deploy.testnet.torrc import (
     Authority,
     authority_lines,
@@ -65,7 +66,7 @@ class Network:
         """
         tor = self._start(name, client_lines(lines))
         try:
-            self._wait_until_ready([tor], time.monotonic() + seconds)
+            self._wait_until_at(READY, [tor], time.monotonic() + seconds)
         except BaseException:
             tor.stop()
             raise
@@ -107,7 +108,7 @@ class Network:
         self._vote(voters, limit)
         for relay in relays:
             relay.reload()
-        self._wait_until_ready(everybody, limit)
+        self._wait_until_at(KNOWS_RELAYS, everybody, limit)
         self._check_consensus(next(iter(voters.values())), len(everybody))
 
     def _vote(self, voters: dict[Authority, Tor], limit: float) -> None:
@@ -120,11 +121,11 @@ class Network:
                 tor.reload([*self.lines, *authority_lines(authority, offset)])
             ready = self._wait(tors, lambda: any(tor.ready for tor in tors), limit, VOTE_SECONDS)
 
-    def _wait_until_ready(self, tors: Sequence[Tor], limit: float) -> None:
-        """Return when all have a circuit; one that takes long is told to try again what has failed."""
-        while not self._wait(tors, lambda: all(tor.ready for tor in tors), limit, NUDGE_SECONDS):
+    def _wait_until_at(self, progress: int, tors: Sequence[Tor], limit: float) -> None:
+        """Return when all have come so far; one that takes long is told to try again what has failed."""
+        while not self._wait(tors, lambda: all(t.is_at(progress) for t in tors), limit, NUDGE_SECONDS):
             for tor in tors:
-                if not tor.ready:
+                if not tor.is_at(progress):
                     tor.reload()
 
     def _wait(

@@ -24,7 +24,7 @@ from deploy.testnet.link import Link
 from deploy.testnet.torrc import process_lines
 
 GRACE_SECONDS = 5.0
-READY = 100
+KNOWS_RELAYS, READY = 75, 100  # control-spec, "Bootstrap phases": enough_dirinfo, done
 _LAST_LINES = 12
 
 
@@ -94,7 +94,11 @@ class Tor:
     @property
     def ready(self) -> bool:
         """Whether it runs and has built a circuit."""
-        return self._link.progress >= READY and not self.ended
+        return self.is_at(READY)
+
+    def is_at(self, progress: int) -> bool:
+        """Whether it runs and has bootstrapped that far, in per cent."""
+        return self._link.progress >= progress and not self.ended
 
     @property
     def ended(self) -> bool:
