@@ -98,3 +98,14 @@ def test_the_socket_is_for_its_own_user_alone(short_folder):
         assert path.stat().st_mode & 0o777 == 0o600
         with pytest.raises(servers.NoSocket, match="Choose another folder"):
             servers.listen_unix(path)
+
+
+def test_circuits_are_expected_on_a_unix_socket_and_not_on_loopback(short_folder, tmp_path):
+    option = "--proxy-protocol"
+    with (
+        servers.listen_unix(short_folder() / "http") as behind_tor,
+        servers.listen("x", 0, "--x") as loopback,
+    ):
+        assert option in servers.command(servers.source_interface(tmp_path, behind_tor))
+        assert option not in servers.command(servers.source_interface(tmp_path, loopback))
+        assert option not in servers.command(servers.collection(tmp_path, behind_tor))

@@ -17,7 +17,7 @@ LOG_INS, PAGES = 7, 5  # so many log-ins, and after each so many pages
 UNNOTICED = 0.01  # seconds; over Tor a page takes a hundred times as long
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two_behind_tor(start_server):
     """Two servers that have nothing in common but the machine."""
     servers = [start_server(behind_tor=True) for _ in range(2)]
@@ -111,6 +111,16 @@ class Flood:
         self.pool.shutdown(wait=True)
         for one in self.running:
             one.result()
+
+
+def test_who_comes_past_tor_is_not_served(two_behind_tor, hear):
+    server = two_behind_tor[0]
+    with server.connect_by(None) as past_tor:
+        past_tor.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert hear(past_tor) == b""
+    assert server.path.stat().st_mode & 0o777 == 0o600
+    assert server.reporter(7).get("/").status == 200
+    assert server.said.read_text() == "A connection that tells of no circuit was refused.\n"
 
 
 def test_a_flood_of_one_circuit_is_delayed_then_refused_and_others_do_not_notice(two_behind_tor, fresh):
