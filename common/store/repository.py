@@ -89,16 +89,18 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        """A transaction. After it the database's files tell no hour.
+        """A transaction. After it the database's files tell no hour, where they are this user's own.
 
-        SQLite has one writer at a time, and whoever finds it busy sleeps and looks again: so the threads of a
+        On a host they are the source interface's. A time that the collection leaves is that of a courier's call, and
+        stays till the next message or sweep. SQLite has one writer at a time, and whoever finds it busy sleeps and looks again: so the threads of a
         process queue here, where each is woken when its turn has come.
         """
         with self._writer, self.engine.begin() as connection:
             yield connection
         if self._is_sqlite:
             for suffix in ("", "-wal", "-shm"):
-                blur_times(Path(f"{self.engine.url.database}{suffix}"), today())
+                with suppress(PermissionError):
+                    blur_times(Path(f"{self.engine.url.database}{suffix}"), today())
 
     # What the source interface does.
 

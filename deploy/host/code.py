@@ -5,6 +5,9 @@ Promises: what services run is root's and nobody else's to change, and was built
 
 import os
 import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy import bootstrap
@@ -13,6 +16,7 @@ from deploy.host.place import CODE, Place, run
 PROJECT = Path(bootstrap.PROJECT)
 _LEFT_OUT = ("tests", "var", "var.new")  # and whatever begins with a dot
 _VENV = ".venv"
+FETCHING = ("inet", "candour", "fetching")  # a set of firewall.nft
 
 
 def copy_code(place: Place) -> None:
@@ -54,7 +58,8 @@ def _as_root_has_it(path: Path, mode: int) -> None:
 def make_environment(place: Place) -> None:
     """Build the environment as the launcher does, and compile the code: nobody may do so later."""
     bootstrap.PROJECT = str(place.path(CODE))
-    bootstrap.make_venv(testing=False)
+    with _let_out(place):
+        bootstrap.make_venv(testing=False)
     stripped = [] if place.live else ["-s", str(place.root), "-p", "/"]
     run(
         bootstrap.venv_python(),
@@ -67,6 +72,24 @@ def make_environment(place: Place) -> None:
         r"/\.venv/",
         bootstrap.PROJECT,
     )
+
+
+@contextmanager
+def _let_out(place: Place) -> Iterator[None]:
+    """While it lasts, root may fetch packages past a firewall that stands from an earlier installation."""
+    stands = place.live and not bootstrap.venv_is_whole(testing=False) and _walled()
+    if stands:
+        run("nft", "add", "element", *FETCHING, "{ 0 }")
+    try:
+        yield
+    finally:
+        if stands:
+            run("nft", "flush", "set", *FETCHING)
+
+
+def _walled() -> bool:
+    asked = subprocess.run(["nft", "list", "set", *FETCHING], capture_output=True, check=False)
+    return asked.returncode == 0
 
 
 def remove_code(place: Place) -> None:

@@ -108,7 +108,7 @@ def enable(place: Place) -> None:
 
 def start() -> None:
     """Start all of it on the running machine, or again where it runs: walls first, the door last."""
-    run("systemctl", "restart", "systemd-sysctl.service")
+    run("systemctl", "restart", "systemd-sysctl.service", "systemd-journald.service")
     if Path("/sys/module/apparmor").exists():
         run("apparmor_parser", "--replace", "/etc/apparmor.d/candour")
     run("systemctl", "daemon-reload")
