@@ -26,7 +26,15 @@ OLDEST = (3, 11)
 PROGRAMS = {"gpg": "gpg", "gpgconf": "gpgconf", "gpg-connect-agent": "gpgconf", "gpg-agent": "gpg-agent"}
 # command -> what it needs besides
 MORE_PROGRAMS = {
-    "test": {"firefox-esr": "firefox-esr", "unzip": "unzip", "curl": "curl"},
+    "test": {
+        "firefox-esr": "firefox-esr",
+        "unzip": "unzip",
+        "curl": "curl",
+        "tor": "tor",
+        "systemd-analyze": "systemd",
+        "apparmor_parser": "apparmor",
+        "nft": "nftables",
+    },
     "bench": {"curl": "curl"},
 }  # type: Dict[str, Dict[str, str]]
 BUILD_TOOLS = "deploy/build-tools.txt"
@@ -113,7 +121,8 @@ def follow(process: "subprocess.Popen[bytes]", started: float, terminal: bool) -
 def missing_packages(command: str) -> List[str]:
     """The Debian packages that are not there, judged by their programs and not by dpkg."""
     programs = dict(PROGRAMS, **MORE_PROGRAMS.get(command, {}))
-    packages = list({package for program, package in programs.items() if shutil.which(program) is None})
+    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin"  # where root's programs are, whoever asks
+    packages = list({package for program, package in programs.items() if shutil.which(program, path=path) is None})
     if not can_make_venv():
         packages.append("python3-venv")
     return sorted(packages)
