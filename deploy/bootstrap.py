@@ -122,7 +122,9 @@ def missing_packages(command: str) -> List[str]:
     """The Debian packages that are not there, judged by their programs and not by dpkg."""
     programs = dict(PROGRAMS, **MORE_PROGRAMS.get(command, {}))
     path = os.environ.get("PATH", os.defpath) + ":/usr/sbin"  # where root's programs are, whoever asks
-    packages = list({package for program, package in programs.items() if shutil.which(program, path=path) is None})
+    packages = list(
+        {package for program, package in programs.items() if shutil.which(program, path=path) is None}
+    )
     if not can_make_venv():
         packages.append("python3-venv")
     return sorted(packages)

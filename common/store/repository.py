@@ -89,11 +89,13 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        """A transaction. After it the database's files tell no hour, where they are this user's own.
+        """A transaction. After it the database's files tell no hour.
 
-        On a host they are the source interface's. A time that the collection leaves is that of a courier's call, and
-        stays till the next message or sweep. SQLite has one writer at a time, and whoever finds it busy sleeps and looks again: so the threads of a
+        SQLite has one writer at a time, and whoever finds it busy sleeps and looks again: so the threads of a
         process queue here, where each is woken when its turn has come.
+
+        Only its owner can set a file's times. On a host that is the source interface's user: a time that the
+        collection leaves is that of a courier's call, and is gone with the next message or sweep.
         """
         with self._writer, self.engine.begin() as connection:
             yield connection

@@ -17,82 +17,14 @@ from deploy.host import steps
 from keys.registry import sign_registry
 
 PROJECT = Path(bootstrap.PROJECT)
-INSTALL = PROJECT / "deploy/install"
 KEY = "var/lib/tor-instances/candour/source/hs_ed25519_secret_key"
 OWN = ("etc/candour/pepper", "etc/candour/server.toml", "etc/candour/registry.json", KEY)
 
 
-class Root:
-    """A root folder with what a bare Debian has that matters here. `registry`: a folder with the files to install."""
-
-    def __init__(self, folder: Path, registry: Path) -> None:
-        self.folder, self.registry = folder, registry
-        for name in ("etc", "var/lib", "run", "usr/lib/systemd/system"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        for link in ("lib", "sbin", "bin"):
-            (folder / link).symlink_to(f"usr/{link}")
-        (folder / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-        (folder / "etc/group").write_text("root:x:0:\n")
-        for unit in ("tor@.service", "tor@default.service"):
-            (folder / "usr/lib/systemd/system" / unit).touch()
-        self.lend_environment()
-
-    def lend_environment(self) -> None:
-        """Our own packages in the place of those that the installer would fetch, and its stamp."""
-        venv = self.folder / "usr/lib/candour/.venv"
-        (venv / "bin").mkdir(parents=True)
-        (venv / "bin/python").symlink_to("/usr/bin/python3")
-        (venv / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
-        packages = venv / f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
-        packages.mkdir(parents=True)
-        ours = next(PROJECT.glob(".venv/lib/python3*/site-packages"))
-        (packages / "lent.pth").write_text(f"{ours}\n")
-        with pytest.MonkeyPatch.context() as patch:
-            real = bootstrap.wanted_stamp
-            place = str(self.folder / "usr/lib/candour/.venv/bin/python")
-            patch.setattr(bootstrap, "venv_python", lambda: place)
-            (venv / "made-from").write_text(real(testing=False))
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [str(INSTALL), "--root", str(self.folder), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-
-    def install(self, **other: Path) -> subprocess.CompletedProcess[str]:
-        named = {"registry": self.registry / "registry.json", "registry-root": self.registry / "root.pub"} | other
-        return self.run(*(word for name, file in named.items() for word in (f"--{name}", str(file))))
-
-    def state(self) -> dict[str, tuple[int, int, int, bytes]]:
-        """All there is but code: path -> mode, user, group, content."""
-        found = {}
-        for path in sorted(self.folder.rglob("*")):
-            name = str(path.relative_to(self.folder))
-            if not name.startswith("usr/lib/candour"):
-                status = path.lstat()
-                content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-                found[name] = (status.st_mode, status.st_uid, status.st_gid, content)
-        return found
-
-    def number(self, table: str, name: str) -> int:
-        lines = (self.folder / "etc" / table).read_text().splitlines()
-        return next(int(line.split(":")[2]) for line in lines if line.startswith(f"{name}:"))
-
-    def owner(self, path: str) -> tuple[int, int, str]:
-        status = (self.folder / path).stat()
-        return status.st_uid, status.st_gid, oct(stat.S_IMODE(status.st_mode))
-
-
 @pytest.fixture(scope="module")
-def given(registry_bytes, root_key, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("given")
-    (folder / "registry.json").write_bytes(registry_bytes)
-    (folder / "root.pub").write_text(root_key.public.hex())
-    return folder
-
-
-@pytest.fixture(scope="module")
-def made(as_root, given, tmp_path_factory):
+def made(as_root, new_root, tmp_path_factory):
     """One installation for all tests that leave it well; a key of the onion is there, as tor makes it."""
-    root = Root(tmp_path_factory.mktemp("host"), given)
+    root = new_root(tmp_path_factory.mktemp("host"))
     done = root.install()
     assert done.returncode == 0, done.stderr
     assert "nothing was started" in done.stderr
@@ -117,7 +49,10 @@ def test_each_file_is_in_place_and_each_folder_its_users(made):
 
 
 def test_tor_s_user_shares_no_group_with_the_web_users(made):
-    members = {line.split(":")[0]: line.split(":")[3] for line in (made.folder / "etc/group").read_text().splitlines()}
+    members = {
+        line.split(":")[0]: line.split(":")[3]
+        for line in (made.folder / "etc/group").read_text().splitlines()
+    }
     assert set(members["candour"].split(",")) == {"candour-source", "candour-collection"}
     assert members["_tor-candour"] == ""
 
@@ -136,14 +71,17 @@ def test_services_start_with_the_machine_and_another_tor_does_not(made):
     wants = made.folder / "etc/systemd/system"
     enabled = {path.name for path in wants.glob("*.wants/*")}
     assert enabled == set(steps.UNITS)
-    assert os.readlink(wants / "tor@default.service") == "/dev/null"
+    assert str((wants / "tor@default.service").readlink()) == "/dev/null"
 
 
 def test_no_courier_gets_in_before_one_is_let_in(made):
     folder = made.folder / "var/lib/tor-instances/candour/collection/authorized_clients"
     lock = folder / "nobody.auth"
     assert lock.read_text().startswith("descriptor:x25519:")
-    assert made.owner(str(lock.relative_to(made.folder)))[::2] == (made.number("passwd", "_tor-candour"), "0o600")
+    assert made.owner(str(lock.relative_to(made.folder)))[::2] == (
+        made.number("passwd", "_tor-candour"),
+        "0o600",
+    )
 
 
 def test_installing_again_changes_nothing(made):
@@ -176,7 +114,9 @@ def test_a_registry_older_than_the_services_have_seen_is_refused(made):
 
 def test_a_new_registry_takes_the_old_one_s_place_readable_at_once(made, given, registry, root_key, tmp_path):
     newer = tmp_path / "newer.json"
-    newer.write_bytes(sign_registry(replace(registry, version=2, expires=today() + timedelta(days=90)), root_key.file))
+    newer.write_bytes(
+        sign_registry(replace(registry, version=2, expires=today() + timedelta(days=90)), root_key.file)
+    )
     try:
         assert made.install(registry=newer).returncode == 0
         assert (made.folder / "etc/candour/registry.json").read_bytes() == newer.read_bytes()
@@ -184,8 +124,8 @@ def test_a_new_registry_takes_the_old_one_s_place_readable_at_once(made, given, 
         assert made.install().returncode == 0
 
 
-def test_without_a_registry_nothing_is_touched(as_root, given, tmp_path):
-    root = Root(tmp_path, given)
+def test_without_a_registry_nothing_is_touched(as_root, new_root, tmp_path):
+    root = new_root(tmp_path)
     before = root.state()
     done = root.run()
     assert (done.returncode, root.state()) == (1, before)
@@ -233,7 +173,16 @@ def test_only_root_installs(as_root, tmp_path):
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(tmp_path / "deploy/install"), "--uninstall"],
-        capture_output=True, text=True, check=False,
+        [
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            str(tmp_path / "deploy/install"),
+            "--uninstall",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (1, "Only root can do that. Run it with sudo.\n")

@@ -16,14 +16,22 @@ UNITS = steps.TREE / "etc/systemd/system"
 
 def analyze(*words):
     return subprocess.run(
-        ["systemd-analyze", *words], capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C.UTF-8"}
+        ["systemd-analyze", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
     )
 
 
 @pytest.fixture(scope="module")
 def runnable(offline):
     """With the programs that the units name, as files that could be run."""
-    named = re.findall(r"^Exec\w+=[+-]?(/\S+)", "".join(file.read_text() for file in UNITS.rglob("*")if file.is_file()), re.M)
+    named = re.findall(
+        r"^Exec\w+=[+-]?(/\S+)",
+        "".join(file.read_text() for file in UNITS.rglob("*") if file.is_file()),
+        re.MULTILINE,
+    )
     for program in [*named, "/usr/bin/kill", "/bin/kill", "/usr/bin/install"]:
         made = offline / program.lstrip("/")
         made.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +66,9 @@ def test_the_measure_counts_the_drop_in_that_confines(offline):
     dropped = offline / "etc/systemd/system/candour-.service.d"
     aside = dropped.rename(dropped.with_name("aside"))
     try:
-        said = analyze("security", "--offline=true", f"--root={offline}", "--threshold=20", "--no-pager", WEB[0])
+        said = analyze(
+            "security", "--offline=true", f"--root={offline}", "--threshold=20", "--no-pager", WEB[0]
+        )
     finally:
         aside.rename(dropped)
     assert said.returncode == 1
@@ -67,7 +77,6 @@ def test_the_measure_counts_the_drop_in_that_confines(offline):
 def read(name):
     """A unit's settings, those of the drop-in before its own; of a setting that is given twice, the last."""
     found = RawConfigParser(strict=False)
-    found.optionxform = str
     for file in (UNITS / "candour-.service.d/confined.conf", UNITS / name):
         found.read_string(file.read_text().replace("\\\n", ""))
     return found["Service"]
@@ -78,8 +87,14 @@ def test_a_web_process_has_no_network_no_core_no_swap_and_writes_in_two_places(u
     told = read(unit)
     assert (told["PrivateNetwork"], told["RestrictAddressFamilies"]) == ("yes", "AF_UNIX")
     assert (told["LimitCORE"], told["MemorySwapMax"], told["UMask"]) == ("0", "0", "0077")
-    assert (told["ProtectSystem"], told["NoNewPrivileges"], told["CapabilityBoundingSet"]) == ("strict", "yes", "")
-    places = {"/var/lib/candour/database"} | ({"/var/lib/candour/blobs"} if "collection" not in unit else set())
+    assert (told["ProtectSystem"], told["NoNewPrivileges"], told["CapabilityBoundingSet"]) == (
+        "strict",
+        "yes",
+        "",
+    )
+    places = {"/var/lib/candour/database"} | (
+        {"/var/lib/candour/blobs"} if "collection" not in unit else set()
+    )
     assert set(told["ReadWritePaths"].split()) == places
     assert told["LogNamespace"] == "candour"
 
@@ -97,7 +112,7 @@ def test_a_socket_is_tor_s_alone(name):
     socket = (UNITS / f"{name}.socket").read_text()
     assert "SocketUser=root\nSocketGroup=_tor-candour\nSocketMode=0660\n" in socket
     folders = (steps.TREE / "etc/tmpfiles.d/candour.conf").read_text()
-    assert re.search(rf"^d /run/{name} +0750 root _tor-candour -$", folders, re.M)
+    assert re.search(rf"^d /run/{name} +0750 root _tor-candour -$", folders, re.MULTILINE)
 
 
 def test_what_is_logged_is_in_memory_and_gone_after_a_day():

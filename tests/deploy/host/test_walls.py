@@ -10,7 +10,13 @@ from deploy.host import steps
 PROFILES = steps.TREE / "etc/apparmor.d/candour"
 FIREWALL = steps.TREE / "etc/candour/firewall.nft"
 TORRC = steps.TREE / "etc/tor/instances/candour/torrc"
-USERS = {"candour-source": 2001, "candour-collection": 2002, "_tor-candour": 2003, "systemd-timesync": 2004, "_apt": 42}
+USERS = {
+    "candour-source": 2001,
+    "candour-collection": 2002,
+    "_tor-candour": 2003,
+    "systemd-timesync": 2004,
+    "_apt": 42,
+}
 
 
 def run(*words, **named):
@@ -27,9 +33,15 @@ def compile_profiles(file):
 def test_apparmor_takes_the_profiles_that_the_units_name():
     said = compile_profiles(PROFILES)
     assert said.returncode == 0, said.stderr
-    named = set(re.findall(r"^profile (\S+)", PROFILES.read_text(), re.M))
-    units = "".join(file.read_text() for file in (steps.TREE / "etc/systemd/system").glob("candour-*.service"))
-    assert set(re.findall(r"^AppArmorProfile=(\S+)$", units, re.M)) == named == {"candour-source", "candour-collection"}
+    named = set(re.findall(r"^profile (\S+)", PROFILES.read_text(), re.MULTILINE))
+    units = "".join(
+        file.read_text() for file in (steps.TREE / "etc/systemd/system").glob("candour-*.service")
+    )
+    assert (
+        set(re.findall(r"^AppArmorProfile=(\S+)$", units, re.MULTILINE))
+        == named
+        == {"candour-source", "candour-collection"}
+    )
 
 
 def test_apparmor_would_refuse_a_slip(tmp_path):
@@ -144,13 +156,19 @@ def test_tor_is_nobody_s_proxy_and_never_a_single_hop():
     assert ("SocksPort", "0") in told
     assert ("ClientOnly", "1") in told
     names = {name.lower() for name, _ in told}
-    assert not names & {"hiddenservicesinglehopmode", "hiddenservicenonanonymousmode", "orport", "controlport"}
+    assert not names & {
+        "hiddenservicesinglehopmode",
+        "hiddenservicenonanonymousmode",
+        "orport",
+        "controlport",
+    }
     assert len([name for name, _ in told if name == "SocksPort"]) == 1
     assert ("VanguardsLiteEnabled", "1") in told
 
 
 def test_the_reporters_onion_asks_for_work_and_names_circuits_and_the_couriers_does_not():
-    services, own = {}, None
+    services: dict[str, dict[str, str]] = {}
+    own = None
     for name, value in options():
         if name == "HiddenServiceDir":
             own = services.setdefault(value.rsplit("/", 1)[1], {})
@@ -159,7 +177,10 @@ def test_the_reporters_onion_asks_for_work_and_names_circuits_and_the_couriers_d
     source, collection = services["source"], services["collection"]
     assert source["HiddenServicePort"] == "80 unix:/run/candour-source/http.sock"
     assert collection["HiddenServicePort"] == "80 unix:/run/candour-collection/http.sock"
-    assert (source["HiddenServicePoWDefensesEnabled"], source["HiddenServiceExportCircuitID"]) == ("1", "haproxy")
+    assert (source["HiddenServicePoWDefensesEnabled"], source["HiddenServiceExportCircuitID"]) == (
+        "1",
+        "haproxy",
+    )
     assert "HiddenServiceExportCircuitID" not in collection
     for service in (source, collection):
         assert service["HiddenServiceEnableIntroDoSDefense"] == "1"
