@@ -16,6 +16,7 @@ from deploy.host.place import CODE, Place, run
 PROJECT = Path(bootstrap.PROJECT)
 _LEFT_OUT = ("tests", "var", "var.new")  # and whatever begins with a dot
 _VENV = ".venv"
+COMMAND = "/usr/local/bin/candour"
 FETCHING = ("inet", "candour", "fetching")  # a set of firewall.nft
 
 
@@ -39,6 +40,10 @@ def copy_code(place: Place) -> None:
         target.rename(old)
     fresh.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+    command = place.path(COMMAND)
+    command.parent.mkdir(parents=True, exist_ok=True)
+    command.unlink(missing_ok=True)
+    command.symlink_to(f"{CODE}/candour")
 
 
 def _ignored(folder: str, names: list[str]) -> set[str]:
@@ -93,5 +98,6 @@ def _walled() -> bool:
 
 
 def remove_code(place: Place) -> None:
-    """Remove the copy with its environment."""
+    """Remove the copy with its environment, and the command."""
+    place.path(COMMAND).unlink(missing_ok=True)
     shutil.rmtree(place.path(CODE), ignore_errors=True)

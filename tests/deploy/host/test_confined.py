@@ -115,20 +115,20 @@ class Service:
             told.settimeout(30)
             self.process = subprocess.Popen(
                 [
-                    "unshare",
-                    "--net",
-                    "--ipc",
-                    "--mount",
-                    "bash",
-                    "-c",
-                    WALLS,
-                    "walls",
-                    str(root.folder),
-                    PACKAGES,
-                ]
-                + [str(self.user), str(root.number("group", "candour")), f"/var/lib/candour/{name}", places]
-                + [
-                    str(door.fileno()),
+                    *(
+                        "unshare",
+                        "--net",
+                        "--ipc",
+                        "--mount",
+                        "bash",
+                        "-c",
+                        WALLS,
+                        "walls",
+                        str(root.folder),
+                        PACKAGES,
+                    ),
+                    *(str(self.user), str(root.number("group", "candour"))),
+                    *(f"/var/lib/candour/{name}", places, str(door.fileno())),
                     *shlex.split(re.findall(r"^ExecStart=(.*)$", here(root, unit), re.MULTILINE)[0]),
                 ],
                 env=environment(root, unit) | {"NOTIFY_SOCKET": str(notify)},
@@ -301,8 +301,21 @@ def test_the_other_user_fetches_and_acknowledges_what_one_took_in_and_can_change
         str(host.folder / path) for path in ("var/lib/candour/source", "var/lib/tor-instances/candour")
     ]
     done = subprocess.run(
-        ["unshare", "--mount", "bash", "-c", BARE, "bare", PACKAGES, str(host.folder), str(user), str(shared)]
-        + [str(host.folder / "usr/lib/candour/.venv/bin/python"), "-P", "-c", AS_COLLECTION, *folders],
+        [
+            *(
+                "unshare",
+                "--mount",
+                "bash",
+                "-c",
+                BARE,
+                "bare",
+                PACKAGES,
+                str(host.folder),
+                str(user),
+                str(shared),
+            ),
+            *(str(host.folder / "usr/lib/candour/.venv/bin/python"), "-P", "-c", AS_COLLECTION, *folders),
+        ],
         env=told,
         capture_output=True,
         text=True,

@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import stat
 import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -60,6 +58,7 @@ def test_tor_s_user_shares_no_group_with_the_web_users(made):
 def test_code_is_root_s_alone_to_change_and_no_test_or_data_comes_with_it(made):
     code = made.folder / "usr/lib/candour"
     assert (code / "source_interface/app.py").exists()
+    assert str((made.folder / "usr/local/bin/candour").readlink()) == "/usr/lib/candour/candour"
     assert not {"tests", "var", ".git", ".ci"} & {path.name for path in code.iterdir()}
     for path in code.rglob("*"):
         if not path.is_symlink():
@@ -142,6 +141,7 @@ def test_uninstalling_keeps_what_is_a_host_s_own_and_installing_again_finds_it(m
     for file in steps.tree_files():
         assert not (made.folder / file.lstrip("/")).exists()
     assert not (made.folder / "usr/lib/candour").exists()
+    assert not (made.folder / "usr/local/bin/candour").is_symlink()
     assert not list((made.folder / "etc/systemd/system").rglob("*candour*"))
     assert not (made.folder / "etc/systemd/system/tor@default.service").is_symlink()
     assert {name: (made.folder / name).read_bytes() for name in OWN} == own
