@@ -115,6 +115,12 @@ def test_a_socket_is_tor_s_alone(name):
     assert re.search(rf"^d /run/{name} +0750 root _tor-candour -$", folders, re.MULTILINE)
 
 
+def test_where_the_firewall_does_not_load_tor_does_not_start():
+    told = (UNITS / "tor@candour.service.d/candour.conf").read_text()
+    assert "\nRequires=nftables-candour.service\n" in told
+    assert re.search(r"^After=.*\bnftables-candour.service$", told, re.MULTILINE)
+
+
 def test_what_is_logged_is_in_memory_and_gone_after_a_day():
     for file in ("journald@candour.conf", "journald.conf.d/candour.conf"):
         told = (steps.TREE / "etc/systemd" / file).read_text()
