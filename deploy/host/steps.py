@@ -132,7 +132,7 @@ def _farewell(place: Place) -> str:
             "Now:",
             "    candour doctor          says whether all is well; tor may take some minutes to publish the onions",
             "    candour deploy admit    lets a unit's courier in: until then nobody reaches the collection",
-            "    candour backup          before the first report, and each day: the onions' keys are on this machine only",
+            "    candour backup          before the first report, and each day: the onions' keys are only here",
             "deploy/OPERATOR.md says how, and what else is yours to do.",
         ]
     )
