@@ -27,7 +27,17 @@ PROGRAMS = {"gpg": "gpg", "gpgconf": "gpgconf", "gpg-connect-agent": "gpgconf", 
 TOR_PROGRAMS = {"tor": "tor", "tor-gencert": "tor"}
 # command -> what it needs besides
 MORE_PROGRAMS = {
-    "test": dict(TOR_PROGRAMS, **{"firefox-esr": "firefox-esr", "unzip": "unzip", "curl": "curl"}),
+    "test": dict(
+        TOR_PROGRAMS,
+        **{
+            "firefox-esr": "firefox-esr",
+            "unzip": "unzip",
+            "curl": "curl",
+            "systemd-analyze": "systemd",
+            "apparmor_parser": "apparmor",
+            "nft": "nftables",
+        }
+    ),
     "bench": dict(TOR_PROGRAMS, curl="curl"),
     "testnet": TOR_PROGRAMS,
 }  # type: Dict[str, Dict[str, str]]
@@ -121,7 +131,10 @@ def follow(process: "subprocess.Popen[bytes]", started: float, terminal: bool) -
 def missing_packages(command: str) -> List[str]:
     """The Debian packages that are not there, judged by their programs and not by dpkg."""
     programs = dict(PROGRAMS, **MORE_PROGRAMS.get(command, {}))
-    packages = list({package for program, package in programs.items() if shutil.which(program) is None})
+    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin"  # where root's programs are, whoever asks
+    packages = list(
+        {package for program, package in programs.items() if shutil.which(program, path=path) is None}
+    )
     if not can_make_venv():
         packages.append("python3-venv")
     return sorted(packages)

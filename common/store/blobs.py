@@ -2,6 +2,9 @@
 
 A blob's name is random and its time is midnight of the day. What a crash leaves behind lies in `staging/`, or is a
 blob without a row; both are swept at start. An object store can take this class's place.
+
+All of it is its owner's alone, whatever the umask. Where two users serve, as on a host, whoever sets it up makes the
+folder setgid: then its group may read what is in it, and write nothing.
 """
 
 import fcntl
@@ -9,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -54,8 +58,15 @@ class BlobFolder:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / "staging"
-        for folder in (root, self._staging, *(root / f"{n:02x}" for n in range(256))):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shared = bool(root.stat().st_mode & stat.S_ISGID)
+        self._mode = 0o640 if shared else 0o600
+        mask = os.umask(0o027 if shared else 0o077)
+        try:
+            for folder in (self._staging, *(root / f"{n:02x}" for n in range(256))):
+                folder.mkdir(exist_ok=True)
+        finally:
+            os.umask(mask)
 
     @contextmanager
     def pending(self) -> Iterator[PendingBlob]:
@@ -72,7 +83,7 @@ class BlobFolder:
         place = self.path(blob.id)
         descriptor = os.open(blob.path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
-            os.fchmod(descriptor, 0o600)
+            os.fchmod(descriptor, self._mode)
             os.utime(descriptor, (midnight_of(day), midnight_of(day)))
             os.fsync(descriptor)
             size = os.fstat(descriptor).st_size

@@ -93,12 +93,16 @@ class Store:
 
         SQLite has one writer at a time, and whoever finds it busy sleeps and looks again: so the threads of a
         process queue here, where each is woken when its turn has come.
+
+        Only its owner can set a file's times. On a host that is the source interface's user: a time that the
+        collection leaves is that of a courier's call, and is gone with the next message or sweep.
         """
         with self._writer, self.engine.begin() as connection:
             yield connection
         if self._is_sqlite:
             for suffix in ("", "-wal", "-shm"):
-                blur_times(Path(f"{self.engine.url.database}{suffix}"), today())
+                with suppress(PermissionError):
+                    blur_times(Path(f"{self.engine.url.database}{suffix}"), today())
 
     # What the source interface does.
 

@@ -5,6 +5,9 @@ Promises: what services run is root's and nobody else's to change, and was built
 
 import os
 import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy import bootstrap
@@ -13,6 +16,8 @@ from deploy.host.place import CODE, Place, run
 PROJECT = Path(bootstrap.PROJECT)
 _LEFT_OUT = ("tests", "var", "var.new")  # and whatever begins with a dot
 _VENV = ".venv"
+COMMAND = "/usr/local/bin/candour"
+FETCHING = ("inet", "candour", "fetching")  # a set of firewall.nft
 
 
 def copy_code(place: Place) -> None:
@@ -35,6 +40,10 @@ def copy_code(place: Place) -> None:
         target.rename(old)
     fresh.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+    command = place.path(COMMAND)
+    command.parent.mkdir(parents=True, exist_ok=True)
+    command.unlink(missing_ok=True)
+    command.symlink_to(f"{CODE}/candour")
 
 
 def _ignored(folder: str, names: list[str]) -> set[str]:
@@ -54,7 +63,8 @@ def _as_root_has_it(path: Path, mode: int) -> None:
 def make_environment(place: Place) -> None:
     """Build the environment as the launcher does, and compile the code: nobody may do so later."""
     bootstrap.PROJECT = str(place.path(CODE))
-    bootstrap.make_venv(testing=False)
+    with _let_out(place):
+        bootstrap.make_venv(testing=False)
     stripped = [] if place.live else ["-s", str(place.root), "-p", "/"]
     run(
         bootstrap.venv_python(),
@@ -69,6 +79,25 @@ def make_environment(place: Place) -> None:
     )
 
 
+@contextmanager
+def _let_out(place: Place) -> Iterator[None]:
+    """While it lasts, root may fetch packages past a firewall that stands from an earlier installation."""
+    stands = place.live and not bootstrap.venv_is_whole(testing=False) and _walled()
+    if stands:
+        run("nft", "add", "element", *FETCHING, "{ 0 }")
+    try:
+        yield
+    finally:
+        if stands:
+            run("nft", "flush", "set", *FETCHING)
+
+
+def _walled() -> bool:
+    asked = subprocess.run(["nft", "list", "set", *FETCHING], capture_output=True, check=False)
+    return asked.returncode == 0
+
+
 def remove_code(place: Place) -> None:
-    """Remove the copy with its environment."""
+    """Remove the copy with its environment, and the command."""
+    place.path(COMMAND).unlink(missing_ok=True)
     shutil.rmtree(place.path(CODE), ignore_errors=True)

@@ -64,14 +64,15 @@ def run(*words: str) -> None:
         raise StepFailed(f"`{' '.join(words)}` failed. Mend this, and run the installation again:\n{said}")
 
 
-def write(file: Path, content: bytes, mode: int) -> None:
-    """Write a file whole or not at all, durably. `mode` is exact."""
+def write(file: Path, content: bytes, mode: int, group: int = -1) -> None:
+    """Write a file whole or not at all, durably. `mode` is exact; `group`: its number, -1 for our own."""
     fresh = file.with_name(f".{file.name}.new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
         stream.flush()
+        os.fchown(descriptor, -1, group)
         os.fchmod(descriptor, mode)
         os.fsync(descriptor)
     fresh.rename(file)

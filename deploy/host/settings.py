@@ -5,6 +5,7 @@ Promises: what is there is kept, whole and unread; only the registry is replaced
 
 import os
 import secrets
+import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -15,9 +16,7 @@ from deploy.onions.lock import NOBODY, key_nobody_holds
 
 HERE = Path(__file__).resolve().parent
 PEPPER_BYTES = 32
-_READ = (
-    "from pathlib import Path; from common.config import *; read_server_config(Path({!r})).load_registry()"
-)
+REMEMBERED = f"{DATA}/source/registry-version"  # written by the source interface
 
 
 def make_folders(place: Place) -> None:
@@ -36,24 +35,23 @@ def check_registry_is_given(place: Place, registry: Path | None, registry_root: 
 
 
 def put_settings(place: Place, registry: Path | None, registry_root: Path | None) -> None:
-    """Settings and registry. Raises StepFailed, with the old registry back in place, when they do not hold."""
+    """Settings and registry. Raises StepFailed, and leaves the old registry where it is, when they do not hold."""
     folder = place.path(SETTINGS)
     _keep_or_write(folder / "server.toml", (HERE / "server.toml").read_bytes())
     _keep_or_write(folder / "pepper", secrets.token_bytes(PEPPER_BYTES))
-    given = {"registry.json": registry, "registry-root.pub": registry_root}
-    before = {name: file.read_bytes() for name in given if (file := folder / name).exists()}
-    for name, source in given.items():
-        if source is not None:
-            write(folder / name, _read(source), 0o600)
+    sources = {"registry.json": registry, "registry-root.pub": registry_root}
+    given = {name: _read(source) for name, source in sources.items() if source is not None}
+    trial = folder / "trial"
+    shutil.rmtree(trial, ignore_errors=True)
+    trial.mkdir(mode=0o700)
     try:
-        _check(place)
-    except StepFailed:
-        for name in given:
-            if name in before:
-                write(folder / name, before[name], 0o600)
-            else:
-                (folder / name).unlink()
-        raise
+        for name in ("server.toml", "pepper", *sources):
+            write(trial / name, given[name] if name in given else _read(folder / name), 0o600)
+        _check(place, trial / "server.toml")
+    finally:
+        shutil.rmtree(trial)
+    for name, content in given.items():  # readable at once: the services look at it while they run
+        write(folder / name, content, 0o640, place.group("candour"))
 
 
 def _keep_or_write(file: Path, content: bytes) -> None:
@@ -68,17 +66,17 @@ def _read(source: Path) -> bytes:
         raise StepFailed(f"{source} cannot be read: {error.strerror}. Name the right file.") from error
 
 
-def _check(place: Place) -> None:
+def _check(place: Place, trial: Path) -> None:
     """Let the installed code read the settings as the services will."""
-    line = _READ.format(str(place.path(SETTINGS) / "server.toml"))
+    words = [bootstrap.venv_python(), "-P", "-B", "-m", "deploy.host.trial"]
+    words += [str(trial), str(place.path(REMEMBERED))]
     code = str(place.path(CODE))
-    words = [bootstrap.venv_python(), "-P", "-B", "-c", line]
     ended = subprocess.run(
         words, env={"PYTHONPATH": code}, cwd=code, capture_output=True, text=True, check=False
     )
     if ended.returncode != 0:
-        said = ended.stderr.strip().splitlines()[-1:] or ["It said nothing."]
-        raise StepFailed(f"The services would not start with these settings. {said[0].partition(': ')[2]}")
+        said = (ended.stderr.strip().splitlines() or ["It did not say why."])[-1]
+        raise StepFailed(f"The services would not start with these settings. {said}")
 
 
 def make_database(place: Place) -> None:

@@ -108,7 +108,7 @@ def enable(place: Place) -> None:
 
 def start() -> None:
     """Start all of it on the running machine, or again where it runs: walls first, the door last."""
-    run("systemctl", "restart", "systemd-sysctl.service")
+    run("systemctl", "restart", "systemd-sysctl.service", "systemd-journald.service")
     if Path("/sys/module/apparmor").exists():
         run("apparmor_parser", "--replace", "/etc/apparmor.d/candour")
     run("systemctl", "daemon-reload")
@@ -126,7 +126,15 @@ def _farewell(place: Place) -> str:
     names = {name: place.path(f"{ONIONS}/{name}/hostname") for name in ("source", "collection")}
     lines = [f"    {name:<11} {_first_line(file)}" for name, file in names.items()]
     return "\n".join(
-        ["Installed and running. The onions:", *lines, "`candour doctor` says whether all is well."]
+        [
+            "Installed and running. The onions:",
+            *lines,
+            "Now:",
+            "    candour doctor          says whether all is well; tor may take some minutes to publish the onions",
+            "    candour deploy admit    lets a unit's courier in: until then nobody reaches the collection",
+            "    candour backup          before the first report, and each day: the onions' keys are only here",
+            "deploy/OPERATOR.md says how, and what else is yours to do.",
+        ]
     )
 
 
@@ -158,3 +166,5 @@ def uninstall(place: Place) -> None:
     if place.live:
         run("systemctl", "daemon-reload")
     say(f"Removed. Kept: {SETTINGS}, {DATA}, {ONIONS}, and the users they belong to.")
+    if place.live:
+        say("The firewall is gone too: what else listens on this machine can be reached.")

@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import event, text
 
 from common.days import today
+from common.store.blobs import BlobFolder
 from common.store.models import Base
 
 
@@ -17,6 +18,37 @@ def test_files_and_folders_are_the_owners_alone(store, put, folder):
     for path in (folder / "blobs").rglob("*"):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
     assert (folder / "blobs").stat().st_mode & 0o777 == 0o700
+
+
+def test_whatever_the_umask_files_and_folders_are_the_owners_alone(folder):
+    mask = os.umask(0)
+    try:
+        blobs = BlobFolder(folder / "others")
+        with blobs.pending() as blob:
+            blob.path.write_bytes(b"x")
+            blobs.publish(blob, today())
+    finally:
+        os.umask(mask)
+    assert modes(folder / "others") == {0o700, 0o600}
+
+
+def test_in_a_folder_that_was_made_for_a_group_it_may_read_and_not_write(folder):
+    shared = folder / "shared"
+    shared.mkdir()
+    shared.chmod(0o2750)
+    mask = os.umask(0o077)
+    try:
+        blobs = BlobFolder(shared)
+        with blobs.pending() as blob:
+            blob.path.write_bytes(b"x")
+            blobs.publish(blob, today())
+    finally:
+        os.umask(mask)
+    assert modes(shared) == {0o2750, 0o640}
+
+
+def modes(top):
+    return {path.stat().st_mode & 0o7777 for path in (top, *top.rglob("*"))}
 
 
 def test_a_blob_has_the_time_of_midnight(store, put, blob_files):

@@ -1,0 +1,128 @@
+"""The units, by systemd's own judgement; the folders and users that they name are those that are made."""
+
+import os
+import re
+import subprocess
+from configparser import RawConfigParser
+
+import pytest
+
+from deploy.host import steps
+
+WEB = ("candour-source.service", "candour-collection.service", "candour-sweep.service")
+RUN_SOMETHING = (*WEB, "nftables-candour.service", "tor@candour.service")
+UNITS = steps.TREE / "etc/systemd/system"
+
+
+def analyze(*words):
+    return subprocess.run(
+        ["systemd-analyze", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+    )
+
+
+@pytest.fixture(scope="module")
+def runnable(offline):
+    """With the programs that the units name, as files that could be run."""
+    named = re.findall(
+        r"^Exec\w+=[+-]?(/\S+)",
+        "".join(file.read_text() for file in UNITS.rglob("*") if file.is_file()),
+        re.MULTILINE,
+    )
+    for program in [*named, "/usr/bin/kill", "/bin/kill", "/usr/bin/install"]:
+        made = offline / program.lstrip("/")
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.touch(0o755)
+    return offline
+
+
+def test_systemd_finds_nothing_wrong_with_any_unit(runnable):
+    ours = sorted({*(file.name for file in UNITS.glob("*.*") if file.is_file()), "tor@candour.service"})
+    said = analyze("verify", "--man=no", "--generators=no", f"--root={runnable}", *ours)
+    about_ours = [line for line in said.stderr.splitlines() if "candour" in line]
+    assert (said.returncode, about_ours) == (0, []), said.stderr
+
+
+def test_systemd_would_have_found_a_slip(runnable):
+    slipped = runnable / "etc/systemd/system/candour-slip.service"
+    slipped.write_text("[Service]\nExecStart=/usr/bin/kill\nProtectSytem=strict\n")
+    try:
+        said = analyze("verify", "--man=no", f"--root={runnable}", slipped.name)
+    finally:
+        slipped.unlink()
+    assert "ProtectSytem" in said.stderr
+
+
+@pytest.mark.parametrize("unit", RUN_SOMETHING)
+def test_each_unit_that_runs_something_is_exposed_less_than_two(offline, unit):
+    said = analyze("security", "--offline=true", f"--root={offline}", "--threshold=20", "--no-pager", unit)
+    assert said.returncode == 0, said.stdout[-300:]
+
+
+def test_the_measure_counts_the_drop_in_that_confines(offline):
+    dropped = offline / "etc/systemd/system/candour-.service.d"
+    aside = dropped.rename(dropped.with_name("aside"))
+    try:
+        said = analyze(
+            "security", "--offline=true", f"--root={offline}", "--threshold=20", "--no-pager", WEB[0]
+        )
+    finally:
+        aside.rename(dropped)
+    assert said.returncode == 1
+
+
+def read(name):
+    """A unit's settings, those of the drop-in before its own; of a setting that is given twice, the last."""
+    found = RawConfigParser(strict=False)
+    for file in (UNITS / "candour-.service.d/confined.conf", UNITS / name):
+        found.read_string(file.read_text().replace("\\\n", ""))
+    return found["Service"]
+
+
+@pytest.mark.parametrize("unit", WEB)
+def test_a_web_process_has_no_network_no_core_no_swap_and_writes_in_two_places(unit):
+    told = read(unit)
+    assert (told["PrivateNetwork"], told["RestrictAddressFamilies"]) == ("yes", "AF_UNIX")
+    assert (told["LimitCORE"], told["MemorySwapMax"], told["UMask"]) == ("0", "0", "0077")
+    assert (told["ProtectSystem"], told["NoNewPrivileges"], told["CapabilityBoundingSet"]) == (
+        "strict",
+        "yes",
+        "",
+    )
+    places = {"/var/lib/candour/database"} | (
+        {"/var/lib/candour/blobs"} if "collection" not in unit else set()
+    )
+    assert set(told["ReadWritePaths"].split()) == places
+    assert told["LogNamespace"] == "candour"
+
+
+def test_each_web_process_has_a_user_of_its_own_and_cannot_see_the_other_s_folder():
+    source, collection = read(WEB[0]), read(WEB[1])
+    assert (source["User"], collection["User"]) == ("candour-source", "candour-collection")
+    assert source["InaccessiblePaths"] == "/var/lib/candour/collection"
+    assert collection["InaccessiblePaths"] == "/var/lib/candour/source"
+    assert collection["ReadOnlyPaths"] == "/var/lib/candour/blobs"
+
+
+@pytest.mark.parametrize("name", ["candour-source", "candour-collection"])
+def test_a_socket_is_tor_s_alone(name):
+    socket = (UNITS / f"{name}.socket").read_text()
+    assert "SocketUser=root\nSocketGroup=_tor-candour\nSocketMode=0660\n" in socket
+    folders = (steps.TREE / "etc/tmpfiles.d/candour.conf").read_text()
+    assert re.search(rf"^d /run/{name} +0750 root _tor-candour -$", folders, re.MULTILINE)
+
+
+def test_where_the_firewall_does_not_load_tor_does_not_start():
+    told = (UNITS / "tor@candour.service.d/candour.conf").read_text()
+    assert "\nRequires=nftables-candour.service\n" in told
+    assert re.search(r"^After=.*\bnftables-candour.service$", told, re.MULTILINE)
+
+
+def test_what_is_logged_is_in_memory_and_gone_after_a_day():
+    for file in ("journald@candour.conf", "journald.conf.d/candour.conf"):
+        told = (steps.TREE / "etc/systemd" / file).read_text()
+        assert "Storage=volatile\n" in told
+        assert "MaxRetentionSec=1day\n" in told
