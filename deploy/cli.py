@@ -18,6 +18,9 @@ class LazyGroup(click.Group):
 
     # name -> where the command is, what --help says of it
     ELSEWHERE: ClassVar[dict[str, tuple[str, str]]] = {
+        "backup": ("deploy.backup.command:backup", "Save a host into one file, sealed to its operator."),
+        "restore": ("deploy.backup.command:restore", "Put a backup in place on a clean machine."),
+        "sweep": ("deploy.sweep:sweep", "Delete what is past its time."),
         "courier": (
             "journalist_interface.courier.cli:courier",
             "Carry sealed bundles between collection and desk.",
