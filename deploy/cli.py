@@ -9,6 +9,8 @@ from typing import Any, ClassVar, TypeVar
 import click
 
 from deploy.errors import DeployError
+from deploy.host.place import Place
+from deploy.where import chosen, is_host, where_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -145,11 +147,18 @@ def bench(names: Sequence[str], as_json: bool, readme: bool, scratch: Path | Non
 
 
 @candour.command()
-@data_option
+@where_options
 @ports_options
-def doctor(data: Path, source_port: int, collection_port: int, desk_port: int) -> None:
-    """Say what is wrong with a set-up, and how to mend it."""
-    from deploy.doctor import run_doctor
+def doctor(
+    data: Path | None, root: Path | None, host: bool, source_port: int, collection_port: int, desk_port: int
+) -> None:
+    """Say what is wrong with a set-up, and how to mend it. On a host: of the host."""
+    from deploy.doctor.examination import examine, examine_all_of_host, run_doctor
 
+    place, folder = chosen(data, root, host=host)
+    if place is None and folder is None and is_host(Place(Path("/"))):
+        place = Place(Path("/"))
+    if place is not None:
+        raise SystemExit(run_doctor(examine_all_of_host(place)))
     ports = {"--source-port": source_port, "--collection-port": collection_port, "--desk-port": desk_port}
-    raise SystemExit(run_doctor(data, ports))
+    raise SystemExit(run_doctor(examine(folder or _default_data(), ports)))
