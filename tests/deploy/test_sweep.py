@@ -20,6 +20,8 @@ from deploy.bench.stage import stage
 from deploy.sweep import sweep
 
 DAY = timedelta(days=1)
+SOURCE, COLLECTION, GROUP = 61001, 61002, 61003
+DATABASE_FILES = ("candour.sqlite", "candour.sqlite-wal", "candour.sqlite-shm", "candour.sqlite.lock")
 
 
 def run(settings: Path, **more):
@@ -90,47 +92,54 @@ def test_settings_that_are_not_there_are_told(tmp_path):
     assert "missing" in str(done.exception)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two other users")
-def test_it_runs_as_the_source_interface_s_user_where_only_root_may_make_files(server_config):
-    """The database's folder is root's, its files are one user's, and another user of the group has them open."""
-    config = server_config()
-    folder = config.registry.parent
-    source, collection, group = 61001, 61002, 61003
-    database = folder / "candour.sqlite"
-    assert run(folder / "server.toml").exit_code == 0  # the tables are made, and all modules are loaded
-    for name in ("candour.sqlite", "candour.sqlite-wal", "candour.sqlite-shm", "candour.sqlite.lock"):
+def start_as(user, action):
+    """A child process of another user of the group; its exit code is what `action` gives."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([GROUP])
+            os.setgid(user)
+            os.setuid(user)
+            os._exit(action())
+        finally:
+            os._exit(99)
+    return child
+
+
+def ended(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def give_away(folder, blobs):
+    """Owners and modes as on a host."""
+    for name in DATABASE_FILES:
         (folder / name).touch()
-        os.chown(folder / name, source, group)
+        os.chown(folder / name, SOURCE, GROUP)
         (folder / name).chmod(0o660)
-    for path in (config.blobs, *config.blobs.rglob("*")):
-        os.chown(path, source, group)
+    for path in (blobs, *blobs.rglob("*")):
+        os.chown(path, SOURCE, GROUP)
     for path in (folder, *folder.iterdir()):
         if path.stat().st_uid == 0:
-            os.chown(path, 0, group)
+            os.chown(path, 0, GROUP)
             path.chmod(0o750 if path.is_dir() else 0o640)
     for parent in folder.parents:
         if parent.stat().st_mode & 0o001 == 0:
             parent.chmod(parent.stat().st_mode | 0o011)
 
-    def start_as(user, action):
-        child = os.fork()
-        if child == 0:
-            try:
-                os.setgroups([group])
-                os.setgid(user)
-                os.setuid(user)
-                os._exit(action())
-            finally:
-                os._exit(99)
-        return child
 
-    def ended(child):
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two other users")
+def test_it_runs_as_the_source_interface_s_user_where_only_root_may_make_files(server_config):
+    """The database's folder is root's, its files are one user's, and another user of the group has them open."""
+    config = server_config()
+    folder = config.registry.parent
+    database = folder / "candour.sqlite"
+    assert run(folder / "server.toml").exit_code == 0  # the tables are made, and all modules are loaded
+    give_away(folder, config.blobs)
 
     def swept():
         return run(folder / "server.toml").exit_code
 
-    assert ended(start_as(source, swept)) == 0
+    assert ended(start_as(SOURCE, swept)) == 0
     (ready, is_ready), (go, goes) = os.pipe(), os.pipe()
 
     def collecting():
@@ -143,16 +152,14 @@ def test_it_runs_as_the_source_interface_s_user_where_only_root_may_make_files(s
         os.read(go, 1)
         return connection.execute(count).scalar()
 
-    reader = start_as(collection, collecting)
+    reader = start_as(COLLECTION, collecting)
     os.close(is_ready)
     assert os.read(ready, 1) == b"x"
-    assert ended(start_as(source, swept)) == 0
+    assert ended(start_as(SOURCE, swept)) == 0
     os.close(goes)
     assert ended(reader) == 0
     for descriptor in (ready, go):
         os.close(descriptor)
     owners = {path.name: path.stat().st_uid for path in folder.glob("candour.sqlite*")}
-    assert owners == dict.fromkeys(
-        ("candour.sqlite", "candour.sqlite-wal", "candour.sqlite-shm", "candour.sqlite.lock"), source
-    )
+    assert owners == dict.fromkeys(DATABASE_FILES, SOURCE)
     assert database.stat().st_size > 0
