@@ -1,8 +1,8 @@
 """All that a server may say: the forms of its log lines. What has another form is not written.
 
-Values in them are ours: process ids, signals, kinds of errors, places in the code, ids of units, days. Whoever adds a line
-to the log adds its form here, and asks first what a reporter's words could do in it. gunicorn puts the time, the process
-and the level before its own; the host's journal keeps all of it in memory for a day.
+Values in them are ours: process ids, signals, kinds of errors, places in the code, ids of units, days. Whoever adds a
+line to the log adds its form here, and asks first what a reporter's words could do in it. gunicorn puts the time, the
+process and the level before its own; the host's journal keeps all of it in memory for a day.
 """
 
 import re
