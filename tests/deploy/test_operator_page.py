@@ -21,8 +21,9 @@ _LATER = {"courier enrol", "deploy admit", "deploy dismiss", "deploy site"}
 
 def found(words):
     """The command that the first words name, and the options after it."""
-    command, context = candour, click.Context(candour)
-    names = []
+    command: click.Command = candour
+    context = click.Context(candour)
+    names: list[str] = []
     for word in words:
         if not isinstance(command, click.Group) or (inner := command.get_command(context, word)) is None:
             break
