@@ -14,6 +14,7 @@ FORMS = (
     rf"{_KIND}(?: at {_PLACE})?",  # an error: its kind and where in the code
     rf"A thread ended by {_KIND}(?: at {_PLACE})?",
     r"A request was not HTTP and was refused\.",
+    r"A connection that tells of no circuit was refused\.",
     r"the disk is nearly full: a message was refused",
     rf"a message could not be kept: {_KIND}",
     r"the certificate of unit [a-z0-9-]{1,64} is refused by gpg",
