@@ -1,23 +1,26 @@
 """The `candour` command. Each sub-command is imported when it is called, so that --help is quick."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import click
 
 from deploy.errors import DeployError
-
-F = TypeVar("F", bound=Callable[..., Any])
-
+from deploy.host.place import Place
+from deploy.where import chosen, data_option, default_data, is_host, port_option, ports_options, where_options
 
 class LazyGroup(click.Group):
     """A group that knows other rooms' commands by name and one line, and imports one when it runs."""
 
     # name -> where the command is, what --help says of it
     ELSEWHERE: ClassVar[dict[str, tuple[str, str]]] = {
+        "backup": ("deploy.backup.command:backup", "Save a host into one file, sealed to its operator."),
+        "restore": ("deploy.backup.command:restore", "Put a backup in place on a clean machine."),
+        "deploy": ("deploy.operating:operating", "What an operator does on the host."),
+        "sweep": ("deploy.sweep:sweep", "Delete what is past its time."),
         "courier": (
             "journalist_interface.courier.cli:courier",
             "Carry sealed bundles between collection and desk.",
@@ -46,43 +49,6 @@ class LazyGroup(click.Group):
             return super().invoke(context)
         except DeployError as error:
             raise click.ClickException(str(error)) from error
-
-
-def data_option(function: F) -> F:
-    return click.option(
-        "--data",
-        type=click.Path(file_okay=False, path_type=Path),
-        callback=lambda _context, _option, value: _default_data() if value is None else value.absolute(),
-        metavar="DIR",
-        help="The data folder.  [default: var/ in the project]",
-    )(function)
-
-
-def _default_data() -> Path:
-    from deploy.demo import DEFAULT_DATA
-
-    return DEFAULT_DATA
-
-
-def port_option(name: str, default: int, whose: str) -> Callable[[F], F]:
-    return click.option(
-        name,
-        type=click.IntRange(0, 65535),
-        default=default,
-        show_default=True,
-        metavar="PORT",
-        help=f"The {whose}'s port.",
-    )
-
-
-def ports_options(function: F) -> F:
-    for option in (
-        port_option("--desk-port", 8082, "desk"),
-        port_option("--collection-port", 8081, "collection"),
-        port_option("--source-port", 8080, "source interface"),
-    ):
-        function = option(function)
-    return function
 
 
 @click.group(
@@ -168,71 +134,18 @@ def bench(names: Sequence[str], as_json: bool, readme: bool, scratch: Path | Non
 
 
 @candour.command()
-@data_option
+@where_options
 @ports_options
-def doctor(data: Path, source_port: int, collection_port: int, desk_port: int) -> None:
-    """Say what is wrong with a set-up, and how to mend it."""
-    from deploy.doctor import run_doctor
+def doctor(
+    data: Path | None, root: Path | None, host: bool, source_port: int, collection_port: int, desk_port: int
+) -> None:
+    """Say what is wrong with a set-up, and how to mend it. On a host: of the host."""
+    from deploy.doctor.examination import examine, examine_all_of_host, run_doctor
 
+    place, folder = chosen(data, root, host=host)
+    if place is None and folder is None and is_host(Place(Path("/"))):
+        place = Place(Path("/"))
+    if place is not None:
+        raise SystemExit(run_doctor(examine_all_of_host(place)))
     ports = {"--source-port": source_port, "--collection-port": collection_port, "--desk-port": desk_port}
-    raise SystemExit(run_doctor(data, ports))
-
-
-@candour.group("deploy")
-def deploy_group() -> None:
-    """What an operator does on the host."""
-
-
-@deploy_group.command("admit")
-@click.argument("name")
-@click.argument("line", metavar="descriptor:x25519:…")
-def admit(name: str, line: str) -> None:
-    """Let a courier's machine reach the collection, by the line that `candour courier enrol` printed there."""
-    from deploy.onions.gate import admit_here
-
-    admit_here(name, line)
-
-
-@deploy_group.command("dismiss")
-@click.argument("name")
-def dismiss(name: str) -> None:
-    """Let a courier's machine no longer reach the collection."""
-    from deploy.onions.gate import dismiss_here
-
-    dismiss_here(name)
-
-
-@deploy_group.command("couriers")
-def couriers() -> None:
-    """List the couriers' machines that may reach the collection."""
-    from deploy.onions.gate import list_here
-
-    list_here()
-
-
-@deploy_group.command()
-@click.option("--onion", "address", required=True, metavar="ADDRESS", help="The source onion's address.")
-@click.option(
-    "--to",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The folder to make: must not exist.",
-)
-@click.option(
-    "--registry",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The signed registry, with --registry-root in place of --data.",
-)
-@click.option(
-    "--registry-root", type=click.Path(path_type=Path), metavar="FILE", help="The registry's root key."
-)
-@data_option
-def site(address: str, to: Path, registry: Path | None, registry_root: Path | None, data: Path) -> None:
-    """Make the information page for the clear net: static, with address, QR code and fingerprints."""
-    from deploy.site.command import run_site
-
-    if (registry is None) != (registry_root is None):
-        raise click.UsageError("--registry and --registry-root belong together: name both, or neither.")
-    run_site(address, to.absolute(), data, (registry, registry_root) if registry and registry_root else None)
+    raise SystemExit(run_doctor(examine(folder or default_data(), ports)))

@@ -2,7 +2,8 @@
 
 gunicorn and Flask log an unhandled error with its traceback, its message and the address asked for; a request that
 is not HTTP is logged with what it said. Any of these may hold what a reporter typed. A record factory is the one
-place that all of Python's logging passes through, whichever library writes.
+place that all of Python's logging passes through, whichever library writes. What has none of the forms that `log_forms`
+lists goes no further than this.
 """
 
 import logging
@@ -11,6 +12,10 @@ import threading
 from types import TracebackType
 from typing import Any
 
+from deploy.log_forms import is_allowed
+
+_OURS = ("common.", "keys.", "source_interface.", "journalist_interface.", "deploy.")
+_WITHHELD = "Something of another form was not written:"
 _NOT_HTTP = "Invalid request from"  # how gunicorn's worker begins, before quoting the request
 
 
@@ -19,6 +24,7 @@ def install() -> None:
     logging.raiseExceptions = False  # or a record that cannot be formatted is printed with its arguments
     logging.setLogRecordFactory(quiet_record)
     threading.excepthook = _thread_ended
+    sys.excepthook = _ended
 
 
 def quiet_record(*arguments: Any, **named: Any) -> logging.LogRecord:
@@ -30,7 +36,17 @@ def quiet_record(*arguments: Any, **named: Any) -> logging.LogRecord:
         record.msg, record.args = "A request was not HTTP and was refused.", None
     record.exc_info = record.exc_text = None
     record.stack_info = None
+    if record.levelno >= logging.WARNING and not is_allowed(_text_of(record)):
+        place = "/".join(record.pathname.split("/")[-2:])
+        record.msg, record.args = f"{_WITHHELD} {record.name} at {place}:{record.lineno}", None
     return record
+
+
+def _text_of(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):  # its values do not fit its text
+        return ""
 
 
 def kind_and_place(error: BaseException) -> str:
@@ -42,6 +58,13 @@ def kind_and_place(error: BaseException) -> str:
         step = step.tb_next
     file = "/".join(step.tb_frame.f_code.co_filename.split("/")[-2:])
     return f"{type(error).__name__} at {file}:{step.tb_lineno}"
+
+
+def _ended(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
+    """In place of a traceback: an error of our own with its message, which is for people; any other by its place."""
+    named = f"{kind.__module__}.{kind.__qualname__}: {error}"
+    told = named if kind.__module__.startswith(_OURS) and is_allowed(named) else kind_and_place(error)
+    print(told, file=sys.stderr, flush=True)
 
 
 def _thread_ended(ended: threading.ExceptHookArgs) -> None:

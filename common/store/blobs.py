@@ -121,10 +121,13 @@ class BlobFolder:
                     },
                 )
 
-    def clear_staging(self) -> None:
-        """Remove what unfinished writing left. Only while nobody writes: see `alone`."""
+    def clear_staging(self, not_after: date) -> None:
+        """Remove what unfinished writing left, where nothing was written to it after this day."""
+        limit = midnight_of(not_after + timedelta(days=1))
         for entry in self._staging.iterdir():
-            entry.unlink()
+            with suppress(FileNotFoundError):  # put in place meanwhile
+                if entry.stat().st_mtime < limit:
+                    entry.unlink()
 
     def free_bytes(self) -> int:
         """Room left on the disk."""

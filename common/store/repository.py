@@ -23,6 +23,7 @@ from common.store.models import EnvelopeRow, ReplyRow
 KEEP_COLLECTED = timedelta(days=7)  # an acknowledged envelope is kept this long, should the unit's copy fail
 KEEP_REPLIES = timedelta(days=365)
 _SURELY_OVER = timedelta(days=2)  # nothing that is being written now has a day as old as this
+_REWRITTEN_BESIDE_OTHERS = 256 * 1024**2  # bytes of a database
 
 
 # Written once: what every message needs is not put together anew for each.
@@ -241,7 +242,10 @@ class Store:
     # Housekeeping.
 
     def sweep(self, today: date, *, alone: bool) -> None:
-        """Delete what is past its time, and what a crash left. `alone`: nobody writes blobs at this moment."""
+        """Delete what is past its time, and what a crash left. `alone`: nobody writes blobs at this moment.
+
+        Beside others it takes only what is surely left over, and writes a large database anew another time.
+        """
         with self._writing() as connection:
             connection.execute(delete(ReplyRow).where(ReplyRow.expires < today))
             over = connection.execute(
@@ -252,10 +256,16 @@ class Store:
             blob_ids = list(over)
         for blob_id in blob_ids:
             self.blobs.delete(blob_id)
-        if alone:
-            self.blobs.clear_staging()
+        over_since = today + _SURELY_OVER if alone else today - _SURELY_OVER
+        self.blobs.clear_staging(over_since)
+        self._remove_orphans(over_since)
+        if alone or self._is_soon_rewritten():
             self._forget_order()
-        self._remove_orphans(today + _SURELY_OVER if alone else today - _SURELY_OVER)
+
+    def _is_soon_rewritten(self) -> bool:
+        """Whether writers would wait for it well within their patience (`busy_timeout`): 100 MB take a second."""
+        database = self.engine.url.database
+        return self._is_sqlite and Path(str(database)).stat().st_size <= _REWRITTEN_BESIDE_OTHERS
 
     def _forget_order(self) -> None:
         """Write SQLite's file anew in the order of its keys, and empty its log: both show what came last."""

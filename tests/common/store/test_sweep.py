@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from common.days import today
+from common.days import midnight_of, today
+from common.store import repository
 from common.store.repository import KEEP_COLLECTED, KEEP_REPLIES, SealedReply
 
 DAY = timedelta(days=1)
@@ -67,9 +68,12 @@ def test_alone_it_takes_every_orphan_and_what_was_being_written(store, put, blob
 def test_beside_others_it_takes_only_orphans_that_nobody_can_be_writing(store, folder):
     young = [orphan(store, today() - n * DAY) for n in (0, 1)]
     old = [orphan(store, today() - n * DAY) for n in (2, 3)]
-    staged = folder / "blobs" / "staging" / ("0" * 32)
+    staged, stale = (folder / "blobs" / "staging" / (digit * 32) for digit in "01")
     staged.write_bytes(b"half")
+    stale.write_bytes(b"left long ago")
+    os.utime(stale, (0, midnight_of(today() - 2 * DAY)))
     store.sweep(today(), alone=False)
+    assert not stale.exists()
     assert [path.exists() for path in young] == [True, True]
     assert [path.exists() for path in old] == [False, False]
     assert staged.exists()
@@ -132,3 +136,23 @@ def test_a_server_that_starts_beside_a_writer_does_not_take_its_blob(store, anot
         store.accept(blob, receipt_tag=TAG, unit="u", day=today(), header=header)
     assert store.sealed_file("u", store.waiting("u")[0].id).read_bytes() == b"x"
     writer.leave()
+
+
+def test_beside_others_too_what_is_deleted_is_gone_and_the_log_is_empty(store, another_process, put, folder):
+    put(b"k" * 16, unit="other")
+    collected(store, put)
+    another_process.waiting("u")  # it has the database open
+    store.sweep(today() + KEEP_COLLECTED + DAY, alone=False)
+    content = b"".join(file.read_bytes() for file in folder.glob("candour.sqlite*"))
+    assert TAG not in content
+    assert b"k" * 16 in content
+    assert (folder / "candour.sqlite-wal").stat().st_size == 0
+
+
+def test_a_large_database_is_not_written_anew_beside_others(store, another_process, put, folder, monkeypatch):
+    monkeypatch.setattr(repository, "_REWRITTEN_BESIDE_OTHERS", 0)
+    put(TAG)
+    store.sweep(today(), alone=False)
+    assert (folder / "candour.sqlite-wal").stat().st_size > 0
+    store.sweep(today(), alone=True)
+    assert (folder / "candour.sqlite-wal").stat().st_size == 0

@@ -9,7 +9,7 @@ from common.config import read_server_config
 from common.days import today
 from common.store.opening import open_engine
 from deploy import demo, servers
-from deploy.doctor import examine, run_doctor
+from deploy.doctor.examination import examine, run_doctor
 from deploy.finding import Finding, State
 from keys.registry import sign_registry
 
@@ -42,7 +42,7 @@ def test_a_fresh_demo_has_nothing_wrong_of_its_own(data):
 
 
 def test_it_works_before_there_is_a_data_folder(tmp_path, capsys):
-    run_doctor(tmp_path / "nothing", FREE)
+    run_doctor(examine(tmp_path / "nothing", FREE))
     assert "`./candour up` makes it" in capsys.readouterr().out
 
 
@@ -52,7 +52,7 @@ def test_a_file_that_others_can_read_is_named(data, capsys):
     assert finding.state is State.WRONG
     assert "pepper" in finding.text
     assert "chmod" in finding.remedy
-    assert run_doctor(data, FREE) == 1
+    assert run_doctor(examine(data, FREE)) == 1
 
 
 def test_an_altered_registry_is_wrong(data):

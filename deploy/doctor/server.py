@@ -1,0 +1,73 @@
+"""What the two servers stand on: their settings, the registry, the database, room on the disk."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from common.config import BadConfiguration, ServerConfig, read_server_config
+from common.days import today
+from common.store import snapshot
+from common.units import RegistryRefused
+from deploy.finding import Finding, State, carefully
+
+REGISTRY_NEAR_END = timedelta(days=30)
+OLD_REGISTRY = timedelta(days=183)
+
+
+def check_server(settings: Path, database: Path) -> Iterator[Finding]:
+    """`settings`: server.toml. `database`: SQLite's file."""
+    try:
+        config = read_server_config(settings)
+    except BadConfiguration as error:
+        yield Finding(State.WRONG, "The server's settings cannot be used", str(error))
+        return
+    yield Finding(State.GOOD, "The server's settings can be read")
+    yield from check_registry(config)
+    if make_url(config.database).get_backend_name() == "sqlite":
+        yield from carefully("The database", lambda: check_database(database))
+    yield from carefully("Disk space", lambda: check_disk(database.parent, config))
+
+
+def check_registry(config: ServerConfig) -> Iterator[Finding]:
+    remedy = "Have a new one signed (`candour keys registry sign --help`) and put it in place."
+    try:
+        registry = config.load_registry()
+    except RegistryRefused as error:
+        yield Finding(State.WRONG, str(error).rstrip("."), remedy)
+        return
+    if registry.expires - today() <= REGISTRY_NEAR_END:
+        yield Finding(State.WARNING, f"The registry ends on {registry.expires}", remedy)
+    elif today() - registry.issued > OLD_REGISTRY:
+        yield Finding(
+            State.WARNING, f"The registry was signed on {registry.issued}: is it the newest?", remedy
+        )
+    else:
+        yield Finding(State.GOOD, f"The registry's signature holds, until {registry.expires}")
+
+
+def check_database(database: Path) -> Iterator[Finding]:
+    """Opened read-only: whoever closes SQLite's file last takes its log away, and that is for the servers to do."""
+    if not database.exists() or not database.stat().st_size:
+        yield Finding(State.GOOD, "There is no database yet; the first start makes it")
+        return
+    try:
+        with snapshot.reading(database) as rows:
+            next(rows, None)
+    except snapshot.NoSnapshot as error:
+        remedy = "Start the servers: they bring it to the newest shape. If it is damaged, restore a backup."
+        yield Finding(State.WRONG, f"The database cannot be read, or has an old shape: {error}", remedy)
+    else:
+        yield Finding(State.GOOD, "The database opens, and has the newest shape")
+
+
+def check_disk(folder: Path, config: ServerConfig) -> Iterator[Finding]:
+    free, wanted = shutil.disk_usage(folder).free, config.limits.keep_free_bytes
+    text = f"{free / 1024**3:.1f} GiB of disk are free for {folder}"
+    if free < wanted:
+        remedy = f"Free some: reports are refused below {wanted / 1024**3:.1f} GiB (keep_free_bytes)."
+        yield Finding(State.WRONG, text, remedy)
+    else:
+        yield Finding(State.GOOD, text)

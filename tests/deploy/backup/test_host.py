@@ -1,0 +1,201 @@
+"""A host that is lost comes back on a clean machine: same names, same rows, same owners; and nothing is overwritten."""
+
+import grp
+import os
+import shutil
+import sqlite3
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from common.days import today
+from common.sealing import gpg_environment
+from deploy import owners
+from deploy.backup.errors import BackupFailed, RestoreRefused
+from deploy.backup.layout import on_host
+from deploy.backup.restoring import restore
+from deploy.backup.saving import Contents, save
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a host is root's")
+
+
+@pytest.fixture
+def saved(host, open_layout, put, operator, tmp_path):
+    store = open_layout(host)
+    for content in (b"one", b"two" * 1000, b"three"):
+        put(store, content)
+    return save(host, tmp_path, operator.certificate)
+
+
+@pytest.fixture
+def clean(tmp_path):
+    """A machine on which nothing is but Debian's tables of users."""
+    layout = on_host(tmp_path / "clean")
+    (layout.root / "etc").mkdir(parents=True)
+    for table in ("passwd", "group"):
+        (layout.root / "etc" / table).write_text("")
+    return layout
+
+
+def test_the_same_onions_come_back(saved, clean, operator, onion_keys, names_by_tor):
+    restored = restore(clean, saved.file, operator.gnupg)
+    names = onion_keys[1]
+    assert dict(restored.addresses) == names
+    for service in names:
+        (clean.onions / service / "hostname").unlink()
+    top = clean.root / "as-tor"  # tor looks at owners: here it runs as root
+    shutil.copytree(clean.onions, top / "onions")
+    for folder, _, _ in os.walk(top):
+        Path(folder).chmod(0o700)
+    assert names_by_tor(top / "onions") == names
+    assert (
+        (clean.onions / "collection" / "authorized_clients" / "unit.auth")
+        .read_text()
+        .startswith("descriptor")
+    )
+
+
+def test_rows_envelopes_and_settings_are_the_same(saved, clean, host, operator, rows_of):
+    restore(clean, saved.file, operator.gnupg)
+    assert rows_of(clean) == rows_of(host)
+    assert len(rows_of(host)["envelope"]) == 3
+    for row in rows_of(host)["envelope"]:
+        name = f"{str(row[0])[:2]}/{row[0]}"
+        assert (clean.blobs / name).read_bytes() == (host.blobs / name).read_bytes()
+        assert (clean.blobs / name).stat().st_mtime == (host.blobs / name).stat().st_mtime
+    for name in ("server.toml", "registry.json", "registry-root.pub", "pepper"):
+        assert (clean.settings / name).read_bytes() == (host.settings / name).read_bytes()
+    with sqlite3.connect(clean.database) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_everything_has_the_owner_and_mode_that_the_host_s_own_rules_say(saved, clean, operator):
+    restore(clean, saved.file, operator.gnupg)
+    numbers = {"root": 0}
+    for table in ("passwd", "group"):
+        for line in (clean.root / "etc" / table).read_text().splitlines():
+            numbers[line.split(":")[0]] = int(line.split(":")[2])
+    seen = 0
+    for rule in owners.rules():
+        path = clean.root / rule.path.lstrip("/")
+        if path.exists():
+            seen += 1
+            status = path.stat()
+            assert (status.st_mode & 0o7777, status.st_uid) == (rule.mode, numbers[rule.user]), path
+            assert status.st_gid == numbers[rule.group], path
+    assert seen >= 9
+    for folder, uid, mode in (
+        (clean.blobs, numbers["candour-source"], 0o640),
+        (clean.onions, numbers["_tor-candour"], 0o600),
+    ):
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert files
+        assert {(path.stat().st_uid, path.stat().st_mode & 0o777) for path in files} == {(uid, mode)}
+    assert grp.getgrgid(0).gr_name == "root"
+
+
+def test_nothing_in_the_archive_tells_an_hour(saved, operator):
+    words = ["gpg", "--homedir", str(operator.gnupg), "--batch", "--quiet", "--decrypt", str(saved.file)]
+    opened = subprocess.run(words, env=gpg_environment(), capture_output=True, check=True).stdout
+    listed = subprocess.run(
+        ["tar", "--list", "--verbose", "--full-time", "--utc", "--file", "-"],
+        input=opened,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    assert len(listed.splitlines()) > 12
+    assert all(" 00:00:00 " in line for line in listed.splitlines())
+    assert str(today()) in saved.file.name
+    assert saved.file.stat().st_mtime % 86400 == 0
+    assert saved.file.stat().st_mode & 0o077 == 0
+
+
+def test_an_installation_is_not_overwritten(saved, clean, host, operator, rows_of):
+    before = rows_of(host)
+    with pytest.raises(RestoreRefused, match="something already"):
+        restore(host, saved.file, operator.gnupg)
+    assert rows_of(host) == before
+    for stray in (clean.onions / "source" / "hostname", clean.blobs / "00" / "x", clean.settings / "pepper"):
+        stray.parent.mkdir(parents=True)
+        stray.write_text("x")
+        with pytest.raises(RestoreRefused, match=stray.name):
+            restore(clean, saved.file, operator.gnupg)
+        stray.unlink()
+    (clean.root / "empty").mkdir()
+    assert restore(clean, saved.file, operator.gnupg).envelopes == 3  # empty folders are no installation
+
+
+def test_a_row_whose_envelope_was_withdrawn_meanwhile_is_left_out(
+    host, clean, open_layout, put, operator, tmp_path, rows_of, monkeypatch
+):
+    store = open_layout(host)
+    kept, withdrawn = put(store), put(store)
+    real = Contents._blobs
+
+    def withdraw_first(self, writer, envelopes):
+        tag = next(row[1] for row in rows_of(host)["envelope"] if row[0] == withdrawn)
+        assert store.withdraw(tag)
+        put(store)  # and another comes
+        return real(self, writer, envelopes)
+
+    monkeypatch.setattr(Contents, "_blobs", withdraw_first)
+    saved = save(host, tmp_path, operator.certificate)
+    assert (saved.envelopes, saved.lost) == (1, 0)
+    restore(clean, saved.file, operator.gnupg)
+    assert [row[0] for row in rows_of(clean)["envelope"]] == [kept]
+
+
+def test_an_envelope_that_the_disk_has_lost_is_told_and_the_others_are_saved(
+    host, open_layout, put, operator, tmp_path
+):
+    store = open_layout(host)
+    put(store)
+    store.blobs.path(put(store)).unlink()
+    saved = save(host, tmp_path, operator.certificate)
+    assert (saved.envelopes, saved.lost) == (1, 1)
+
+
+def test_saving_leaves_the_databases_files_to_the_servers(host, open_layout, put, operator, tmp_path):
+    store = open_layout(host)
+    put(store)
+    store.engine.dispose()
+    for suffix in ("-wal", "-shm"):  # as tmpfiles.d makes them, for users who may make no file there
+        host.database.with_name(host.database.name + suffix).touch()
+    before = {path.name: path.stat().st_ino for path in host.database.parent.iterdir()}
+    save(host, tmp_path, operator.certificate)
+    assert {path.name: path.stat().st_ino for path in host.database.parent.iterdir()} == before
+
+
+def test_the_day_of_the_last_backup_is_noted_and_no_hour(saved, host):
+    assert host.stamp.read_text() == f"{today()}\n"
+    assert host.stamp.stat().st_mtime % 86400 == 0
+
+
+def test_without_the_onions_keys_no_backup_is_made(host, operator, tmp_path):
+    (host.onions / "collection" / "hs_ed25519_secret_key").unlink()
+    with pytest.raises(BackupFailed, match="Let tor start once"):
+        save(host, tmp_path, operator.certificate)
+    assert not list(tmp_path.glob("candour-*"))
+
+
+def test_settings_that_have_moved_things_are_not_saved_by_halves(host, operator, tmp_path):
+    settings = host.settings / "server.toml"
+    settings.write_text(settings.read_text().replace("/var/lib/candour/blobs", "/srv/blobs"))
+    with pytest.raises(Exception, match="/srv/blobs"):
+        save(host, tmp_path, operator.certificate)
+
+
+def test_what_is_past_its_time_goes_at_the_first_sweep(host, clean, open_layout, put, operator, tmp_path):
+    store = open_layout(host)
+    old = put(store)
+    store.acknowledge("test-unit", [old], today() - timedelta(days=30))
+    fresh = put(store)
+    saved = save(host, tmp_path, operator.certificate)
+    restore(clean, saved.file, operator.gnupg)
+    again = open_layout(clean)
+    again.sweep(today(), alone=True)
+    assert [envelope.id for envelope in again.waiting("test-unit")] == [fresh]
+    assert not again.blobs.path(old).exists()

@@ -1,0 +1,88 @@
+"""Saved while the servers take messages in; brought back elsewhere; used there by who reported before."""
+
+import shutil
+import threading
+
+import pytest
+
+from common.config import read_server_config
+from common.sealing import Opener
+from common.store.opening import open_store
+from deploy import demo
+from deploy.backup.layout import in_data_folder
+from deploy.backup.restoring import restore
+from deploy.backup.saving import save
+from deploy.bench import codenames
+from deploy.bench.browser import Browser
+from deploy.bench.stage import stage
+
+EACH, SENDERS = 3, 2
+
+
+def send_one(address: str) -> str:
+    browser = Browser(address)
+    browser.begin()
+    browser.send("/report", 0, "It happened at the yard.")
+    words = browser.codename()
+    browser.close()
+    return words
+
+
+@pytest.fixture
+def long_ago(tmp_path, operator):
+    """A demo that was saved while it took messages in, and has ended since: (data, file, words, answered, before)."""
+    before, meanwhile = [], []
+    started, some = threading.Event(), threading.Event()
+    with stage(tmp_path / "old") as servers:
+        answered = codenames._with_answers(servers, 1)
+        before += [send_one(servers.source) for _ in range(3)]
+
+        def sender():
+            started.wait(30)
+            for _ in range(EACH):
+                meanwhile.append(send_one(servers.source))
+                some.set()
+
+        threads = [threading.Thread(target=sender) for _ in range(SENDERS)]
+        for thread in threads:
+            thread.start()
+        started.set()
+        some.wait(30)  # they are at it
+        before += meanwhile
+        saved = save(in_data_folder(servers.data), tmp_path, operator.certificate)
+        for thread in threads:
+            thread.join()
+    assert len(meanwhile) == EACH * SENDERS
+    return servers.data, saved, answered, before
+
+
+def test_what_was_acknowledged_before_comes_back_with_its_conversations(long_ago, tmp_path, operator):
+    old, saved, answered, before = long_ago
+    assert saved.envelopes >= len(before) + 1
+    new = tmp_path / "new" / "var"
+    for room in ("desk", "courier"):
+        shutil.copytree(old / room, new / room)
+    shutil.rmtree(old)
+    restored = restore(in_data_folder(new), saved.file, operator.gnupg)
+    assert restored.envelopes == saved.envelopes
+    assert restored.sha256 == saved.sha256
+    with stage(tmp_path / "new") as servers:
+        browser = Browser(servers.source)
+        browser.come_back(answered)
+        assert b"Thank you. We have read it." in browser.get("/conversation").body
+        browser.close()
+        for words in before:
+            browser = Browser(servers.source)
+            browser.come_back(words)
+            assert b"not yet collected" in browser.get("/conversation").body
+            browser.close()
+        assert send_one(servers.source)
+        config = read_server_config(demo.server_settings(new))
+        store = open_store(config.database, config.blobs)
+        waiting = store.waiting(demo.UNIT_ID)
+        assert len(waiting) == saved.envelopes + 1
+        for envelope in waiting:
+            content = bytearray()
+            Opener(demo.gnupg_home(new)).open(store.blobs.path(envelope.id), content.extend)
+            assert len(content) >= 16 * 1024
+        store.engine.dispose()
