@@ -7,6 +7,7 @@ Source: tor(1), "CLIENT AUTHORIZATION".
 """
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from deploy.onions.publication import SECONDS, watched
 from deploy.onions.torrc import COLLECTION
 
 CLIENTS = "authorized_clients"
+_REVISION_SECONDS = 1.1
 
 
 def admitted(onions: Path) -> list[str]:
@@ -71,11 +73,31 @@ def lock(onions: Path) -> None:
 
 
 def reload(controller: Controller, onions: Path, seconds: float = SECONDS) -> int:
-    """Let tor read its files anew, and wait until its relays have the collection's new descriptor; see Uploads.wait."""
+    """Let tor read its files anew, and wait until its relays have the collection's new descriptor; see Uploads.wait.
+
+    A descriptor's revision is the second in which it is made, and relays refuse a second one of the same second
+    (rend-spec-v3, "revision-counter"). Tor then tries again only when something has changed, an hour or two later
+    otherwise. So the key that nobody holds is drawn anew for each try, and tries are a second apart.
+    """
     address = (onions / COLLECTION / "hostname").read_text("ascii").strip()
-    with watched(controller) as uploads:
-        ask(controller, "SIGNAL RELOAD")
-        return uploads.wait(address, seconds)
+    limit = time.monotonic() + seconds
+    stored = 0
+    while not stored and time.monotonic() < limit:
+        with watched(controller) as uploads:
+            _redraw_lock(onions)
+            time.sleep(_REVISION_SECONDS)
+            ask(controller, "SIGNAL RELOAD")
+            stored = uploads.wait(address, limit - time.monotonic())
+    return stored
+
+
+def _redraw_lock(onions: Path) -> None:
+    with _as_owner_of(onions):
+        file = _clients(onions) / f"{NOBODY}.auth"
+        fresh = file.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        write_new(fresh, f"{key_nobody_holds()}\n".encode("ascii"))
+        fresh.rename(file)  # there is never a moment without one
 
 
 def _clients(onions: Path) -> Path:

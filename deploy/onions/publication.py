@@ -24,9 +24,9 @@ class Uploads:
         self._stored: dict[str, int] = {}
 
     def wait(self, address: str, seconds: float = SECONDS) -> int:
-        """How many relays have stored the descriptor of `address`, once all have answered; 0 if none did in time."""
+        """How many relays have stored the descriptor of `address`, once all have answered or the time is over."""
         onion, limit = address.removesuffix(".onion"), time.monotonic() + seconds
-        while not self._stored.get(onion) or self._open[onion].total():
+        while not self._open.get(onion) or self._open[onion].total():
             left = limit - time.monotonic()
             try:
                 self._note(self._events.get(timeout=max(left, 0.001)))

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from deploy.cli import candour
 from deploy.finding import Finding, State
-from deploy.onions import gate, torrc
+from deploy.onions import couriers, gate, torrc
 from deploy.onions.health import examine_tor
 from deploy.testnet.network import Network
 from deploy.testnet.tor import Tor
@@ -78,6 +78,13 @@ def test_admitting_and_dismissing_a_courier_counts_without_a_restart(host, tor_n
     assert try_to_call("courier-dismissed") == WRONG_KEY
     assert host.tor.pid == host_id
     assert not host.tor.ended
+
+
+def test_several_admitted_one_right_after_another_all_count(host):
+    with host.tor.controller() as controller:
+        for number in range(3):
+            couriers.admit(host.onions, f"several-{number}", couriers.key_nobody_holds())
+            assert couriers.reload(controller, host.onions, 30) > 0
 
 
 def said(findings: list[Finding], state: State) -> str:
