@@ -36,7 +36,7 @@ MORE_PROGRAMS = {
             "systemd-analyze": "systemd",
             "apparmor_parser": "apparmor",
             "nft": "nftables",
-        }
+        },
     ),
     "bench": dict(TOR_PROGRAMS, curl="curl"),
     "testnet": TOR_PROGRAMS,

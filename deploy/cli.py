@@ -12,6 +12,7 @@ from deploy.errors import DeployError
 from deploy.host.place import Place
 from deploy.where import chosen, data_option, default_data, is_host, port_option, ports_options, where_options
 
+
 class LazyGroup(click.Group):
     """A group that knows other rooms' commands by name and one line, and imports one when it runs."""
 

@@ -113,9 +113,7 @@ class Browser:
         parts = self._fields(slot, text) + f"--{_BOUNDARY}--\r\n".encode()
         return self._ask("POST", path, parts, {"Content-Type": _MULTIPART})
 
-    def send_file(
-        self, path: str, slot: int, size: int, chunks: Iterable[bytes], status: int = 303
-    ) -> None:
+    def send_file(self, path: str, slot: int, size: int, chunks: Iterable[bytes], status: int = 303) -> None:
         """A message with one file of `size` bytes; returns when it is acknowledged, by `status`."""
         head = self._fields(slot, "A file.") + _FILE_HEAD
         tail = f"\r\n--{_BOUNDARY}--\r\n".encode()

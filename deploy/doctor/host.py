@@ -13,6 +13,7 @@ from deploy.doctor.server import check_server
 from deploy.finding import Finding, State, carefully
 from deploy.host.place import SETTINGS, Place, StepFailed
 from deploy.host.steps import TOR, UNITS
+from deploy.onions.health import examine_tor
 
 OLD_BACKUP = timedelta(days=8)
 SOCKETS = ("/run/candour-source/http.sock", "/run/candour-collection/http.sock")
@@ -34,7 +35,7 @@ def examine_host(place: Place) -> Iterator[Finding]:
         if place.path("/run/systemd/system").is_dir():
             yield from carefully("Services", check_running)
         yield from carefully("The firewall", check_firewall)
-        # Tor's own checks go here: yield from carefully("Tor", examine_tor) of deploy.onions.health.
+        yield from carefully("Tor", examine_tor)
 
 
 def check_owners(place: Place) -> Iterator[Finding]:

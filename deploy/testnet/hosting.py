@@ -1,6 +1,7 @@
 """Candour's two services on a private network, as a host runs them: behind unix sockets, by the host's own torrc.
 
-For tests and the bench. Promises: nothing of it listens but on unix sockets; all of it has ended when the `with` is left.
+For tests and the bench. Promises: nothing of it listens but on unix sockets; all of it has ended when the `with` is
+left.
 """
 
 import sys

@@ -189,15 +189,14 @@ class Page:
 
 
 @pytest.fixture(scope="session")
-def _marionette() -> Iterator[Marionette]:
+def _marionette(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marionette]:
     binary = which("firefox-esr") or which("firefox")
     if binary is None:
         pytest.fail("Firefox is not installed: `./candour test` installs it (Debian's firefox-esr).")
     logging.getLogger("mozversion").setLevel(logging.ERROR)
     os.environ.setdefault("MOZ_HEADLESS", "1")
-    marionette = Marionette(
-        bin=binary, headless=True, prefs=SAFEST, startup_timeout=120, gecko_log=os.devnull
-    )
+    log = tmp_path_factory.mktemp("firefox") / "log"  # Marionette removes what is there: not /dev/null
+    marionette = Marionette(bin=binary, headless=True, prefs=SAFEST, startup_timeout=120, gecko_log=str(log))
     marionette.start_session()
     try:
         yield marionette

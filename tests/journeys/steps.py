@@ -11,7 +11,9 @@ def report(page, source: str, text: str, *files: Path) -> str:
     page.type("#text", text)
     page.attach("#files", *files)
     page.press("Send")
-    page.wait_for(lambda: page.has("ol.slip"), seconds=120)  # a large upload goes on while the old page stands
+    page.wait_for(
+        lambda: page.has("ol.slip"), seconds=120
+    )  # a large upload goes on while the old page stands
     codename = " ".join(element.text for element in page.all("ol.slip li span"))
     page.press("I have written it down")
     page.press("Leave")

@@ -59,7 +59,9 @@ class Onions:
 
     def calling(self, tor: Tor, attempts: int) -> CollectionClient:
         """The demo's courier in this process, through one of the tors."""
-        config = read_courier_config(demo.courier_settings(self.data), f"socks5h://127.0.0.1:{tor.socks_port}")
+        config = read_courier_config(
+            demo.courier_settings(self.data), f"socks5h://127.0.0.1:{tor.socks_port}"
+        )
         patience = Patience(attempts=attempts, first_pause=0.1)
         return CollectionClient(self.host.collection, config.identity, config.socks, patience)
 
@@ -146,7 +148,8 @@ def test_the_whole_round_over_onions_with_a_file_of_20_mb(tor_firefox: Page, oni
     assert len(codename.split()) == 7
     onions.round()
 
-    tor_firefox.marionette.set_prefs({"network.proxy.type": 0}, default_branch=False)  # the desk knows no network
+    # The desk knows no network.
+    tor_firefox.marionette.set_prefs({"network.proxy.type": 0}, default_branch=False)
     with desk(onions.data) as link:
         tor_firefox.go(link)
         tor_firefox.find("ol.list h2 a").click()
@@ -200,7 +203,7 @@ def test_a_flood_of_one_circuit_leaves_others_within_twice_their_quiet_latency(
     onions: Onions, tor_network: Network
 ):
     flooder = tor_network.join("flooder", ["SocksPort auto"])
-    quiet = latencies(onions)
+    before = latencies(onions)
     over, began = threading.Event(), threading.Barrier(FLOODERS + 1)
     with ThreadPoolExecutor(FLOODERS) as pool:
         floods = [
@@ -214,10 +217,11 @@ def test_a_flood_of_one_circuit_leaves_others_within_twice_their_quiet_latency(
             over.set()
         statuses = Counter(status for one in floods for status in one.result())
     flooder.stop()
+    after = latencies(onions)
     assert statuses[429] > FLOODERS, f"the flood was none: {statuses}"
-    assert set(statuses) <= {200, 303, 403, 409, 429, 503}
-    assert during.page <= 2 * quiet.page, (quiet, during)
-    assert during.log_in <= 2 * quiet.log_in, (quiet, during)
+    assert set(statuses) <= {303, 429}, statuses
+    assert during.page <= 2 * max(before.page, after.page), (before, during, after)
+    assert during.log_in <= 2 * max(before.log_in, after.log_in), (before, during, after)
 
 
 @dataclass(frozen=True)
@@ -233,14 +237,14 @@ def latencies(onions: Onions) -> Latencies:
     page, log_in = [], []
     for _ in range(VISITORS):
         visitor = Browser(onions.host.source, onions.reporter.socks_port)
-        visitor.read_token("/return")  # builds the circuit
-        for _ in range(4):
+        visitor.get("/")  # builds the circuit
+        for _ in range(3):
             started = perf_counter()
-            visitor.get("/")
+            visitor.read_token("/return")
             page.append(perf_counter() - started)
-        started = perf_counter()
-        assert visitor.post("/return", {"codename": codename.generate().text}).status == 303
-        log_in.append(perf_counter() - started)
+            started = perf_counter()
+            assert visitor.post("/return", {"codename": codename.generate().text}).status == 303
+            log_in.append(perf_counter() - started)
         visitor.close()
     return Latencies(median(page), median(log_in))
 

@@ -11,6 +11,7 @@ from deploy.cli import candour
 from deploy.finding import Finding, State
 from deploy.onions import couriers, gate, torrc
 from deploy.onions.health import examine_tor
+from deploy.onions.lock import key_nobody_holds
 from deploy.testnet.network import Network
 from deploy.testnet.tor import Tor
 from tests.deploy.onions.conftest import ANSWER, NO_KEY, REACHED, SOCKS, WRONG_KEY, call
@@ -83,7 +84,7 @@ def test_admitting_and_dismissing_a_courier_counts_without_a_restart(host, tor_n
 def test_several_admitted_one_right_after_another_all_count(host):
     with host.tor.controller() as controller:
         for number in range(3):
-            couriers.admit(host.onions, f"several-{number}", couriers.key_nobody_holds())
+            couriers.admit(host.onions, f"several-{number}", key_nobody_holds())
             assert couriers.reload(controller, host.onions, 30) > 0
 
 
