@@ -16,7 +16,7 @@ from deploy.supervisor import Supervisor
 from deploy.testnet.network import Network
 from deploy.testnet.tor import Tor
 
-NAME = "host"
+NAME = "candour"
 
 
 @dataclass(frozen=True)

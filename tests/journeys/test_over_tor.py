@@ -44,7 +44,7 @@ WORDS = "A search was run for a friend, and paid for."
 ANSWER = "Thank you. We have read it, and the file has arrived whole."
 LARGE = 20_000_000
 FLOODERS, MOST_EACH = 18, 400
-VISITORS = 6
+VISITORS = 4
 _LINK = re.compile(r"http://127\.0\.0\.1:\d+/enter/\S+")
 
 
@@ -252,7 +252,6 @@ def latencies(onions: Onions) -> Latencies:
 def flood(browser: Browser, kind: str, began: threading.Barrier, over: threading.Event) -> list[int]:
     """Ask for what costs most, again and again; what was answered."""
     statuses = []
-    browser.read_token("/start" if kind == "start" else "/return")
     if kind == "upload":
         browser.begin()
     began.wait(60)
@@ -268,8 +267,8 @@ def flood(browser: Browser, kind: str, began: threading.Barrier, over: threading
 
 
 def ask(browser: Browser, kind: str, number: int) -> Answer:
-    if kind == "log-in":
-        return browser.post("/return", {"codename": codename.generate().text})
-    if kind == "start":
-        return browser.post("/start", {})
-    return browser.try_to_send("/conversation", number % 256, "Again and again.")
+    if kind == "upload":
+        return browser.try_to_send("/conversation/write", number % 256, "Again and again.")
+    path, fields = ("/start", {}) if kind == "start" else ("/return", {"codename": codename.generate().text})
+    browser.read_token(path)
+    return browser.post(path, fields)
