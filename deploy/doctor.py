@@ -18,8 +18,8 @@ from sqlalchemy.engine import make_url
 
 from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.days import today
+from common.registry import RegistryRefused
 from common.store.opening import is_current, open_engine
-from common.units import RegistryRefused
 from deploy import bootstrap, demo, hardening, servers
 from deploy.finding import Finding, State, carefully
 
@@ -158,7 +158,13 @@ def check_registry(config: ServerConfig) -> Iterator[Finding]:
     except RegistryRefused as error:
         yield Finding(State.WRONG, str(error).rstrip("."), remedy)
         return
-    if registry.expires - today() <= REGISTRY_NEAR_END:
+    left = registry.expires - today()
+    if left < timedelta(0):
+        last = registry.expires + timedelta(days=config.registry_grace_days)
+        yield Finding(
+            State.WARNING, f"The registry ended on {registry.expires}, in grace until {last}", remedy
+        )
+    elif left <= REGISTRY_NEAR_END:
         yield Finding(State.WARNING, f"The registry ends on {registry.expires}", remedy)
     else:
         yield Finding(State.GOOD, f"The registry's signature holds, until {registry.expires}")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from common.config import BadConfiguration
-from common.units import RegistryRefused
+from common.registry import RegistryRefused
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.collecting import Collected, collect
 from journalist_interface.courier.config import CourierConfig, read_courier_config

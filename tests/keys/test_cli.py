@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from common import units
+from common import registry as registries
 from common.days import today
 from common.sealing import Opener, OpeningFailed
 from keys.cli import grouped, keys
@@ -67,7 +67,7 @@ def test_from_first_key_to_a_registry_that_the_servers_take(ceremony, tmp_path):
     done = run(*ceremony.sign, "--version", 3, "--expires", NEXT_YEAR, out)
     assert done.exit_code == 0, done.output
     root = bytes.fromhex((ceremony.folder / "root.pub").read_text())
-    registry = units.verify(out.read_bytes(), root, today())
+    registry = registries.verify(out.read_bytes(), root, today())
     assert (registry.version, registry.issued, registry.expires.isoformat()) == (3, today(), NEXT_YEAR)
     unit = registry.units[0]
     assert (unit.id, unit.name, unit.forces[0].name) == ("west-unit", "West Unit", "West Mercia Police")

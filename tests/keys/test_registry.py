@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from common import units
+from common import registry as registries
 from common.days import today
+from common.registry import RegistryRefused
 from common.sealing import gpg_environment, midnight, private_home
-from common.units import RegistryRefused
 from keys.private import NoSuchKey
 from keys.registry import UnfitRegistry, sign_registry
 from keys.root import new_root
@@ -21,13 +21,13 @@ def with_unit(registry, **changed):
 
 def test_what_is_signed_is_read_by_the_servers(registry, root_key):
     signed = sign_registry(registry, root_key.file)
-    assert units.verify(signed, root_key.public, today()) == registry
+    assert registries.verify(signed, root_key.public, today()) == registry
 
 
 def test_a_root_key_with_a_passphrase_signs_with_it_alone(registry, tmp_path):
     public = new_root(tmp_path / "root", "a passphrase")
     signed = sign_registry(registry, tmp_path / "root", "a passphrase")
-    assert units.verify(signed, public, today()) == registry
+    assert registries.verify(signed, public, today()) == registry
     for wrong in (None, "another"):
         with pytest.raises(NoSuchKey):
             sign_registry(registry, tmp_path / "root", wrong)

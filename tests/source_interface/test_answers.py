@@ -12,7 +12,6 @@ from common.derivation import conversation_secrets
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.secret import Secret
 from common.store.repository import NoFreeSlot, SealedReply
-from common.units import Registry
 from keys.registry import sign_registry
 
 SAID = "Thank you. We have read it."
@@ -146,15 +145,14 @@ def test_a_posted_reply_cannot_take_the_place_of_the_header(words, answer, house
 
 
 def test_a_holder_that_left_the_registry_is_not_shown(
-    words, answer, house, root_key, unit_keys, other_unit_keys, shown
+    words, answer, house, root_key, registry, unit_keys, other_unit_keys, charity_keys, shown
 ):
     answer(words, SAID)
-    year = timedelta(days=365)
     for units in (
         [other_unit_keys.unit],
         [replace(unit_keys.unit, reply_key=other_unit_keys.unit.reply_key)],
     ):
-        draft = Registry(2, today(), today() + year, tuple(units))
+        draft = replace(registry, version=2, units=(*units, charity_keys.unit))
         house.config.registry.write_bytes(sign_registry(draft, root_key.file))
         assert shown() == []
 
