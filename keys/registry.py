@@ -17,9 +17,9 @@ def sign_registry(draft: Registry, root_key_file: Path, passphrase: str | None =
     """The registry file's bytes. Raises UnfitRegistry, RegistryRefused, or NoSuchKey."""
     if draft.expires <= draft.issued:
         raise UnfitRegistry("It would expire before it is issued.")
-    registry.check_content(draft)
     for unit in draft.units:
         _check_certificates(unit)
+    registry.check_content(draft)
     root = read_private_key(root_key_file, passphrase)
     signed = signing.sign(registry.to_body(draft), registry.CONTEXT, root)
     # What is written must be what the servers will read.
@@ -33,7 +33,7 @@ def _check_certificates(unit: Unit) -> None:
         (unit.certificate, unit.fingerprint),
         (unit.identity_certificate, unit.identity_fingerprint),
     ):
-        if not certificate:
+        if not certificate and not fingerprint:
             continue
         try:
             seen = look(certificate)

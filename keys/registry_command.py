@@ -15,13 +15,13 @@ from common.phrases import day as day_words
 from common.registry import Registry
 from common.signing import PUBLIC_KEY_BYTES
 from common.units import Status, Unit, UnitKind
-from keys.cards import CourierCard, read_card
+from keys.cards import CourierCard, UnitCard, read_card
 from keys.certificates import look
 from keys.changes import changes
 from keys.command import Group, grouped, path
 from keys.draft import Draft, read_any, read_draft, serving, with_status, without_courier, write_draft
 from keys.publishing import publish
-from keys.registry import sign_registry
+from keys.registry import UnfitRegistry, sign_registry
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _FILE = path(exists=True, dir_okay=False)
@@ -56,6 +56,9 @@ def add(draft: Path, cards: tuple[Path, ...], kind: str) -> None:
     """Take the keys on CARDS into the draft; a new unit is not enrolled yet."""
     after = before = read_draft(draft)
     couriers_last = sorted(map(read_card, cards), key=lambda card: isinstance(card, CourierCard))
+    units = [card.id for card in couriers_last if isinstance(card, UnitCard)]
+    if len(set(units)) != len(units):
+        raise UnfitRegistry("A unit has two cards here. Give one card a unit.")
     for card in couriers_last:
         after = after.with_card(card, UnitKind(kind))
     _write(draft, before, after)
