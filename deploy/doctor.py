@@ -20,7 +20,7 @@ from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.days import today
 from common.registry import RegistryRefused
 from common.store.opening import is_current, open_engine
-from deploy import bootstrap, demo, hardening, servers
+from deploy import bootstrap, demo, endings, hardening, servers
 from deploy.finding import Finding, State, carefully
 
 OLDEST_GPG = (2, 2)
@@ -152,7 +152,7 @@ def check_server(data: Path) -> Iterator[Finding]:
 
 
 def check_registry(config: ServerConfig) -> Iterator[Finding]:
-    remedy = "Have a new one signed (`./candour keys registry sign --help`) and put it in place."
+    remedy = "Have a new one signed (keys/CEREMONY.md) and put it in place."
     try:
         registry = config.load_registry()
     except RegistryRefused as error:
@@ -168,6 +168,7 @@ def check_registry(config: ServerConfig) -> Iterator[Finding]:
         yield Finding(State.WARNING, f"The registry ends on {registry.expires}", remedy)
     else:
         yield Finding(State.GOOD, f"The registry's signature holds, until {registry.expires}")
+    yield from carefully("Certificates", lambda: endings.check_certificates(registry, today()))
 
 
 def check_database(config: ServerConfig) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ def test_a_fresh_demo_has_nothing_wrong_of_its_own(data):
         "Only you",
         "settings",
         "signature holds",
+        "No certificate",
         "database",
         "disk",
         "Port 0",

@@ -63,29 +63,36 @@ class World:
     courier_keys: dict[str, Ed25519PrivateKey]  # by unit; the key id is `<unit>-courier`
 
     def write_registry(
-        self, version: int = 1, expires: date | None = None, without: tuple[str, ...] = ()
+        self,
+        version: int = 1,
+        expires: date | None = None,
+        without: tuple[str, ...] = (),
+        suspended: tuple[str, ...] = (),
     ) -> None:
         """Sign a registry and put it in place whole; `without`: units whose courier is not enrolled."""
         body = registries.to_body(
             Registry(
                 version=version,
-                issued=today(),
+                issued=min(today(), expires or today()),
                 expires=expires or today() + timedelta(days=30),
                 forces=tuple(_force(name) for name in UNITS),
-                units=(*(self._unit(name, enrolled=name not in without) for name in UNITS), _desk()),
+                units=(
+                    *(self._unit(name, name not in without, name in suspended) for name in UNITS),
+                    _desk(),
+                ),
             )
         )
         fresh = self.config.registry.with_suffix(".new")
         fresh.write_bytes(signing.sign(body, registries.CONTEXT, self.root_key))
         fresh.rename(self.config.registry)
 
-    def _unit(self, name: str, *, enrolled: bool) -> Unit:
+    def _unit(self, name: str, enrolled: bool, suspended: bool) -> Unit:
         courier = self.courier_keys[name].public_key().public_bytes_raw()
         return Unit(
             id=name,
             name=name.title(),
             kind=UnitKind.UNIT,
-            status=Status.ENROLLED,
+            status=Status.SUSPENDED if suspended else Status.ENROLLED,
             serves=(Service(f"{name}-force"),),
             certificate="not looked at here",
             fingerprint=str(UNITS.index(name)) * 40,
