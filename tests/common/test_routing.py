@@ -40,6 +40,7 @@ REGISTRY = Registry(
     issued=DAY,
     expires=DAY + timedelta(days=365),
     forces=(
+        force("alder", "second-body", "body"),
         force("ash", "body"),
         force("beech", "body"),
         force("cedar", "body", "second-body"),
@@ -55,7 +56,7 @@ REGISTRY = Registry(
     ),
     units=(
         unit("ash-unit", "ash", conflict_route="watch", second_seal="watch"),
-        unit("twin-unit", "beech", "cedar"),
+        unit("twin-unit", "alder", "beech", "cedar"),
         unit("elm-unit", "elm"),
         unit("fir-unit", "fir", conflict_route="sleeping-body"),
         unit("gorse-unit", "gorse", status=Status.SUSPENDED, conflict_route="watch"),
@@ -103,6 +104,8 @@ TABLE = [
     ("gorse", {"involved": CHIEF}, "watch", None, (Reason.CONFLICT_ROUTE,)),
     ("beech", {"involved": CHIEF}, "body", None, (Reason.OVERSIGHT_BODY,)),
     ("beech cedar", {"involved": CHIEF}, "body", None, (Reason.OVERSIGHT_BODY,)),
+    ("alder", {"involved": CHIEF}, "second-body", None, (Reason.OVERSIGHT_BODY,)),
+    ("alder beech", {"involved": CHIEF}, "body", None, (Reason.OVERSIGHT_BODY,)),  # the one of both
     ("maple", {"involved": CHIEF}, "body", None, (Reason.OVERSIGHT_BODY,)),
     ("nobody", {"involved": CHIEF}, "body", None, (Reason.OVERSIGHT_BODY,)),
     ("elm", {"involved": CHIEF}, "charity", SECOND, (Reason.CONFLICT_WITHOUT_OVERSEER, ALSO)),
