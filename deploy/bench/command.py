@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from deploy.bench import codenames, collect, crowds, desk, flat, importing, message, page, upload
+from deploy.bench import codenames, collect, crowds, desk, flat, importing, message, nation, page, upload
 from deploy.bench.figures import Figure
 from deploy.bench.stage import Stage, stage
 from deploy.errors import DeployError
@@ -27,6 +27,7 @@ BENCHES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
     "collect": collect.run,
     "import": importing.run,
     "desk": desk.run,
+    "registry": nation.run,
 }
 _BEGIN, _END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
