@@ -82,10 +82,11 @@ class Registry:
         raise UnknownForce(force_id)
 
     def lineage(self, force_id: str) -> tuple[Force, ...]:
-        """A force, what it went into, and so on to the last. Raises UnknownForce."""
+        """A force, what it went into, and so on to the last. Raises UnknownForce for the first alone."""
+        by_id = {force.id: force for force in self.forces}
         line = [self.force(force_id)]
-        while (successor := line[-1].successor) is not None and len(line) <= len(self.forces):
-            line.append(self.force(successor))
+        while (successor := by_id.get(line[-1].successor or "")) is not None and successor not in line:
+            line.append(successor)
         return tuple(line)
 
     def force_on(self, force_id: str, day: date) -> Force:

@@ -170,3 +170,11 @@ def test_neither_a_new_day_nor_another_order_nor_a_lost_force_goes_unsaid():
     lost = said(OLD, replace(OLD, forces=OLD.forces[1:]))
     assert lost == ["The force Kent Police (kent) is no longer named. Its reports go to the charity’s desk."]
     assert "The force Kent Police (kent) is new." in said(replace(OLD, forces=OLD.forces[1:]), OLD)
+
+
+@pytest.mark.parametrize("successor", ["nowhere", "kent", "essex"])
+def test_an_unfinished_draft_can_be_compared_too(successor):
+    kent, essex = OLD.forces
+    odd = (replace(kent, ended=EVE, successor=successor), replace(essex, ended=EVE, successor="kent"))
+    told = said(OLD, replace(OLD, forces=odd, units=OLD.units[:1]))
+    assert any("becomes part of" in sentence for sentence in told)
