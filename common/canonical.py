@@ -7,6 +7,7 @@ name, numbers that are not whole, half a character, too deep a nesting. What was
 import base64
 import binascii
 import json
+from datetime import date
 from typing import Any, NoReturn
 
 _DEEPEST = 32  # objects and lists within each other
@@ -49,6 +50,41 @@ def text(document: dict[str, Any], key: str) -> str:
     return value
 
 
+def optional_text(document: dict[str, Any], key: str) -> str | None:
+    """The string under `key`, or None where null is written. Raises NotCanonical."""
+    return None if key in document and document[key] is None else text(document, key)
+
+
+def day(document: dict[str, Any], key: str) -> date:
+    """The day under `key`, as ISO 8601 writes it: 2027-05-01. Raises NotCanonical."""
+    written = text(document, key)
+    try:
+        value = date.fromisoformat(written)
+    except ValueError as error:
+        raise NotCanonical(f"{key} is not a day") from error
+    if value.isoformat() != written:
+        raise NotCanonical(f"{key} is not a day")
+    return value
+
+
+def optional_day(document: dict[str, Any], key: str) -> date | None:
+    """The day under `key`, or None where null is written. Raises NotCanonical."""
+    return None if optional_text(document, key) is None else day(document, key)
+
+
+def day_text(value: date | None) -> str | None:
+    """A day as it is written; None as null."""
+    return None if value is None else value.isoformat()
+
+
+def truth(document: dict[str, Any], key: str) -> bool:
+    """True or false under `key`. Raises NotCanonical."""
+    value = document.get(key)
+    if not isinstance(value, bool):
+        raise NotCanonical(f"{key} is neither true nor false")
+    return value
+
+
 def whole(document: dict[str, Any], key: str) -> int:
     """The whole number, not negative, under `key`. Raises NotCanonical."""
     value = document.get(key)
@@ -70,6 +106,13 @@ def inner(document: dict[str, Any], key: str) -> dict[str, Any]:
     value = document.get(key)
     if not isinstance(value, dict):
         raise NotCanonical(f"{key} is not an object")
+    return value
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """A member of a list that must be an object. Raises NotCanonical."""
+    if not isinstance(value, dict):
+        raise NotCanonical("not an object")
     return value
 
 

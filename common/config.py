@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from common import units
 from common.days import today
 from common.derivation import PEPPER_BYTES
+from common.registry import Registry, RegistryRefused, verify
 from common.secret import Secret
 from common.signing import PUBLIC_KEY_BYTES
+
+MOST_GRACE_DAYS = 90
 
 
 class BadConfiguration(Exception):
@@ -46,18 +48,19 @@ class ServerConfig:
     pepper: Secret = field(repr=False)
     run: Path  # the servers' own folder: an empty GnuPG home, certificates as files
     limits: Limits
+    registry_grace_days: int = 0  # for how long the servers go on with a registry that has expired
 
-    def load_registry(self) -> units.Registry:
+    def load_registry(self) -> Registry:
         """The registry as it is on disk now. Raises RegistryRefused."""
-        return load_registry(self.registry, self.registry_root)
+        return load_registry(self.registry, self.registry_root, self.registry_grace_days)
 
 
-def load_registry(file: Path, root: bytes) -> units.Registry:
+def load_registry(file: Path, root: bytes, grace_days: int = 0) -> Registry:
     """The registry in a file. Raises RegistryRefused."""
     try:
-        return units.verify(file.read_bytes(), root, today())
+        return verify(file.read_bytes(), root, today(), grace_days)
     except OSError as error:
-        raise units.RegistryRefused("it is not there, or cannot be read") from error
+        raise RegistryRefused("it is not there, or cannot be read") from error
 
 
 def read_server_config(file: Path) -> ServerConfig:
@@ -75,6 +78,7 @@ def read_server_config(file: Path) -> ServerConfig:
         pepper=Secret(pepper),
         run=file.parent / "run",
         limits=_limits(file, table.get("limits", {})),
+        registry_grace_days=_days(file, table, "registry_grace_days"),
     )
 
 
@@ -116,6 +120,13 @@ def read_root(file: Path) -> bytes:
     if len(root) != PUBLIC_KEY_BYTES:
         raise BadConfiguration(f"{file} must hold the registry's root key: 64 hex digits.")
     return root
+
+
+def _days(file: Path, table: Mapping[str, Any], key: str) -> int:
+    value = table.get(key, 0)
+    if type(value) is not int or not 0 <= value <= MOST_GRACE_DAYS:
+        raise BadConfiguration(f"`{key}` in {file} is a whole number, from 0 to {MOST_GRACE_DAYS}.")
+    return value
 
 
 def _limits(file: Path, table: Any) -> Limits:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from common.config import ServerConfig, load_registry
 from common.days import today
+from common.registry import Registry, RegistryRefused, check_date
 from common.sealing import private_home
-from common.units import Registry, RegistryRefused
 
 _log = logging.getLogger("candour.registry")
 _Stamp = tuple[int, int, int, int]
@@ -23,12 +23,14 @@ class RegistryFile:
     """The registry in `file`, signed by `root` (Ed25519, 32 bytes). Safe to share between threads.
 
     `remembered` names a file that keeps the highest version seen, so that a restart does not forget it.
+    `grace_days`: for how many days after its last one a registry may still be used.
     """
 
-    def __init__(self, file: Path, root: bytes, remembered: Path | None = None) -> None:
+    def __init__(self, file: Path, root: bytes, remembered: Path | None = None, grace_days: int = 0) -> None:
         self._file = file
         self._root = root
         self._remembered = remembered
+        self._grace_days = grace_days
         self._lock = threading.Lock()
         self._stamp: _Stamp | None = None
         self._newest = 0
@@ -37,7 +39,8 @@ class RegistryFile:
     @classmethod
     def of(cls, config: ServerConfig) -> "RegistryFile":
         """The servers' registry; they remember together how new the newest was."""
-        return cls(config.registry, config.registry_root, private_home(config.run) / "registry-version")
+        remembered = private_home(config.run) / "registry-version"
+        return cls(config.registry, config.registry_root, remembered, config.registry_grace_days)
 
     def current(self) -> Registry:
         """The registry that holds now. Raises RegistryRefused."""
@@ -49,8 +52,7 @@ class RegistryFile:
             found = self._found
         if isinstance(found, RegistryRefused):
             raise found
-        if today() > found.expires:
-            raise RegistryRefused(f"it expired on {found.expires}")
+        check_date(found, today(), self._grace_days)
         return found
 
     def _look(self) -> _Stamp | None:
@@ -62,7 +64,7 @@ class RegistryFile:
 
     def _load(self) -> Registry | RegistryRefused:
         try:
-            registry = load_registry(self._file, self._root)
+            registry = load_registry(self._file, self._root, self._grace_days)
             newest = max(self._newest, self._recall())
             if registry.version < newest:
                 raise RegistryRefused(f"its version {registry.version} is older than {newest}, seen before")

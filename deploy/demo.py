@@ -1,4 +1,4 @@
-"""The demo's data folder: one unit, one force, one courier, with real keys made by the code of `keys/`.
+"""The demo's data folder: one force, its unit and courier, and a charity's desk, with real keys made by `keys/`.
 
 Promises: the folder is there whole or not at all. It is built beside its place, under `DIR.new`, and
 renamed, so a start that was killed midway begins again. Secrets are made by `keys/` or drawn here from the
@@ -23,6 +23,7 @@ from deploy.errors import DeployError
 from deploy.servers import PROJECT
 
 UNIT_ID, UNIT_NAME = "demo-unit", "Demo Anti-Corruption Unit"
+CHARITY_ID, CHARITY_NAME = "demo-charity", "Demo Charity’s Desk"
 FORCE_ID, FORCE_NAME = "demo-force", "Demo Constabulary"
 DEFAULT_DATA = PROJECT / "var"
 REGISTRY_DAYS = 365
@@ -81,7 +82,7 @@ def make(data: Path, collection_address: str, short: Path) -> None:
     mask = os.umask(0o077)
     try:
         if fresh.exists():
-            agent.stop(fresh / "desk" / "gnupg")
+            _stop_agents(fresh)
             shutil.rmtree(fresh)
         fresh.mkdir(mode=0o700, parents=True)
         _fill_by_a_short_path(fresh, collection_address, short)
@@ -100,19 +101,27 @@ def _fill_by_a_short_path(fresh: Path, collection_address: str, short: Path) -> 
     try:
         _fill(alias, collection_address)
     finally:
-        agent.stop(alias / "desk" / "gnupg")
+        _stop_agents(alias)
         alias.unlink()
+
+
+def _stop_agents(data: Path) -> None:
+    for room in ("desk", "charity"):
+        agent.stop(data / room / "gnupg")
 
 
 def _fill(data: Path, collection_address: str) -> None:
     from common.courier_key import new_courier
     from common.days import today
-    from common.units import Force, Registry, Unit
+    from common.forces import Force, Name, Nation
+    from common.registry import Registry
+    from common.units import Service, Status, Unit, UnitKind
     from keys import registry, root, unit
 
-    for name in ("server", "server/blobs", "courier", "courier/state", "desk", "root", "stick"):
+    for name in ("server", "server/blobs", "courier", "courier/state", "desk", "charity", "root", "stick"):
         (data / name).mkdir(mode=0o700)
     made = unit.new_unit(data / "desk", UNIT_ID, UNIT_NAME, passphrase=None)
+    charity = unit.new_unit(data / "charity", CHARITY_ID, CHARITY_NAME, passphrase=None)
     enrolled = new_courier(data / "courier" / "courier.key")
     root_key = data / "root" / "registry-root.key"
     root_public_key = root.new_root(root_key)
@@ -120,15 +129,29 @@ def _fill(data: Path, collection_address: str) -> None:
         version=1,
         issued=today(),
         expires=today() + timedelta(days=REGISTRY_DAYS),
+        forces=(Force(FORCE_ID, (Name(FORCE_NAME),), Nation.ENGLAND, "Nowhere"),),
         units=(
             Unit(
                 id=UNIT_ID,
                 name=UNIT_NAME,
-                forces=(Force(id=FORCE_ID, name=FORCE_NAME),),
+                kind=UnitKind.UNIT,
+                status=Status.ENROLLED,
+                serves=(Service(FORCE_ID),),
                 certificate=made.certificate,
                 fingerprint=made.fingerprint,
                 reply_key=made.reply_public_key,
                 couriers={enrolled.key_id: enrolled.public_key},
+            ),
+            Unit(
+                id=CHARITY_ID,
+                name=CHARITY_NAME,
+                kind=UnitKind.DESK,
+                status=Status.ENROLLED,
+                serves=(),
+                certificate=charity.certificate,
+                fingerprint=charity.fingerprint,
+                reply_key=charity.reply_public_key,
+                couriers={},  # nothing is collected for it yet
             ),
         ),
     )

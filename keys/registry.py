@@ -1,12 +1,11 @@
-"""Signing the registry, offline, after a look at every certificate in it."""
+"""Signing the registry, offline, after a look at everything in it."""
 
-import subprocess
-import tempfile
 from pathlib import Path
 
-from common import signing, units
-from common.sealing import gpg_environment
-from common.units import Registry, Unit
+from common import registry, signing
+from common.registry import Registry
+from common.units import Unit
+from keys.certificates import UnfitCertificate, look
 from keys.private import read_private_key
 
 
@@ -15,36 +14,32 @@ class UnfitRegistry(Exception):
 
 
 def sign_registry(draft: Registry, root_key_file: Path, passphrase: str | None = None) -> bytes:
-    """The registry file's bytes. Raises UnfitRegistry, or NoSuchKey."""
+    """The registry file's bytes. Raises UnfitRegistry, RegistryRefused, or NoSuchKey."""
     if draft.expires <= draft.issued:
         raise UnfitRegistry("It would expire before it is issued.")
     for unit in draft.units:
-        _check_certificate(unit)
+        _check_certificates(unit)
+    registry.check_content(draft)
     root = read_private_key(root_key_file, passphrase)
-    signed = signing.sign(units.to_body(draft), units.CONTEXT, root)
+    signed = signing.sign(registry.to_body(draft), registry.CONTEXT, root)
     # What is written must be what the servers will read.
-    units.verify(signed, root.public_key().public_bytes_raw(), draft.issued)
+    registry.verify(signed, root.public_key().public_bytes_raw(), draft.issued)
     return signed
 
 
-def _check_certificate(unit: Unit) -> None:
-    """The certificate is the one its fingerprint says, and has a key to encrypt to."""
-    with tempfile.TemporaryDirectory() as home:
-        shown = subprocess.run(
-            [
-                *("gpg", "--homedir", home, "--batch", "--no-options", "--no-autostart"),
-                *("--with-colons", "--show-keys"),
-            ],
-            input=unit.certificate.encode(),
-            capture_output=True,
-            check=False,
-            env=gpg_environment(),
-        ).stdout.decode(errors="replace")
-    rows = [line.split(":") for line in shown.splitlines()]
-    fingerprints = [row[9] for row in rows if row[0] == "fpr"]
-    primaries = [row for row in rows if row[0] == "pub"]
-    if len(primaries) != 1 or not fingerprints or fingerprints[0] != unit.fingerprint:
-        raise UnfitRegistry(f"The certificate of {unit.id} is not the one that its fingerprint names.")
-    usable = [row for row in rows if row[0] in ("pub", "sub") and "e" in row[11] and row[1] not in ("e", "r")]
-    if not usable or primaries[0][1] in ("e", "r"):
-        raise UnfitRegistry(f"The certificate of {unit.id} is expired, revoked, or cannot be sealed to.")
+def _check_certificates(unit: Unit) -> None:
+    """Each certificate is the one its fingerprint says; those of an enrolled unit can be sealed to."""
+    for certificate, fingerprint in (
+        (unit.certificate, unit.fingerprint),
+        (unit.identity_certificate, unit.identity_fingerprint),
+    ):
+        if not certificate and not fingerprint:
+            continue
+        try:
+            seen = look(certificate)
+        except UnfitCertificate:
+            seen = None
+        if seen is None or seen.fingerprint != fingerprint:
+            raise UnfitRegistry(f"The certificate of {unit.id} is not the one that its fingerprint names.")
+        if unit.is_enrolled and not seen.is_open:
+            raise UnfitRegistry(f"The certificate of {unit.id} is expired, revoked, or cannot be sealed to.")

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from common.config import ServerConfig, read_server_config
 from common.derivation import Busy
-from common.units import RegistryRefused
+from common.registry import RegistryRefused
 from source_interface import circuits
 from source_interface import house as houses
 from source_interface import session as sessions

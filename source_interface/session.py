@@ -22,8 +22,8 @@ from flask import Response, current_app, g, request
 
 from common.codename import WORDS_IN_A_CODENAME, word_list
 from common.derivation import ROOT_BYTES
+from common.names import LONGEST_ID
 from common.secret import Secret
-from common.units import LONGEST_ID
 from source_interface.notices import NOTICES
 
 COOKIE = "candour"

@@ -10,10 +10,11 @@ from datetime import date
 from common import mailbox, phrases, reply
 from common.canonical import NotCanonical
 from common.derivation import ConversationSecrets, conversation_secrets
+from common.registry import Registry, UnknownUnit
 from common.secret import Secret
 from common.signing import BadSignature
 from common.store.repository import Store
-from common.units import Registry, Unit, UnknownUnit
+from common.units import Unit
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
     reply_key = mailbox.ReplyKey(keys.reply_seed)
     slots = {slot: found.replies[tag] for slot, tag in enumerate(reply_tags) if tag in found.replies}
     holder = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
-    answers = _answers(holder.unit, reply_key, slots) if holder else ()
+    answers = _answers(holder.unit, reply_key, slots) if holder and holder.unit.is_enrolled else ()
     return Visit(keys, answers, messages)
 
 

@@ -16,8 +16,10 @@ import pytest
 from common.config import ServerConfig, read_server_config
 from common.courier_key import new_courier
 from common.days import today
+from common.forces import Force, Name, Nation
+from common.registry import Registry
 from common.sealing import gpg_environment
-from common.units import Force, Registry, Unit
+from common.units import Service, Status, Unit, UnitKind
 from deploy.testnet.network import Network, private_network
 from keys.registry import sign_registry
 from keys.root import new_root
@@ -72,14 +74,22 @@ def short_folder() -> Iterator[Callable[[], Path]]:
         folder.cleanup()
 
 
-def _made_unit(folder: Path, unit_id: str, name: str, force: Force) -> UnitKeys:
+TEST_FORCES = (
+    Force("test-force", (Name("Test Police"),), Nation.ENGLAND, "Test Region"),
+    Force("other-force", (Name("Other Police"),), Nation.WALES, "Wales"),
+)
+
+
+def _made_unit(folder: Path, unit_id: str, name: str, kind: UnitKind, *forces: str) -> UnitKeys:
     made = new_unit(folder, unit_id, name, passphrase=None)
     courier_key_file = folder / "courier.key"
     courier = new_courier(courier_key_file)
     unit = Unit(
         id=unit_id,
         name=name,
-        forces=(force,),
+        kind=kind,
+        status=Status.ENROLLED,
+        serves=tuple(map(Service, forces)),
         certificate=made.certificate,
         fingerprint=made.fingerprint,
         reply_key=made.reply_public_key,
@@ -90,16 +100,20 @@ def _made_unit(folder: Path, unit_id: str, name: str, force: Force) -> UnitKeys:
 
 @pytest.fixture(scope="session")
 def unit_keys(short_folder: Callable[[], Path]) -> UnitKeys:
-    return _made_unit(
-        short_folder(), "test-unit", "Test Anti-Corruption Unit", Force("test-force", "Test Police")
-    )
+    return _made_unit(short_folder(), "test-unit", "Test Anti-Corruption Unit", UnitKind.UNIT, "test-force")
 
 
 @pytest.fixture(scope="session")
 def other_unit_keys(short_folder: Callable[[], Path]) -> UnitKeys:
     return _made_unit(
-        short_folder(), "other-unit", "Other Anti-Corruption Unit", Force("other-force", "Other Police")
+        short_folder(), "other-unit", "Other Anti-Corruption Unit", UnitKind.UNIT, "other-force"
     )
+
+
+@pytest.fixture(scope="session")
+def charity_keys(short_folder: Callable[[], Path]) -> UnitKeys:
+    """The charity's own desk."""
+    return _made_unit(short_folder(), "test-charity", "Test Charity Desk", UnitKind.DESK)
 
 
 @pytest.fixture(scope="session")
@@ -109,12 +123,14 @@ def root_key(tmp_path_factory: pytest.TempPathFactory) -> RootKey:
 
 
 @pytest.fixture(scope="session")
-def registry(unit_keys: UnitKeys, other_unit_keys: UnitKeys) -> Registry:
+def registry(unit_keys: UnitKeys, other_unit_keys: UnitKeys, charity_keys: UnitKeys) -> Registry:
+    """Two forces, their two units, and the charity's desk."""
     return Registry(
         version=1,
         issued=today(),
         expires=today() + timedelta(days=365),
-        units=(unit_keys.unit, other_unit_keys.unit),
+        forces=TEST_FORCES,
+        units=(unit_keys.unit, other_unit_keys.unit, charity_keys.unit),
     )
 
 

@@ -101,7 +101,7 @@ def _with_answers(stage: Stage, answers: int) -> str:
     browser.close()
     config = read_server_config(demo.server_settings(stage.data))
     store = open_store(config.database, config.blobs)
-    unit = config.load_registry().units[0]
+    unit = config.load_registry().enrolled_units()[0]
     keys = conversation_secrets(derive_root(codename.read(words), config.pepper))
     reply_key, tags = mailbox.ReplyKey(keys.reply_seed).public(), mailbox.tags(keys.mailbox_key)
     signer = _reply_key(stage.data)

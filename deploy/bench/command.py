@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from deploy.bench import codenames, collect, crowds, desk, flat, importing, message, page, tor, upload
+from deploy.bench import codenames, collect, crowds, desk, flat, importing, message, nation, page, tor, upload
 from deploy.bench.figures import Figure
 from deploy.bench.stage import Stage, stage
 from deploy.errors import DeployError
@@ -28,6 +28,7 @@ BENCHES: Mapping[str, Callable[[Stage], Iterator[Figure]]] = {
     "import": importing.run,
     "desk": desk.run,
     "tor": tor.run,
+    "registry": nation.run,
 }
 _BEGIN, _END = "<!-- bench: begin -->", "<!-- bench: end -->"
 

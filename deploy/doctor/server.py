@@ -9,8 +9,9 @@ from sqlalchemy.engine import make_url
 
 from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.days import today
+from common.registry import RegistryRefused
 from common.store import snapshot
-from common.units import RegistryRefused
+from deploy.doctor import endings
 from deploy.finding import Finding, State, carefully
 
 REGISTRY_NEAR_END = timedelta(days=30)
@@ -32,13 +33,19 @@ def check_server(settings: Path, database: Path) -> Iterator[Finding]:
 
 
 def check_registry(config: ServerConfig) -> Iterator[Finding]:
-    remedy = "Have a new one signed (`candour keys registry sign --help`) and put it in place."
+    remedy = "Have a new one signed (keys/CEREMONY.md) and put it in place."
     try:
         registry = config.load_registry()
     except RegistryRefused as error:
         yield Finding(State.WRONG, str(error).rstrip("."), remedy)
         return
-    if registry.expires - today() <= REGISTRY_NEAR_END:
+    left = registry.expires - today()
+    if left < timedelta(0):
+        last = registry.expires + timedelta(days=config.registry_grace_days)
+        yield Finding(
+            State.WARNING, f"The registry ended on {registry.expires}, in grace until {last}", remedy
+        )
+    elif left <= REGISTRY_NEAR_END:
         yield Finding(State.WARNING, f"The registry ends on {registry.expires}", remedy)
     elif today() - registry.issued > OLD_REGISTRY:
         yield Finding(
@@ -46,6 +53,7 @@ def check_registry(config: ServerConfig) -> Iterator[Finding]:
         )
     else:
         yield Finding(State.GOOD, f"The registry's signature holds, until {registry.expires}")
+    yield from carefully("Certificates", lambda: endings.check_certificates(registry, today()))
 
 
 def check_database(database: Path) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from common.config import BadConfiguration, read_server_config
-from common.units import RegistryRefused
+from common.registry import RegistryRefused
 
 
 def main(settings: Path, remembered: Path) -> None:

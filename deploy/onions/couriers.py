@@ -14,9 +14,9 @@ from pathlib import Path
 
 from stem.control import Controller
 
+from common.names import is_short_name
 from common.onion import NotAClientKey, public_line, read_public_line
 from common.private_file import write_new
-from common.units import is_short_name
 from deploy.onions.control import ask
 from deploy.onions.errors import CourierRefused
 from deploy.onions.lock import NOBODY, key_nobody_holds

@@ -12,7 +12,8 @@ import segno
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from common import phrases
-from common.units import Registry
+from common.days import today
+from common.registry import Registry
 from deploy.site.address import OnionAddress
 from source_interface.pages.public import contacts
 
@@ -39,6 +40,11 @@ def make_files(address: OnionAddress, registry: Registry, service_name: str) -> 
         "address": address,
         "code": qr_code(address),
         "registry": registry,
+        "holders": [
+            (unit, [force.name_on(today()) for force in registry.served_by(unit, today())])
+            for unit in registry.units
+            if unit.is_enrolled
+        ],
         "grouped": phrases.grouped,
         "contacts": contacts(),
         "style": STYLE,

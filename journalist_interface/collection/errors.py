@@ -10,7 +10,7 @@ from types import TracebackType
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
-from common.units import RegistryRefused
+from common.registry import RegistryRefused
 
 _log = logging.getLogger("candour.collection")
 

@@ -19,7 +19,7 @@ from http_message_signatures import (
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from common import outgoing
-from common.units import Registry, UnknownUnit
+from common.registry import Registry, UnknownUnit
 from journalist_interface.collection.errors import Refused
 from journalist_interface.collection.freshness import Freshness
 

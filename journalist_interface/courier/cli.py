@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from common.config import BadConfiguration
+from common.names import is_short_name
 from common.onion import NotAnOnion, onion_address
-from common.units import RegistryRefused, is_short_name
+from common.registry import RegistryRefused
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.collecting import Collected, collect
 from journalist_interface.courier.config import CourierConfig, read_courier_config

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from common.config import BadConfiguration, load_registry, read_root, read_table, text, within
-from common.units import Registry, RegistryRefused, Unit, UnknownUnit
+from common.registry import Registry, RegistryRefused, UnknownUnit
+from common.units import Unit
 from journalist_interface.courier.identity import Identity, read_identity
 
 

@@ -11,8 +11,8 @@ import click
 
 from common.config import BadConfiguration
 from common.phrases import count
+from common.registry import RegistryRefused
 from common.sealing import SealingFailed
-from common.units import RegistryRefused
 from journalist_interface.desk import exporting, importing
 from journalist_interface.desk.answering import NoReplyKey
 from journalist_interface.desk.answers import TakenBack

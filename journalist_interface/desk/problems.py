@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from flask import Response, make_response, render_template
 
 from common.envelope import WrongFile
+from common.registry import RegistryRefused
 from common.reply import AnswerTooLong
 from common.sealing import SealingFailed
-from common.units import RegistryRefused
 from journalist_interface.desk.answering import NoMoreRoom, NoReplyKey
 from journalist_interface.desk.answers import TakenBack
 from journalist_interface.desk.exporting import NoStick

@@ -7,9 +7,10 @@ that signs answers is sealed to the certificate whose secret is there.
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import config, units
+from common import config
 from common.config import BadConfiguration
-from common.units import Registry, RegistryRefused, Unit
+from common.registry import Registry, RegistryRefused, UnknownUnit
+from common.units import Unit
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class DeskSettings:
         registry = config.load_registry(self.registry, self.registry_root)
         try:
             return registry, registry.unit(self.unit)
-        except units.UnknownUnit as error:
+        except UnknownUnit as error:
             raise RegistryRefused(f"it does not name this desk's unit, {self.unit}") from error
 
 

@@ -69,7 +69,7 @@ def write_again(session: Session) -> Response:
         reply_key = ReplyKey(keys.reply_seed)
         holder = holder_of(house().store, house().registry.current(), keys, reply_key)
         unit = holder.unit if holder else _chosen(session)
-        if unit is None:
+        if unit is None or not unit.is_enrolled:
             raise Refused("unrouted")
         return Sender(keys, reply_key, unit, header_since=holder.since if holder else None)
 
@@ -145,7 +145,7 @@ def _look(session: Session) -> Visit:
 
 def _chosen(session: Session) -> Unit | None:
     """Who receives what is written where there is no holder: who was chosen, or the only one there is."""
-    units = house().registry.current().units
+    units = house().registry.current().enrolled_units()
     for unit in units:
         if unit.id == session.unit:
             return unit

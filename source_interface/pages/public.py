@@ -8,14 +8,14 @@ from typing import Any
 from flask import Flask, Response, abort, make_response
 
 from common import phrases
-from common.units import UnknownUnit
+from common.registry import UnknownUnit
 from source_interface.house import house
 from source_interface.render import page
 
 
 def index() -> Response:
     """The first page."""
-    return page("index.html", unit_names=[unit.name for unit in house().registry.current().units])
+    return page("index.html", unit_names=[unit.name for unit in house().registry.current().enrolled_units()])
 
 
 def safety() -> Response:
@@ -37,7 +37,7 @@ def certificate() -> Response:
             "fingerprint": phrases.grouped(unit.fingerprint),
             "certificate": unit.certificate,
         }
-        for unit in house().registry.current().units
+        for unit in house().registry.current().enrolled_units()
     ]
     return page("certificate.html", units_full=units)
 
@@ -45,7 +45,7 @@ def certificate() -> Response:
 def certificate_file(unit: str) -> Response:
     """A certificate as a file."""
     try:
-        found = house().registry.current().unit(unit)
+        found = house().registry.current().recipient(unit)
     except UnknownUnit:
         abort(404)
     response = make_response(found.certificate)

@@ -6,9 +6,11 @@ from dataclasses import replace
 from flask import Flask, Response, make_response, redirect, request, url_for
 
 from common import codename
+from common.days import today
 from common.derivation import conversation_secrets, derive_root
 from common.mailbox import SLOTS, ReplyKey
-from common.units import Unit, UnknownUnit
+from common.registry import UnknownUnit
+from common.units import Unit
 from source_interface import circuits
 from source_interface.house import house
 from source_interface.intake import Sender
@@ -99,7 +101,7 @@ def another(session: Session) -> Response:
     small_form(request, session)
     if _has_unsaved_codename(session):
         return go("sent")
-    units = house().registry.current().units
+    units = house().registry.current().enrolled_units()
     if len(units) == 1:
         begin(units[0].id)
         return go("report")
@@ -113,19 +115,23 @@ def go(endpoint: str) -> Response:
 
 
 def _start_page(error: str | None, status: int = 200) -> Response:
-    units = house().registry.current().units
+    registry = house().registry.current()
+    units = registry.enrolled_units()
     return page(
         "start.html",
         status,
-        units=[(unit.id, ", ".join(force.name for force in unit.forces)) for unit in units],
+        units=[
+            (unit.id, ", ".join(force.name_on(today()) for force in registry.served_by(unit, today())))
+            for unit in units
+        ],
         unit_names=[unit.name for unit in units],
         error=error,
     )
 
 
 def _chosen_unit(untrusted_id: str) -> Unit:
-    units = house().registry.current().units
-    return units[0] if len(units) == 1 else house().registry.current().unit(untrusted_id)
+    units = house().registry.current().enrolled_units()
+    return units[0] if len(units) == 1 else house().registry.current().recipient(untrusted_id)
 
 
 def _has_unsaved_codename(session: Session) -> bool:
@@ -137,7 +143,7 @@ def _has_unsaved_codename(session: Session) -> bool:
 
 def _unit_of(session: Session) -> Unit:
     try:
-        return house().registry.current().unit(session.unit)
+        return house().registry.current().recipient(session.unit)
     except UnknownUnit as error:
         raise Refused("stale") from error
 

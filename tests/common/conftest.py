@@ -1,7 +1,9 @@
 """What tests of the protocol share: two conversations, and a key that signs."""
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,7 +12,9 @@ from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets
 from common.mailbox import ReplyKey
 from common.report import Conversation, Report
+from common.sealing import gpg_environment, private_home
 from common.secret import Secret
+from keys.unit import GNUPG_HOME
 
 
 @dataclass(frozen=True)
@@ -48,5 +52,29 @@ def a_report(party: Party) -> Callable[..., Report]:
     def make(text: str = "It happened at the yard.", *, first: bool = True) -> Report:
         conversation = Conversation(party.secrets.mailbox_key, party.public)
         return Report(text, "test-unit", today(), first, conversation)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def gpg_certificate(short_folder: Callable[[], Path]) -> Callable[..., str]:
+    """Makes a certificate, armoured, with so many subkeys to encrypt to."""
+
+    def make(*, subkeys: int) -> str:
+        home = private_home(short_folder() / GNUPG_HOME)
+
+        def gpg(*arguments: str) -> str:
+            options = ("--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "")
+            command = ["gpg", "--homedir", str(home), *options, *arguments]
+            return subprocess.run(
+                command, capture_output=True, check=True, env=gpg_environment()
+            ).stdout.decode()
+
+        gpg("--quick-gen-key", "A Unit", "ed25519", "cert", "3y")
+        listed = gpg("--list-keys", "--with-colons").splitlines()
+        fingerprint = next(row.split(":")[9] for row in listed if row.startswith("fpr"))
+        for _ in range(subkeys):
+            gpg("--quick-add-key", fingerprint, "cv25519", "encr", "2y")
+        return gpg("--armor", "--export", fingerprint)
 
     return make

@@ -1,11 +1,16 @@
 """A server's settings: read whole, or refused with the file and what to do, and never the pepper."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from common.config import BadConfiguration, Limits, read_server_config
-from common.units import RegistryRefused
+from common.days import today
+from common.registry import RegistryRefused
+from common.registry_file import RegistryFile
+from keys.registry import sign_registry
 
 PEPPER = bytes(range(32))
 
@@ -126,3 +131,21 @@ def test_a_registry_that_is_not_there_or_altered_is_refused_when_asked_for(serve
     with pytest.raises(RegistryRefused, match="not there"):
         config.load_registry()
     assert isinstance(config.registry, Path)
+
+
+def test_the_days_of_grace_are_none_unless_said(file, server_config):
+    assert server_config().registry_grace_days == 0
+    assert read_server_config(with_line(file, "registry_grace_days", 14)).registry_grace_days == 14
+    for wrong in ("-1", "91", '"14"', "true", "1.5"):
+        refused(with_line(file, "registry_grace_days", wrong), "registry_grace_days")
+
+
+def test_the_grace_reaches_the_registry(file, registry, root_key):
+    ended = replace(registry, issued=today() - timedelta(days=9), expires=today() - timedelta(days=3))
+    config = read_server_config(with_line(file, "registry_grace_days", 3))
+    config.registry.write_bytes(sign_registry(ended, root_key.file))
+    assert config.load_registry() == RegistryFile.of(config).current() == ended
+    config = read_server_config(with_line(file, "registry_grace_days", 2))
+    for look in (config.load_registry, RegistryFile.of(config).current):
+        with pytest.raises(RegistryRefused):
+            look()

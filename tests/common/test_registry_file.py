@@ -3,11 +3,13 @@
 import os
 import threading
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from common.days import today
+from common.registry import RegistryRefused
 from common.registry_file import RegistryFile
-from common.units import RegistryRefused
 from keys.registry import sign_registry
 
 
@@ -37,7 +39,7 @@ def test_it_is_read_once_while_nothing_changes(watched, registry):
 
 def test_a_new_one_is_taken_at_once(watched, file, registry, root_key):
     watched.current()
-    newer = replace(registry, version=2, units=registry.units[:1])
+    newer = replace(registry, version=2, units=registry.units[1:])
     put(file, sign_registry(newer, root_key.file))
     assert watched.current() == newer
 
@@ -77,6 +79,23 @@ def test_many_threads_get_one_registry(watched, registry):
     for thread in threads:
         thread.join()
     assert got == [registry] * 20
+
+
+def test_an_expired_one_is_used_for_the_days_of_grace_alone(file, registry, root_key):
+    last = today() - timedelta(days=5)
+    ended = replace(registry, issued=last - timedelta(days=9), expires=last)
+    put(file, sign_registry(ended, root_key.file))
+    assert RegistryFile(file, root_key.public, grace_days=5).current() == ended
+    for days in (0, 4):
+        with pytest.raises(RegistryRefused, match="expired on"):
+            RegistryFile(file, root_key.public, grace_days=days).current()
+
+
+def test_it_expires_while_it_is_held(watched, registry, monkeypatch):
+    assert watched.current() == registry
+    monkeypatch.setattr("common.registry_file.today", lambda: registry.expires + timedelta(days=1))
+    with pytest.raises(RegistryRefused, match="expired on"):
+        watched.current()
 
 
 def test_the_newest_version_is_remembered_over_a_restart(file, registry, root_key, registry_bytes, tmp_path):

@@ -33,7 +33,9 @@ def test_the_registry_names_the_demo_unit_and_is_signed(data):
     config = read_server_config(demo.server_settings(data))
     registry = config.load_registry()
     unit = registry.unit(demo.UNIT_ID)
-    assert unit.forces[0].id == demo.FORCE_ID
+    assert [force.id for force in registry.served_by(unit, today())] == [demo.FORCE_ID]
+    assert registry.enrolled_units() == (unit,)
+    assert registry.desk == registry.recipient(demo.CHARITY_ID)
     assert registry.expires == today() + timedelta(days=demo.REGISTRY_DAYS)
     assert len(unit.couriers) == 1
     assert load_registry(data / "desk" / "registry.json", config.registry_root) == registry
@@ -54,7 +56,9 @@ def test_the_settings_name_what_is_there(data):
 
 
 def test_no_agent_is_left_of_the_making(data, tmp_path):
-    homes = [data / "desk" / "gnupg", tmp_path / "s" / "new" / "desk" / "gnupg"]
+    homes = [
+        folder / room / "gnupg" for folder in (data, tmp_path / "s" / "new") for room in ("desk", "charity")
+    ]
     running = [
         line
         for cmdline in Path("/proc").glob("[0-9]*/cmdline")

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from common import units
+from common import registry as registries
 from common.days import today
 from common.sealing import Opener, OpeningFailed
-from keys.cli import grouped, keys
+from keys.cli import keys
+from keys.command import grouped
+from keys.draft import read_draft
 
 NEXT_YEAR = (today() + timedelta(days=365)).isoformat()
 PHRASE = "a long passphrase\n"
@@ -38,40 +40,59 @@ def fails(*arguments, says, stdin=None):
 
 @dataclass(frozen=True)
 class Ceremony:
-    """A folder in which unit, courier and root have been made by command."""
+    """A folder in which a unit, the charity's desk, a courier and the root have been made by command, and a draft."""
 
     folder: Path
 
     @property
-    def sign(self):
-        cards = ("--card", self.folder / "u/unit-card.json", "--card", self.folder / "courier-card.json")
-        return ("registry", "sign", "--root-key", self.folder / "root.key", *cards)
+    def cards(self):
+        return (self.folder / "u/unit-card.json", self.folder / "courier-card.json")
+
+    def begin(self, draft, expires=NEXT_YEAR):
+        """A draft with all cards, and everybody enrolled."""
+        for arguments in (
+            ("new", draft, "--expires", expires),
+            ("add", draft, *self.cards),
+            ("add", draft, self.folder / "c/unit-card.json", "--kind", "charity-desk"),
+            ("set", draft, "west-unit", "--serves", "west-mercia", "--status", "enrolled"),
+            ("set", draft, "charity-desk", "--status", "enrolled"),
+        ):
+            done = run("registry", *arguments)
+            assert done.exit_code == 0, done.output
+        return draft
+
+    def sign(self, draft, out, version=3):
+        return ("registry", "sign", draft, out, "--root-key", self.folder / "root.key", "--version", version)
 
 
 @pytest.fixture(scope="module")
 def ceremony(short_folder):
     folder = short_folder()
     for arguments in (
-        *[("unit", "new", folder / "u", "--id", "west-unit", "--name", "West Unit", "--no-passphrase")],
-        *[("courier", "new", folder / "courier.key", "--unit", "west-unit")],
-        *[("root", "new", folder / "root.key", "--no-passphrase")],
+        ("unit", "new", folder / "u", "--id", "west-unit", "--name", "West Unit", "--no-passphrase"),
+        ("unit", "new", folder / "c", "--id", "charity-desk", "--name", "The Charity", "--no-passphrase"),
+        ("courier", "new", folder / "courier.key", "--unit", "west-unit"),
+        ("root", "new", folder / "root.key", "--no-passphrase"),
     ):
-        forces = ("--force", "west-mercia", "West Mercia Police") if "unit" in arguments else ()
-        done = run(*arguments, *forces)
+        done = run(*arguments)
         assert done.exit_code == 0, done.output
-    return Ceremony(folder)
+    made = Ceremony(folder)
+    made.begin(folder / "draft")
+    return made
 
 
 def test_from_first_key_to_a_registry_that_the_servers_take(ceremony, tmp_path):
     out = tmp_path / "registry.json"
-    done = run(*ceremony.sign, "--version", 3, "--expires", NEXT_YEAR, out)
+    done = run(*ceremony.sign(ceremony.folder / "draft", out))
     assert done.exit_code == 0, done.output
     root = bytes.fromhex((ceremony.folder / "root.pub").read_text())
-    registry = units.verify(out.read_bytes(), root, today())
+    registry = registries.verify(out.read_bytes(), root, today())
     assert (registry.version, registry.issued, registry.expires.isoformat()) == (3, today(), NEXT_YEAR)
-    unit = registry.units[0]
-    assert (unit.id, unit.name, unit.forces[0].name) == ("west-unit", "West Unit", "West Mercia Police")
+    [unit] = registry.enrolled_units()
+    [force] = registry.served_by(unit, today())
+    assert (unit.id, unit.name, force.name_on(today())) == ("west-unit", "West Unit", "West Mercia Police")
     assert len(unit.couriers) == 1
+    assert registry.desk.name == "The Charity"
     assert [file.name for file in tmp_path.iterdir()] == ["registry.json"]
     for named in (root.hex(), ceremony.folder / "root.pub"):
         shown = run("registry", "verify", out, "--root", named)
@@ -90,7 +111,7 @@ def test_from_first_key_to_a_registry_that_the_servers_take(ceremony, tmp_path):
 
 def test_an_altered_expired_or_foreign_registry_is_refused(ceremony, tmp_path, root_key):
     out = tmp_path / "registry.json"
-    run(*ceremony.sign, "--version", 3, "--expires", NEXT_YEAR, out)
+    run(*ceremony.sign(ceremony.folder / "draft", out))
     verify = ("registry", "verify", out, "--root")
     fails(*verify, root_key.public.hex(), says="its signature does not hold")
     out.write_bytes(out.read_bytes().replace(b"West Unit", b"Wesp Unit"))
@@ -102,7 +123,7 @@ def test_an_altered_expired_or_foreign_registry_is_refused(ceremony, tmp_path, r
 
 def test_a_card_holds_the_public_parts_alone(ceremony):
     unit = json.loads((ceremony.folder / "u/unit-card.json").read_bytes())
-    assert set(unit) == {"card", "id", "name", "forces", "certificate", "fingerprint", "reply_key"}
+    assert set(unit) == {"card", "id", "name", "certificate", "fingerprint", "reply_key"}
     assert "PUBLIC KEY BLOCK" in unit["certificate"]
     courier = json.loads((ceremony.folder / "courier-card.json").read_bytes())
     assert set(courier) == {"card", "unit", "key_id", "public_key"}
@@ -121,9 +142,9 @@ def test_nothing_is_ever_overwritten(ceremony):
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 
-def test_a_passphrase_is_asked_for_twice_and_not_shown(short_folder, tmp_path):
+def test_a_passphrase_is_asked_for_twice_and_not_shown(ceremony, short_folder, tmp_path):
     folder = short_folder()
-    unit = ("unit", "new", folder / "u", "--id", "safe", "--name", "Safe Unit", "--force", "f", "A Force")
+    unit = ("unit", "new", folder / "u", "--id", "safe", "--name", "Safe Unit")
     differs = run(*unit, stdin="one passphrase\nanother\n")
     assert differs.exit_code == 1
     assert not (folder / "u").exists()
@@ -136,24 +157,73 @@ def test_a_passphrase_is_asked_for_twice_and_not_shown(short_folder, tmp_path):
         Opener(folder / "u" / "gnupg").open(folder / "u" / "reply.key.gpg", lambda _: None)
 
     assert run("root", "new", folder / "root.key", stdin=PHRASE * 2).exit_code == 0
-    sign = ("registry", "sign", "--root-key", folder / "root.key", "--card", folder / "u/unit-card.json")
-    rest = ("--version", 1, "--expires", NEXT_YEAR, tmp_path / "out")
-    fails(*sign, *rest, stdin="wrong\n", says="passphrase")
+    draft = ceremony.begin(tmp_path / "draft")
+    sign = ("registry", "sign", draft, tmp_path / "out", "--root-key", folder / "root.key", "--version", 1)
+    fails(*sign, stdin="wrong\n", says="passphrase")
     assert not (tmp_path / "out").exists()
-    done = run(*sign, *rest, stdin=PHRASE)
+    done = run(*sign, stdin=PHRASE)
     assert done.exit_code == 0, done.output
     assert "no courier" in done.output
 
 
 def test_cards_that_do_not_belong_together_are_refused(ceremony, tmp_path):
-    rest = ("--version", 1, "--expires", NEXT_YEAR, tmp_path / "out")
-    alone = ("registry", "sign", "--root-key", ceremony.folder / "root.key", "--card")
-    fails(*alone, ceremony.folder / "courier-card.json", *rest, says="whose own card is missing")
-    again = ("--card", ceremony.folder / "u/unit-card.json")
-    fails(*ceremony.sign, *again, *rest, says="two cards")
+    run("registry", "new", tmp_path / "draft", "--expires", NEXT_YEAR)
+    before = (tmp_path / "draft").read_bytes()
+    add = ("registry", "add", tmp_path / "draft")
+    unit, courier = ceremony.cards
+    fails(*add, courier, says="has no unit west-unit. Add its card first")
+    fails(*add, unit, courier, unit, says="two cards")
+    assert (tmp_path / "draft").read_bytes() == before
+    assert run(*add, courier, unit).exit_code == 0  # in whatever order
+    fails(*add, unit, "--kind", "overseer", says="is in the draft as another kind (anti-corruption-unit)")
+
+
+def test_what_cannot_be_a_registry_is_not_signed(ceremony, tmp_path):
     past = (today() - timedelta(days=1)).isoformat()
-    fails(*ceremony.sign, "--version", 1, "--expires", past, tmp_path / "out", says="before it is issued")
-    assert list(tmp_path.iterdir()) == []
+    draft = ceremony.begin(tmp_path / "draft", past)
+    fails(*ceremony.sign(draft, tmp_path / "out"), says="before it is issued")
+    run("registry", "set", draft, "--expires", NEXT_YEAR)
+    run("registry", "set", draft, "charity-desk", "--status", "suspended")
+    fails(*ceremony.sign(draft, tmp_path / "out"), says="one charity's desk, and that must be enrolled")
+    assert [file.name for file in tmp_path.iterdir()] == ["draft"]
+
+
+def test_what_is_set_is_in_the_draft_and_is_said(ceremony, tmp_path, unit_keys):
+    draft = ceremony.begin(tmp_path / "draft")
+    (tmp_path / "identity.asc").write_text(unit_keys.unit.certificate)
+    for options, said in (
+        (("--serves", "kent", "--from", "2027-05-01"), "named for kent from 1 May 2027"),
+        (("--serves", "kent", "--until", "2027-05-31"), "kent from 1 May 2027 until 31 May 2027"),
+        (("--conflict-route", "iopc", "--second-seal", "pirc"), "second seal of West Unit changes from none"),
+        (("--conflict-route", "none"), "conflict route of West Unit changes from iopc to none"),
+        (("--identity", tmp_path / "identity.asc"), grouped(unit_keys.unit.fingerprint)),
+        (("--language", "en", "--language", "cy"), "changes from en to en, cy"),
+        (("--status", "suspended"), "West Mercia Police goes to the charity’s desk"),
+        (("--status", "suspended"), "Nothing changes."),
+    ):
+        done = run("registry", "set", draft, "west-unit", *options)
+        assert done.exit_code == 0, done.output
+        assert said in done.output
+    unit = read_draft(draft).unit("west-unit")
+    assert unit.identity_fingerprint == unit_keys.unit.fingerprint
+    assert (unit.conflict_route, unit.second_seal, unit.languages) == (None, "pirc", ("en", "cy"))
+    assert [service.force for service in unit.serves] == ["west-mercia", "kent"]
+
+
+def test_what_cannot_be_set_leaves_the_draft_as_it_was(ceremony, tmp_path):
+    draft = ceremony.begin(tmp_path / "draft")
+    before = draft.read_bytes()
+    (tmp_path / "junk").write_text("junk")
+    at = ("registry", "set", draft)
+    fails(*at, "nobody", "--status", "enrolled", says="has no unit nobody")
+    fails(*at, "iopc", "--status", "enrolled", says="has no keys yet")
+    fails(*at, "west-unit", "--drop-courier", "x", says="has no courier x")
+    fails(*at, "west-unit", "--identity", tmp_path / "junk", says="not one OpenPGP certificate")
+    for wrong in (("--status", "enrolled"), ("west-unit", "--from", "2027-05-01")):
+        done = run(*at, *wrong)
+        assert done.exit_code == 2
+        assert "Usage:" in done.output
+    assert draft.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -166,26 +236,26 @@ def test_cards_that_do_not_belong_together_are_refused(ceremony, tmp_path):
         {"name": ""},
         {"fingerprint": None},
         {"reply_key": "AAAA"},
-        {"forces": [1]},
-        {"forces": [{"id": "a b", "name": "x"}]},
         {"card": None},
         {"card": "courier"},
+        {"card": "identity"},
     ],
 )
 def test_a_card_that_is_none_is_refused(ceremony, tmp_path, changed):
     card = json.loads((ceremony.folder / "u/unit-card.json").read_bytes())
     (tmp_path / "card").write_text(json.dumps({**card, **changed}))
-    sign = ("registry", "sign", "--root-key", ceremony.folder / "root.key", "--card", tmp_path / "card")
-    rest = ("--version", 1, "--expires", NEXT_YEAR, tmp_path / "out")
-    fails(*sign, *rest, says="is not a card of a unit or courier")
+    draft = ceremony.folder / "draft"
+    before = draft.read_bytes()
+    fails("registry", "add", draft, tmp_path / "card", says="is not a card of a unit or courier")
+    assert draft.read_bytes() == before
 
 
 def test_a_card_whose_certificate_was_exchanged_is_refused(ceremony, tmp_path, unit_keys):
     card = json.loads((ceremony.folder / "u/unit-card.json").read_bytes())
     (tmp_path / "card").write_text(json.dumps({**card, "certificate": unit_keys.unit.certificate}))
-    sign = ("registry", "sign", "--root-key", ceremony.folder / "root.key", "--card", tmp_path / "card")
-    rest = ("--version", 1, "--expires", NEXT_YEAR, tmp_path / "out")
-    fails(*sign, *rest, says="not the one that its fingerprint names")
+    draft = ceremony.begin(tmp_path / "draft")
+    assert run("registry", "add", draft, tmp_path / "card").exit_code == 0
+    fails(*ceremony.sign(draft, tmp_path / "out"), says="not the one that its fingerprint names")
 
 
 @pytest.mark.parametrize(
@@ -194,9 +264,13 @@ def test_a_card_whose_certificate_was_exchanged_is_refused(ceremony, tmp_path, u
         ("unit", "new", "x", "--id", "Not Short", "--name", "A Unit"),
         ("unit", "new", "x", "--id", "u", "--name", "two\nlines"),
         ("unit", "new", "x", "--id", "u", "--name", "A Unit", "--months", "0"),
-        ("unit", "new", "x", "--id", "u", "--name", "A Unit", "--force", "A Force", "a-force"),
         ("courier", "new", "x"),
         ("registry", "sign", "x"),
+        ("registry", "new", "x", "--expires", "soon"),
+        ("registry", "new", "x"),
+        ("registry", "add", "x"),
+        ("registry", "diff", "x", "y"),
+        ("registry", "publish", "x", "y"),
     ],
 )
 def test_a_wrong_call_is_explained(tmp_path, monkeypatch, arguments):
@@ -223,8 +297,8 @@ def test_it_runs_as_the_launcher_runs_it():
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "sign" in done.stdout
-    assert "verify" in done.stdout
+    for name in ("new", "add", "set", "diff", "sign", "verify", "publish"):
+        assert f"\n  {name} " in done.stdout
 
 
 def test_digits_are_grouped_to_be_read_out():

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from common import units
+from common import registry as registries
 from common.days import today
+from common.registry import RegistryRefused
 from common.sealing import gpg_environment, midnight, private_home
-from common.units import RegistryRefused
+from common.units import Status
 from keys.private import NoSuchKey
 from keys.registry import UnfitRegistry, sign_registry
 from keys.root import new_root
@@ -21,20 +22,20 @@ def with_unit(registry, **changed):
 
 def test_what_is_signed_is_read_by_the_servers(registry, root_key):
     signed = sign_registry(registry, root_key.file)
-    assert units.verify(signed, root_key.public, today()) == registry
+    assert registries.verify(signed, root_key.public, today()) == registry
 
 
 def test_a_root_key_with_a_passphrase_signs_with_it_alone(registry, tmp_path):
     public = new_root(tmp_path / "root", "a passphrase")
     signed = sign_registry(registry, tmp_path / "root", "a passphrase")
-    assert units.verify(signed, public, today()) == registry
+    assert registries.verify(signed, public, today()) == registry
     for wrong in (None, "another"):
         with pytest.raises(NoSuchKey):
             sign_registry(registry, tmp_path / "root", wrong)
 
 
 def test_a_certificate_that_its_fingerprint_does_not_name_is_not_signed(registry, root_key):
-    first, second = registry.units
+    first, second, _ = registry.units
     for changed in (
         {"certificate": second.certificate},
         {"fingerprint": second.fingerprint},
@@ -100,11 +101,38 @@ def test_dates_that_make_no_sense_are_not_signed(registry, root_key):
 
 
 def test_a_list_that_the_servers_would_refuse_is_not_signed(registry, root_key):
-    first, second = registry.units
-    for changed in (
-        (),
-        (first, replace(second, id=first.id)),
-        (first, replace(second, couriers=first.couriers)),
+    first, second, desk = registry.units
+    for changed, said in (
+        ((), "no unit, or one twice"),
+        ((first, replace(second, id=first.id), desk), "no unit, or one twice"),
+        ((first, replace(second, couriers=first.couriers), desk), "a courier belongs to two"),
+        ((first, second), "one charity's desk"),
+        ((replace(first, conflict_route=second.id), second, desk), "and overseers"),
     ):
-        with pytest.raises(RegistryRefused, match="no unit, or one twice"):
+        with pytest.raises(RegistryRefused, match=said):
             sign_registry(replace(registry, units=changed), root_key.file)
+
+
+def test_the_certificate_of_an_identity_key_is_looked_at_too(registry, root_key, certificate):
+    armoured, fingerprint = certificate("Held apart")
+    good = {"identity_certificate": armoured, "identity_fingerprint": fingerprint}
+    assert sign_registry(with_unit(registry, **good), root_key.file)
+    swapped = good | {"identity_fingerprint": fingerprint[::-1]}
+    with pytest.raises(UnfitRegistry, match="test-unit is not the one that its fingerprint names"):
+        sign_registry(with_unit(registry, **swapped), root_key.file)
+    old, its_fingerprint = certificate("Held apart", days_ago=400)
+    ended = {"identity_certificate": old, "identity_fingerprint": its_fingerprint}
+    with pytest.raises(UnfitRegistry, match="test-unit is expired"):
+        sign_registry(with_unit(registry, **ended), root_key.file)
+
+
+def test_a_unit_that_is_not_enrolled_may_have_no_keys_or_old_ones_but_no_exchanged_ones(
+    registry, root_key, certificate
+):
+    bare = {"certificate": "", "fingerprint": "", "reply_key": b""}
+    old, its_fingerprint = certificate("A Unit", days_ago=400)
+    for keys in (bare, {"certificate": old, "fingerprint": its_fingerprint}):
+        assert sign_registry(with_unit(registry, status=Status.SUSPENDED, **keys), root_key.file)
+    with pytest.raises(UnfitRegistry, match="fingerprint names"):
+        draft = with_unit(registry, status=Status.SUSPENDED, certificate=old)
+        sign_registry(draft, root_key.file)

@@ -6,7 +6,7 @@ not followed, and pages are read with the standard library's HTML parser.
 
 import http.client
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from html.parser import HTMLParser
 from io import BytesIO
@@ -20,7 +20,6 @@ from common import codename, envelope, mailbox, reply
 from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets, derive_root
 from common.sealing import Opener
-from common.units import Registry
 from keys.private import parse_private_key
 from keys.registry import sign_registry
 from keys.unit import GNUPG_HOME, REPLY_KEY
@@ -232,14 +231,14 @@ def multipart():
 
 
 @pytest.fixture
-def new_app(server_config, root_key):
+def new_app(server_config, registry, charity_keys, root_key):
     """Makes applications with data folders of their own; keywords are limits. `units`: other than the usual two."""
     made = []
 
     def make(units=(), **limits):
         config = server_config(**limits)
         if units:
-            draft = Registry(1, today(), today().replace(year=today().year + 1), tuple(units))
+            draft = replace(registry, units=(*units, charity_keys.unit))
             config.registry.write_bytes(sign_registry(draft, root_key.file))
         made.append(create_app(config))
         return made[-1]

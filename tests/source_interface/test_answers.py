@@ -12,7 +12,7 @@ from common.derivation import conversation_secrets
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.secret import Secret
 from common.store.repository import NoFreeSlot, SealedReply
-from common.units import Registry
+from common.units import Status
 from keys.registry import sign_registry
 
 SAID = "Thank you. We have read it."
@@ -146,17 +146,33 @@ def test_a_posted_reply_cannot_take_the_place_of_the_header(words, answer, house
 
 
 def test_a_holder_that_left_the_registry_is_not_shown(
-    words, answer, house, root_key, unit_keys, other_unit_keys, shown
+    words, answer, house, root_key, registry, unit_keys, other_unit_keys, charity_keys, shown
 ):
     answer(words, SAID)
-    year = timedelta(days=365)
     for units in (
         [other_unit_keys.unit],
         [replace(unit_keys.unit, reply_key=other_unit_keys.unit.reply_key)],
     ):
-        draft = Registry(2, today(), today() + year, tuple(units))
+        draft = replace(registry, version=2, units=(*units, charity_keys.unit))
         house.config.registry.write_bytes(sign_registry(draft, root_key.file))
         assert shown() == []
+
+
+def test_of_a_suspended_holder_no_answer_is_shown_and_nothing_more_is_sealed_to_it(
+    words, reporter, answer, house, root_key, registry, shown
+):
+    """Its keys may be in wrong hands. Nor does what is added go to another unit without being asked."""
+    answer(words, SAID)
+    assert len(shown()) == 1
+    first, *rest = registry.units
+    draft = replace(registry, version=2, units=(replace(first, status=Status.SUSPENDED), *rest))
+    house.config.registry.write_bytes(sign_registry(draft, root_key.file))
+    assert shown() == []
+    before = len(list(house.config.blobs.rglob("*")))
+    refused = reporter.write("More.")
+    assert refused.status == 409
+    assert "Who this goes to has to be chosen again" in refused.text
+    assert len(list(house.config.blobs.rglob("*"))) == before
 
 
 def test_an_answer_that_came_twice_is_shown_once_and_deleted_at_once(

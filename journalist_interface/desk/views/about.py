@@ -2,7 +2,8 @@
 
 from flask import Blueprint, render_template
 
-from common.units import RegistryRefused
+from common.days import today
+from common.registry import RegistryRefused
 from journalist_interface.desk.views.here import desk
 
 pages = Blueprint("about", __name__)
@@ -14,5 +15,6 @@ def shown() -> str:
     try:
         registry, unit = desk().settings.load_registry()
     except RegistryRefused as error:
-        return render_template("about.html", registry=None, unit=None, problem=str(error))
-    return render_template("about.html", registry=registry, unit=unit, problem=None)
+        return render_template("about.html", registry=None, unit=None, forces=(), problem=str(error))
+    forces = [force.name_on(today()) for force in registry.served_by(unit, today())]
+    return render_template("about.html", registry=registry, unit=unit, forces=forces, problem=None)

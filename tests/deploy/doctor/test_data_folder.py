@@ -1,5 +1,6 @@
 """The doctor, on real data folders that something is wrong with."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def test_a_fresh_demo_has_nothing_wrong_of_its_own(data):
         "Only you",
         "settings",
         "signature holds",
+        "No certificate",
         "database",
         "disk",
         "Port 0",
@@ -63,10 +65,24 @@ def test_an_altered_registry_is_wrong(data):
 
 def test_a_registry_near_its_end_is_a_warning(data):
     registry = read_server_config(demo.server_settings(data)).load_registry()
-    soon = type(registry)(registry.version, registry.issued, today() + timedelta(days=3), registry.units)
+    soon = replace(registry, expires=today() + timedelta(days=3))
     signed = sign_registry(soon, data / "root" / "registry-root.key")
     (data / "server" / "registry.json").write_bytes(signed)
     assert about(data, "registry ends").state is State.WARNING
+
+
+def test_a_registry_in_grace_is_a_warning_with_its_last_day(data):
+    settings = demo.server_settings(data)
+    registry = read_server_config(settings).load_registry()
+    last = today() - timedelta(days=3)
+    ended = replace(registry, issued=last - timedelta(days=9), expires=last)
+    signed = sign_registry(ended, data / "root" / "registry-root.key")
+    (data / "server" / "registry.json").write_bytes(signed)
+    assert about(data, "registry is refused").state is State.WRONG
+    settings.write_text(f"registry_grace_days = 5\n{settings.read_text()}")
+    finding = about(data, "The registry ended on")
+    assert finding.state is State.WARNING
+    assert f"until {last + timedelta(days=5)}" in finding.text
 
 
 def test_a_lost_pepper_is_wrong(data):

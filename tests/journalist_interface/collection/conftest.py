@@ -21,19 +21,34 @@ from flask import Flask
 from http_message_signatures import HTTPMessageSigner, MappingKeyResolver, algorithms
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from common import signing, units
+from common import registry as registries
+from common import signing
 from common.config import ServerConfig, read_server_config
 from common.days import today
+from common.forces import Force, Name, Nation
 from common.mailbox import TAG_BYTES
 from common.outgoing import OutgoingReply
 from common.padding import REPLY_CIPHERTEXT_BYTES
+from common.registry import Registry
 from common.store.opening import open_store
 from common.store.repository import SealedReply, Store
-from common.units import Force, Registry, Unit
+from common.units import Service, Status, Unit, UnitKind
 from journalist_interface.collection.app import create_app
 
 PROJECT = Path(__file__).resolve().parents[3]
 UNITS = ("north", "south")
+
+
+def _force(name: str) -> Force:
+    return Force(f"{name}-force", (Name(f"{name.title()} Police"),), Nation.ENGLAND, name.title())
+
+
+def _desk() -> Unit:
+    """The charity's desk, without which no registry is sound."""
+    certificate = "not looked at here"
+    return Unit(
+        "charity", "Charity", UnitKind.DESK, Status.ENROLLED, (), certificate, "D" * 40, bytes(32), {}
+    )
 
 
 @dataclass
@@ -48,29 +63,39 @@ class World:
     courier_keys: dict[str, Ed25519PrivateKey]  # by unit; the key id is `<unit>-courier`
 
     def write_registry(
-        self, version: int = 1, expires: date | None = None, without: tuple[str, ...] = ()
+        self,
+        version: int = 1,
+        expires: date | None = None,
+        without: tuple[str, ...] = (),
+        suspended: tuple[str, ...] = (),
     ) -> None:
         """Sign a registry and put it in place whole; `without`: units whose courier is not enrolled."""
-        body = units.to_body(
+        body = registries.to_body(
             Registry(
                 version=version,
-                issued=today(),
+                issued=min(today(), expires or today()),
                 expires=expires or today() + timedelta(days=30),
-                units=tuple(self._unit(name, enrolled=name not in without) for name in UNITS),
+                forces=tuple(_force(name) for name in UNITS),
+                units=(
+                    *(self._unit(name, name not in without, name in suspended) for name in UNITS),
+                    _desk(),
+                ),
             )
         )
         fresh = self.config.registry.with_suffix(".new")
-        fresh.write_bytes(signing.sign(body, units.CONTEXT, self.root_key))
+        fresh.write_bytes(signing.sign(body, registries.CONTEXT, self.root_key))
         fresh.rename(self.config.registry)
 
-    def _unit(self, name: str, *, enrolled: bool) -> Unit:
+    def _unit(self, name: str, enrolled: bool, suspended: bool) -> Unit:
         courier = self.courier_keys[name].public_key().public_bytes_raw()
         return Unit(
             id=name,
             name=name.title(),
-            forces=(Force(f"{name}-force", f"{name.title()} Police"),),
+            kind=UnitKind.UNIT,
+            status=Status.SUSPENDED if suspended else Status.ENROLLED,
+            serves=(Service(f"{name}-force"),),
             certificate="not looked at here",
-            fingerprint="0" * 40,
+            fingerprint=str(UNITS.index(name)) * 40,
             reply_key=self.reply_keys[name].public_key().public_bytes_raw(),
             couriers={f"{name}-courier": courier} if enrolled else {},
         )

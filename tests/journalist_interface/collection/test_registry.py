@@ -24,6 +24,16 @@ def test_a_courier_that_is_enrolled_while_the_collection_runs_is_let_in(world, c
     assert call("north").ask("GET", LIST).status_code == 200
 
 
+def test_the_courier_of_a_suspended_unit_is_refused_until_it_is_enrolled_again(world, north, call):
+    south = call("south")
+    assert north.ask("GET", LIST).status_code == 200
+    world.write_registry(version=2, suspended=("north",))
+    assert north.ask("GET", LIST).status_code == 401
+    assert south.ask("GET", LIST).status_code == 200
+    world.write_registry(version=3)
+    assert north.ask("GET", LIST).status_code == 200
+
+
 def altered(world):
     content = world.config.registry.read_bytes()
     world.config.registry.write_bytes(content.replace(b"North", b"Forth"))

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -30,11 +30,13 @@ from common.courier_key import new_courier
 from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets
 from common.envelope import FilePart
+from common.forces import Force, Name, Nation
 from common.mailbox import ReplyKey
+from common.registry import Registry
 from common.report import Conversation, Report
 from common.sealing import Sealer
 from common.secret import Secret
-from common.units import Force, Registry, Unit
+from common.units import Service, Status, Unit, UnitKind
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.workplace import Desk, open_desk
 from keys.private import read_private_key
@@ -170,7 +172,7 @@ def _stop_agent(home: Path) -> None:
 def house() -> Iterator[House]:
     """Keys, made once. The folder's path is short: gpg-agent's socket lies in it."""
     folder = Path(tempfile.mkdtemp(prefix="desk-"))
-    for name in ("unit", "other"):
+    for name in ("unit", "other", "charity"):
         (folder / name).mkdir(mode=0o700)
     unit = new_unit(folder / "unit", UNIT, "Demo Unit", passphrase=None)
     other = new_unit(folder / "other", OTHER, "Other Unit", passphrase=None)
@@ -182,18 +184,27 @@ def house() -> Iterator[House]:
         return Unit(
             id=identity,
             name=f"The Unit of {identity}",
-            forces=(Force(f"{identity}-force", f"{identity} Constabulary"),),
+            kind=UnitKind.UNIT,
+            status=Status.ENROLLED,
+            serves=(Service(f"{identity}-force"),),
             certificate=made.certificate,
             fingerprint=made.fingerprint,
             reply_key=made.reply_public_key,
             couriers={key_id: public},
         )
 
+    made = new_unit(folder / "charity", "charity", "Charity", passphrase=None)
+    charity = replace(enrolled("charity", made, "none", b""), kind=UnitKind.DESK, serves=(), couriers={})
     draft = Registry(
         version=7,
         issued=today(),
         expires=today() + timedelta(days=365),
+        forces=tuple(
+            Force(f"{identity}-force", (Name(f"{identity} Constabulary"),), Nation.ENGLAND, "Somewhere")
+            for identity in (UNIT, OTHER)
+        ),
         units=(
+            charity,
             enrolled(UNIT, unit, courier.key_id, courier.public_key),
             enrolled(OTHER, other, other_courier.key_id, other_courier.public_key),
         ),
@@ -207,7 +218,7 @@ def house() -> Iterator[House]:
         registry=sign_registry(draft, folder / "root.key"),
         root=root,
     )
-    for name in ("unit", "other"):
+    for name in ("unit", "other", "charity"):
         _stop_agent(folder / name / "gnupg")
     shutil.rmtree(folder)
 

@@ -7,12 +7,12 @@ import socket
 import subprocess
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from common.days import today
-from common.units import Registry
 from deploy import servers
 from deploy.log_forms import GUNICORN_HEAD, is_allowed
 from deploy.supervisor import Supervisor
@@ -71,7 +71,7 @@ def test_all_that_the_source_interface_says_has_a_listed_form(fresh_server, wait
     reporter.start()
     settings = server.data / "registry.json"
     good = settings.read_bytes()
-    over = Registry(1, today() - timedelta(days=9), today() - timedelta(days=1), registry.units)
+    over = replace(registry, issued=today() - timedelta(days=9), expires=today() - timedelta(days=1))
     settings.write_bytes(sign_registry(over, root_key.file))
     reporter.write(PLANTED)
     settings.write_bytes(good)

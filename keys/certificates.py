@@ -1,0 +1,57 @@
+"""A look at an OpenPGP certificate with gpg, in an empty home: whose it is, and until when it can be sealed to."""
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from common.sealing import gpg_environment
+
+_EXPIRED, _REVOKED = "e", "r"
+
+
+class UnfitCertificate(Exception):
+    """This is not one OpenPGP certificate. Get it again from its owner."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What gpg says of one: 40 hex digits; whether it can be sealed to; the last day on which it can, if any."""
+
+    fingerprint: str
+    is_open: bool
+    last_day: date | None
+
+
+def look(armoured: str) -> Certificate:
+    """What a certificate is. Raises UnfitCertificate where there is none, or more than one."""
+    with tempfile.TemporaryDirectory() as home:
+        shown = subprocess.run(
+            [
+                *("gpg", "--homedir", home, "--batch", "--no-options", "--no-autostart"),
+                *("--with-colons", "--show-keys"),
+            ],
+            input=armoured.encode(),
+            capture_output=True,
+            check=False,
+            env=gpg_environment(),
+        ).stdout.decode(errors="replace")
+    rows = [line.split(":") for line in shown.splitlines()]
+    primaries = [row for row in rows if row[0] == "pub"]
+    fingerprints = [row[9] for row in rows if row[0] == "fpr"]
+    if len(primaries) != 1 or not fingerprints:
+        raise UnfitCertificate
+    usable = [
+        row
+        for row in rows
+        if row[0] in ("pub", "sub") and "e" in row[11] and row[1] not in (_EXPIRED, _REVOKED)
+    ]
+    is_open = bool(usable) and primaries[0][1] not in (_EXPIRED, _REVOKED)
+    return Certificate(fingerprints[0], is_open, _last_day(primaries[0], usable) if is_open else None)
+
+
+def _last_day(primary: list[str], usable: list[list[str]]) -> date | None:
+    """The day before the primary key ends, or the last of the keys to encrypt to; an empty field is no end."""
+    last_subkey = None if any(not row[6] for row in usable) else max(int(row[6]) for row in usable)
+    ends = [end for end in (int(primary[6]) if primary[6] else None, last_subkey) if end is not None]
+    return datetime.fromtimestamp(min(ends) - 1, UTC).date() if ends else None

@@ -1,0 +1,73 @@
+"""What the commands of `candour keys` share: errors told in a sentence, checked arguments, digits to read out."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from common import phrases
+from common.names import is_one_line, is_short_name
+from common.registry import RegistryRefused
+from common.sealing import SealingFailed
+from keys.certificates import UnfitCertificate
+from keys.draft import BadDraft
+from keys.private import NoSuchKey
+from keys.publishing import NotPublished
+from keys.registry import UnfitRegistry
+from keys.unit import CeremonyFailed
+
+_EXPECTED = (
+    BadDraft,
+    CeremonyFailed,
+    NoSuchKey,
+    NotPublished,
+    UnfitCertificate,
+    UnfitRegistry,
+    RegistryRefused,
+    SealingFailed,
+    OSError,
+)
+
+
+class Group(click.Group):
+    """Errors that people can mend are told in a sentence, without a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except _EXPECTED as error:
+            raise click.ClickException(_sentence(error)) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, FileExistsError):
+        return f"{error.filename} is there already, and nothing is ever overwritten. Name another."
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}."
+    said = str(error) or str(error.__doc__)
+    return said[0].upper() + said[1:] + ("" if said.endswith(".") else ".")
+
+
+def short_name(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Checks a short name."""
+    if not is_short_name(value):
+        raise click.BadParameter("use up to 64 small letters, digits and hyphens, such as west-mercia.")
+    return value
+
+
+def one_line(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Checks a name that people read."""
+    if not is_one_line(value):
+        raise click.BadParameter("use one line of text.")
+    return value
+
+
+def path(**options: bool) -> click.Path:
+    """An argument that is a path."""
+    return click.Path(path_type=Path, **options)
+
+
+def grouped(digits: str) -> str:
+    """Digits in groups of four, capital letters, as they are read out."""
+    return phrases.grouped(digits).upper()

@@ -1,0 +1,219 @@
+"""The command `candour keys registry`: from a draft to a signed registry in its place. See CEREMONY.md."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import click
+
+from common import registry as registries
+from common.courier_key import CourierCard
+from common.days import today
+from common.phrases import day as day_words
+from common.registry import Registry
+from common.signing import PUBLIC_KEY_BYTES
+from common.units import Status, Unit, UnitKind
+from keys.cards import UnitCard, read_card
+from keys.certificates import look
+from keys.changes import changes
+from keys.command import Group, grouped, path
+from keys.draft import Draft, read_any, read_draft, serving, with_status, without_courier, write_draft
+from keys.publishing import publish
+from keys.registry import UnfitRegistry, sign_registry
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+_FILE = path(exists=True, dir_okay=False)
+
+
+def _one_of(kinds: type[StrEnum]) -> click.Choice[str]:
+    return click.Choice([kind.value for kind in kinds])
+
+
+@click.group("registry", cls=Group)
+def registry_group() -> None:
+    """The list of forces, and of units that reports may be sealed to."""
+
+
+@registry_group.command("new")
+@click.argument("draft", type=path(dir_okay=False))
+@click.option("--expires", required=True, type=_DAY, help="Its last day.")
+def new(draft: Path, expires: datetime) -> None:
+    """Begin a draft: all forces and overseers of the country, no unit yet."""
+    begun = Draft.of_the_country(expires.date())
+    write_draft(draft, begun, new=True)
+    click.echo(
+        f"{draft} has {len(begun.content.forces)} forces. Add the cards of units, of couriers, of the desk."
+    )
+
+
+@registry_group.command("add")
+@click.argument("draft", type=_FILE)
+@click.argument("cards", type=_FILE, nargs=-1, required=True)
+@click.option("--kind", type=_one_of(UnitKind), default=UnitKind.UNIT.value, show_default=True)
+def add(draft: Path, cards: tuple[Path, ...], kind: str) -> None:
+    """Take the keys on CARDS into the draft; a new unit is not enrolled yet."""
+    after = before = read_draft(draft)
+    couriers_last = sorted(map(read_card, cards), key=lambda card: isinstance(card, CourierCard))
+    units = [card.id for card in couriers_last if isinstance(card, UnitCard)]
+    if len(set(units)) != len(units):
+        raise UnfitRegistry("A unit has two cards here. Give one card a unit.")
+    for card in couriers_last:
+        after = after.with_card(card, UnitKind(kind))
+    _write(draft, before, after)
+
+
+@registry_group.command("set")
+@click.argument("draft", type=_FILE)
+@click.argument("unit_id", metavar="[UNIT]", required=False)
+@click.option("--expires", type=_DAY, help="The registry's last day. Goes without UNIT.")
+@click.option("--status", type=_one_of(Status))
+@click.option("--serves", metavar="FORCE", help="A force it serves; see --from and --until.")
+@click.option("--from", "since", type=_DAY, help="The first day on which it serves that force.")
+@click.option("--until", type=_DAY, help="The last day.")
+@click.option("--conflict-route", metavar="OVERSEER|none", help="Who gets a report about this unit.")
+@click.option("--second-seal", metavar="OVERSEER|none", help="To whom every report to it is also sealed.")
+@click.option("--identity", type=_FILE, metavar="CERTIFICATE", help="The identity key's certificate.")
+@click.option("--language", "languages", multiple=True, help="A language it reads, such as cy. Repeat it.")
+@click.option("--drop-courier", metavar="KEYID", help="Strike a courier's key off.")
+def set_(draft: Path, unit_id: str | None, expires: datetime | None, **asked: Any) -> None:
+    """Change what the draft says of UNIT, or the registry's last day."""
+    before = read_draft(draft)
+    after = before if expires is None else before.with_expiry(expires.date())
+    if unit_id is None and any(asked.values()):
+        raise click.UsageError("name the UNIT that this is about.")
+    if (asked["since"] or asked["until"]) and not asked["serves"]:
+        raise click.UsageError("--from and --until go with --serves.")
+    if unit_id is not None:
+        unit = after.unit(unit_id)
+        for option, edit in _EDITS.items():
+            unit = edit(unit, asked) if asked[option] else unit
+        after = after.with_unit(unit)
+    _write(draft, before, after)
+
+
+def _serving(unit: Unit, asked: Mapping[str, Any]) -> Unit:
+    since, until = asked["since"], asked["until"]
+    return serving(unit, asked["serves"], since and since.date(), until and until.date())
+
+
+def _with_identity(unit: Unit, asked: Mapping[str, Any]) -> Unit:
+    certificate = asked["identity"].read_text("ascii")
+    fingerprint = look(certificate).fingerprint
+    return replace(unit, identity_certificate=certificate, identity_fingerprint=fingerprint)
+
+
+# Each option of `set`, and what it does to the unit.
+_EDITS: Mapping[str, Callable[[Unit, Mapping[str, Any]], Unit]] = {
+    "serves": _serving,
+    "status": lambda unit, asked: with_status(unit, Status(asked["status"])),
+    "conflict_route": lambda unit, asked: replace(unit, conflict_route=_or_none(asked["conflict_route"])),
+    "second_seal": lambda unit, asked: replace(unit, second_seal=_or_none(asked["second_seal"])),
+    "identity": _with_identity,
+    "languages": lambda unit, asked: replace(unit, languages=asked["languages"]),
+    "drop_courier": lambda unit, asked: without_courier(unit, asked["drop_courier"]),
+}
+
+
+def _or_none(named: str) -> str | None:
+    return None if named == "none" else named
+
+
+def _write(file: Path, before: Draft, after: Draft) -> None:
+    """Write the draft, and say what became of it."""
+    write_draft(file, after)
+    _say_changes(before, after)
+
+
+def _say_changes(before: Draft, after: Draft) -> None:
+    said = list(changes(before.content, after.content, today()))
+    for sentence in said or ["Nothing changes."]:
+        click.echo(sentence)
+
+
+@registry_group.command("diff")
+@click.argument("old", type=_FILE)
+@click.argument("new", type=_FILE)
+def diff(old: Path, new: Path) -> None:
+    """Say in words what changes from OLD to NEW, each a draft or a registry. Signatures are not looked at."""
+    _say_changes(read_any(old), read_any(new))
+
+
+@registry_group.command("sign")
+@click.argument("draft", type=_FILE)
+@click.argument("out", type=path(dir_okay=False))
+@click.option("--root-key", required=True, type=_FILE)
+@click.option("--version", required=True, type=click.IntRange(1), help="Higher than the last one's.")
+def sign(draft: Path, out: Path, root_key: Path, version: int) -> None:
+    """Sign what DRAFT says, and write the registry to OUT."""
+    registry = read_draft(draft).to_sign(version, today())
+    protected = b"ENCRYPTED" in root_key.read_bytes()
+    passphrase = click.prompt("Passphrase of the root key", hide_input=True) if protected else None
+    signed = sign_registry(registry, root_key, passphrase)
+    part = out.with_name(out.name + ".part")
+    part.write_bytes(signed)
+    part.replace(out)
+    _show(registry)
+    click.echo(f"Signed: {out}")
+
+
+@registry_group.command("verify")
+@click.argument("file", type=_FILE)
+@click.option("--root", required=True, metavar="HEX|FILE", help="The root's public key.")
+def verify(file: Path, root: str) -> None:
+    """Say whether the registry in FILE holds today, and what is in it."""
+    registry = registries.verify(file.read_bytes(), _root(root), today())
+    click.echo("The signature holds.")
+    _show(registry)
+
+
+@registry_group.command("publish")
+@click.argument("file", type=_FILE)
+@click.argument("targets", type=path(), nargs=-1, required=True)
+@click.option("--root", required=True, metavar="HEX|FILE", help="The root's public key.")
+def publish_(file: Path, targets: tuple[Path, ...], root: str) -> None:
+    """Put the registry in FILE into each of TARGETS, a folder or the file itself, if none newer is there."""
+    signed, root_key = file.read_bytes(), _root(root)
+    for target in targets:
+        click.echo(f"Published: {publish(signed, root_key, target)}")
+
+
+def _root(hex_or_file: str) -> bytes:
+    file = Path(hex_or_file)
+    try:
+        root = bytes.fromhex(file.read_text("ascii") if file.is_file() else hex_or_file)
+    except ValueError:
+        root = b""
+    if len(root) != PUBLIC_KEY_BYTES:
+        raise click.ClickException("The root is 64 hex digits, or a file that holds them.")
+    return root
+
+
+def _show(registry: Registry) -> None:
+    click.echo(
+        f"Version {registry.version}, issued on {day_words(registry.issued)}, of {len(registry.forces)} forces."
+    )
+    click.echo(f"The last day on which it holds is {day_words(registry.expires)}.")
+    for unit in registry.units:
+        click.echo(f"\n{unit.name} ({unit.id}), {unit.kind}, {unit.status}")
+        for service in unit.serves:
+            since = f" from {day_words(service.since)}" if service.since else ""
+            until = f" until {day_words(service.until)}" if service.until else ""
+            name = registry.force(service.force).name_on(registry.issued)
+            click.echo(f"  serves {name} ({service.force}){since}{until}")
+        for what, value in (
+            ("certificate", grouped(unit.fingerprint)),
+            ("signs answers", grouped(unit.reply_key.hex())),
+            ("identity key", grouped(unit.identity_fingerprint)),
+            ("in conflict", unit.conflict_route),
+            ("also sealed to", unit.second_seal),
+        ):
+            if value:
+                click.echo(f"  {what:<14} {value}")
+        for key_id, public_key in sorted(unit.couriers.items()):
+            click.echo(f"  courier {key_id}\n                 {grouped(public_key.hex())}")
+        if unit.is_enrolled and not unit.couriers:
+            click.echo("  no courier: nothing can be collected for it")
+    click.echo()

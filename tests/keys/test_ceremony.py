@@ -1,0 +1,106 @@
+"""The signing ceremony, as CEREMONY.md has it: each command in it is run as it stands, in its order."""
+
+import re
+import shlex
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from common import registry as registries
+from common.days import today
+from common.routing import Answers, Reason, route
+from common.units import Status
+from keys.cli import keys
+from keys.draft import read_draft
+
+CEREMONY = Path(__file__).resolve().parents[2] / "keys" / "CEREMONY.md"
+ITS_DAY = date(2027, 1, 4)
+PHRASE = "a long passphrase\n"
+
+
+def commands():
+    """The commands of the text, its days moved so that the ceremony is today."""
+    text = CEREMONY.read_text("utf-8")
+    lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    assert all(line.startswith("./candour keys ") for line in lines)
+    return [re.sub(r"\d{4}-\d\d-\d\d", lambda day: moved(day[0]).isoformat(), line) for line in lines]
+
+
+def moved(day):
+    return today() + (date.fromisoformat(day) - ITS_DAY)
+
+
+@pytest.fixture(scope="module")
+def held(short_folder):
+    """The ceremony, held: its folder, and what each command said."""
+    folder = short_folder()
+    said = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in ("server", "desk"):
+            (folder / name).mkdir()
+        for command in commands():
+            if "KEYID" in command:
+                [key_id] = read_draft(folder / "registry.draft").content.unit("west-unit").couriers
+                command = command.replace("KEYID", key_id)  # noqa: PLW2901
+            if " unit new " in command:
+                command += " --no-passphrase"  # noqa: PLW2901  # gpg takes seconds for each; test_cli.py has one
+            done = CliRunner().invoke(keys, shlex.split(command)[2:], input=PHRASE * 3)
+            assert done.exit_code == 0, f"{command}\n{done.output}"
+            said[command] = done.output
+    return folder, said
+
+
+def test_the_first_registry_says_what_the_two_people_decided(held):
+    folder, said = held
+    root = bytes.fromhex((folder / "root.pub").read_text())
+    first = registries.verify((folder / "registry-1.json").read_bytes(), root, today())
+    assert (first.version, first.expires, len(first.forces)) == (1, moved("2027-07-04"), 49)
+    assert [unit.id for unit in first.enrolled_units()] == ["west-unit"]
+    way = route(Answers(frozenset({"west-mercia"})), today(), first)
+    assert ([unit.id for unit in way.units], way.reasons[0]) == (["west-unit", "iopc"], Reason.ITS_UNIT)
+    both = Answers(frozenset({"west-mercia", "warwickshire"}))
+    assert route(both, today(), first).unit.id == "charity-desk"
+    assert route(both, moved("2027-02-01"), first).unit.id == "west-unit"
+    shown = next(output for command, output in said.items() if "verify" in command)
+    assert "serves West Mercia Police (west-mercia)" in shown
+    assert "in conflict    iopc" in shown
+
+
+def test_the_second_replaces_it_wherever_it_was(held):
+    folder, _ = held
+    root = bytes.fromhex((folder / "root.pub").read_text())
+    for place in ("server", "desk"):
+        content = (folder / place / "registry.json").read_bytes()
+        assert content == (folder / "registry-2.json").read_bytes()
+        second = registries.verify(content, root, today())
+        assert second.version == 2
+        assert second.unit("iopc").status is Status.SUSPENDED
+        assert second.unit("west-unit").couriers == {}
+        assert [file.name for file in (folder / place).iterdir()] == ["registry.json"]
+
+
+def test_the_difference_says_in_words_what_was_asked_for_and_nothing_else(held):
+    _, said = held
+    sentences = next(output for command, output in said.items() if " diff " in command).splitlines()
+    last, end = moved("2027-10-04"), moved("2027-04-30")
+    told = {
+        f"The last day is {words(last)}, no longer {words(moved('2027-07-04'))}.",
+        f"Warwickshire Police will go to the charity’s desk from {words(end + timedelta(days=1))}.",
+        "The status of Independent Office for Police Conduct changes from enrolled to suspended.",
+    }
+    assert told < set(sentences)
+    rest = set(sentences) - told
+    assert len(rest) == 3
+    assert sum("is struck off" in sentence for sentence in rest) == 1
+    assert sum("named for warwickshire from" in sentence for sentence in rest) == 2
+
+
+def words(day):
+    return f"{day.day} {day:%B %Y}"
+
+
+def test_no_passphrase_is_repeated(held):
+    assert all("a long passphrase" not in output for output in held[1].values())

@@ -1,0 +1,180 @@
+"""The difference of two registries in words: what matters is plain, and nothing is left out."""
+
+from dataclasses import fields, replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from common.forces import Force, ForceKind, Name, Nation, Oversight
+from common.registry import Registry
+from common.units import Service, Status, Unit, UnitKind
+from keys.changes import changes
+
+TODAY = date(2027, 1, 4)
+MAY = date(2027, 5, 1)
+EVE = MAY - timedelta(days=1)
+
+
+def force(force_id):
+    return Force(force_id, (Name(f"{force_id.title()} Police"),), Nation.ENGLAND, "Region")
+
+
+def unit(unit_id, kind, *serves):
+    number = sum(unit_id.encode())
+    keys = (f"certificate of {unit_id}", f"{number:040X}", number.to_bytes(32, "big"))
+    return Unit(
+        unit_id, f"The {unit_id.title()} Unit", kind, Status.ENROLLED, serves, *keys, {"c": b"c" * 32}
+    )
+
+
+OLD = Registry(
+    0,
+    date.min,
+    date(2027, 7, 4),
+    (force("kent"), force("essex")),
+    (
+        unit("east", UnitKind.UNIT, Service("kent"), Service("essex")),
+        unit("south", UnitKind.UNIT),
+        unit("charity", UnitKind.DESK),
+        unit("watch", UnitKind.OVERSEER),
+    ),
+)
+EAST, SOUTH = OLD.units[:2]
+
+
+def said(old, new):
+    return list(changes(old, new, TODAY))
+
+
+def with_units(*changed):
+    by_id = {one.id: one for one in changed}
+    return replace(OLD, units=tuple(by_id.get(one.id, one) for one in OLD.units))
+
+
+def test_nothing_is_said_of_what_is_the_same():
+    assert said(OLD, OLD) == []
+    assert said(OLD, replace(OLD, version=7, issued=TODAY)) == []
+
+
+def test_a_force_that_changes_hands_on_a_day():
+    new = with_units(
+        replace(EAST, serves=(Service("kent", until=EVE), Service("essex"))),
+        replace(SOUTH, serves=(Service("kent", since=MAY),)),
+    )
+    assert said(OLD, new) == [
+        "Kent Police will go to The South Unit from 1 May 2027.",
+        "The East Unit is no longer named for kent.",
+        "The East Unit is named for kent until 30 April 2027.",
+        "The South Unit is named for kent from 1 May 2027.",
+    ]
+    assert "Kent Police will no longer go to The South Unit from 1 May 2027, as was said." in said(new, OLD)
+
+
+def test_a_unit_that_is_suspended_sends_its_forces_to_the_charity():
+    assert said(OLD, with_units(replace(EAST, status=Status.SUSPENDED))) == [
+        "Kent Police goes to the charity’s desk, no longer to The East Unit.",
+        "Essex Police goes to the charity’s desk, no longer to The East Unit.",
+        "The status of The East Unit changes from enrolled to suspended.",
+    ]
+
+
+def test_a_force_that_is_merged_goes_where_its_successor_goes():
+    kent, essex = OLD.forces
+    merged = replace(OLD, forces=(replace(kent, ended=EVE, successor="essex"), essex))
+    new = replace(
+        merged,
+        units=(
+            replace(EAST, serves=(Service("kent"),)),
+            replace(SOUTH, serves=(Service("essex"),)),
+            *OLD.units[2:],
+        ),
+    )
+    told = said(OLD, new)
+    assert "Essex Police goes to The South Unit, no longer to The East Unit." in told
+    assert "Kent Police will go to The South Unit from 1 May 2027." in told
+    assert (
+        "Kent Police (kent) ends on 30 April 2027 and becomes part of essex; before: has no last day." in told
+    )
+
+
+def test_a_certificate_is_named_by_its_digits():
+    [sentence] = said(OLD, with_units(replace(EAST, certificate="new", fingerprint="AB" * 20)))
+    assert sentence.startswith("The certificate of The East Unit changes from 0000 0000")
+    assert sentence.endswith(" to ABAB ABAB ABAB ABAB ABAB ABAB ABAB ABAB ABAB ABAB.")
+    [sentence] = said(OLD, with_units(replace(EAST, certificate="new")))
+    assert "has other dates or subkeys, and is the same" in sentence
+
+
+def test_a_new_unit_is_named_with_all_that_it_has():
+    new = replace(OLD, units=(*OLD.units, replace(unit("west", UnitKind.UNIT), second_seal="watch")))
+    told = said(OLD, new)
+    assert told[0] == "The West Unit (west) is new: anti-corruption-unit, enrolled."
+    for what in ("certificate", "key that signs answers", "second seal", "languages"):
+        assert any(sentence.startswith(f"The {what} of The West Unit") for sentence in told)
+    assert any("courier c of The West Unit is enrolled" in sentence for sentence in told)
+    assert said(new, OLD) == ["The West Unit (west) is no longer named."]
+
+
+UNIT_CHANGES: dict[str, Any] = {
+    "name": "Other",
+    "kind": UnitKind.OVERSEER,
+    "status": Status.NOT_YET,
+    "serves": (Service("kent", until=TODAY - timedelta(days=9)),),
+    "certificate": "other",
+    "fingerprint": "C" * 40,
+    "reply_key": b"o" * 32,
+    "couriers": {"c": b"o" * 32},
+    "identity_certificate": "other",
+    "identity_fingerprint": "C" * 40,
+    "conflict_route": "watch",
+    "second_seal": "watch",
+    "languages": ("en", "cy"),
+}
+FORCE_CHANGES: dict[str, Any] = {
+    "names": (Name("Other"),),
+    "nation": Nation.WALES,
+    "region": "Other",
+    "kind": ForceKind.SPECIAL,
+    "oversight": (Oversight("watch", "in Wales"),),
+    "check": True,
+    "ended": TODAY - timedelta(days=400),
+    "successor": "essex",
+}
+
+
+def test_every_field_of_a_unit_and_of_a_force_is_covered_below():
+    assert {field.name for field in fields(Unit)} == {"id", *UNIT_CHANGES}
+    assert {field.name for field in fields(Force)} == {"id", *FORCE_CHANGES}
+
+
+@pytest.mark.parametrize("field", UNIT_CHANGES)
+def test_no_change_of_a_unit_goes_unsaid(field):
+    """Of a unit that serves nobody today, so that no sentence about a force stands in for it."""
+    told = said(OLD, with_units(replace(SOUTH, **{field: UNIT_CHANGES[field]})))
+    assert told
+    assert all(sentence.endswith(".") for sentence in told)
+
+
+@pytest.mark.parametrize("field", FORCE_CHANGES)
+def test_no_change_of_a_force_goes_unsaid(field):
+    kent, essex = OLD.forces
+    assert said(OLD, replace(OLD, forces=(replace(kent, **{field: FORCE_CHANGES[field]}), essex)))
+
+
+def test_neither_a_new_day_nor_another_order_nor_a_lost_force_goes_unsaid():
+    assert said(OLD, replace(OLD, expires=MAY)) == ["The last day is 1 May 2027, no longer 4 July 2027."]
+    assert said(OLD, replace(OLD, units=OLD.units[::-1])) == ["The units stand in another order."]
+    assert said(OLD, replace(OLD, forces=OLD.forces[::-1])) == ["The forces stand in another order."]
+    assert said(OLD, with_units(replace(EAST, serves=EAST.serves[::-1])))
+    lost = said(OLD, replace(OLD, forces=OLD.forces[1:]))
+    assert lost == ["The force Kent Police (kent) is no longer named. Its reports go to the charity’s desk."]
+    assert "The force Kent Police (kent) is new." in said(replace(OLD, forces=OLD.forces[1:]), OLD)
+
+
+@pytest.mark.parametrize("successor", ["nowhere", "kent", "essex"])
+def test_an_unfinished_draft_can_be_compared_too(successor):
+    kent, essex = OLD.forces
+    odd = (replace(kent, ended=EVE, successor=successor), replace(essex, ended=EVE, successor="kent"))
+    told = said(OLD, replace(OLD, forces=odd, units=OLD.units[:1]))
+    assert any("becomes part of" in sentence for sentence in told)

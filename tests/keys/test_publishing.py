@@ -1,0 +1,67 @@
+"""Publishing: whole, and never an older registry over a newer one."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from common.days import today
+from common.registry import RegistryRefused
+from keys.publishing import NotPublished, publish
+from keys.registry import sign_registry
+
+
+@pytest.fixture
+def signed(registry, root_key):
+    def make(version, **changed):
+        return sign_registry(replace(registry, version=version, **changed), root_key.file)
+
+    return make
+
+
+def test_it_goes_into_a_folder_and_in_place_of_a_file(signed, root_key, tmp_path):
+    assert publish(signed(1), root_key.public, tmp_path) == tmp_path / "registry.json"
+    assert publish(signed(2), root_key.public, tmp_path / "registry.json") == tmp_path / "registry.json"
+    assert (tmp_path / "registry.json").read_bytes() == signed(2)
+    publish(signed(2), root_key.public, tmp_path)  # once more is no harm
+    assert [file.name for file in tmp_path.iterdir()] == ["registry.json"]
+
+
+def test_an_older_one_and_another_of_the_same_version_are_refused(signed, registry, root_key, tmp_path):
+    file = publish(signed(5), root_key.public, tmp_path)
+    other = signed(5, expires=registry.expires - timedelta(days=1))
+    for wrong, said in (
+        (signed(4), "has version 5, and this is 4"),
+        (other, "another registry of version 5"),
+    ):
+        with pytest.raises(NotPublished, match=said):
+            publish(wrong, root_key.public, tmp_path)
+    assert file.read_bytes() == signed(5)
+
+
+def test_one_that_expired_still_keeps_older_ones_away(signed, root_key, tmp_path):
+    ended = signed(5, issued=today() - timedelta(days=9), expires=today() - timedelta(days=1))
+    (tmp_path / "registry.json").write_bytes(ended)
+    with pytest.raises(NotPublished):
+        publish(signed(4), root_key.public, tmp_path)
+    publish(signed(6), root_key.public, tmp_path)
+
+
+def test_what_no_server_would_take_is_not_published(signed, root_key, tmp_path):
+    ended = signed(9, issued=today() - timedelta(days=9), expires=today() - timedelta(days=1))
+    for wrong in (ended, signed(9)[:-1], signed(9).replace(b"Test", b"Fest", 1), b""):
+        with pytest.raises(RegistryRefused):
+            publish(wrong, root_key.public, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("there", [b"", b"junk", b'{"body":{},"signature":""}'])
+def test_what_no_server_would_read_is_replaced(signed, root_key, tmp_path, there):
+    (tmp_path / "registry.json").write_bytes(there)
+    assert publish(signed(1), root_key.public, tmp_path).read_bytes() == signed(1)
+
+
+def test_a_folder_that_is_not_there_is_said_and_not_made(signed, root_key, tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        publish(signed(1), root_key.public, tmp_path / "no" / "registry.json")
+    assert list(tmp_path.iterdir()) == []
