@@ -31,7 +31,7 @@ class UnitCard:
 def write_card(file: Path, card: UnitCard | CourierCard) -> None:
     """Write a card to a new file. Raises FileExistsError."""
     with file.open("xb") as stream:
-        stream.write(canonical.dump(_unit_document(card) if isinstance(card, UnitCard) else card.document()))
+        stream.write(canonical.dump(_unit_document(card)) if isinstance(card, UnitCard) else card.document())
 
 
 def _unit_document(card: UnitCard) -> dict[str, Any]:
