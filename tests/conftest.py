@@ -3,6 +3,7 @@
 Folders with a GnuPG home have short paths, because the agent's socket must fit into 107 characters.
 """
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +25,9 @@ from deploy.testnet.network import Network, private_network
 from keys.registry import sign_registry
 from keys.root import new_root
 from keys.unit import GNUPG_HOME, new_unit
+
+UMASK = os.umask(0o022)
+os.umask(UMASK)
 
 hypothesis.settings.register_profile("candour", deadline=None)  # a slow machine is no failure
 hypothesis.settings.load_profile("candour")
@@ -54,6 +58,13 @@ def _no_home_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         for name in ("HOME", "GNUPGHOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """Servers and commands that run in this process change its umask; the next test finds it as it was."""
+    yield
+    os.umask(UMASK)
 
 
 @pytest.fixture(scope="session")

@@ -169,7 +169,8 @@ def test_plain_swap_is_told_from_encrypted(tmp_path):
 
 
 def test_only_root_installs(as_root, tmp_path):
-    shutil.copytree(PROJECT / "deploy", tmp_path / "deploy")
+    for room in ("common", "deploy"):
+        shutil.copytree(PROJECT / room, tmp_path / room)
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     done = subprocess.run(
