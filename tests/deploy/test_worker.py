@@ -17,9 +17,9 @@ ONE = b"PROXY TCP6 fc00:dead:beef:4dad::3a7c:b5e7 ::1 46567 80\r\n"
 OTHER = b"PROXY TCP6 fc00:dead:beef:4dad::3a7c:b5e8 ::1 46568 80\r\n"
 ASK = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 CONFIG = """
+from common import pace
 from deploy import worker
-worker.HEAD_SECONDS = 1.0
-worker.SILENT_SECONDS = 1
+worker.HEAD_SECONDS = pace.OVER_SECONDS = 1.0
 worker_class = worker.Worker
 workers, threads, control_socket_disable = 1, 4, True
 graceful_timeout = 20
