@@ -262,6 +262,7 @@ def drip(connection: socket.socket, seconds: float, size: int = 1) -> bytes:
     return b""
 
 
+@pytest.mark.parametrize("more", [IN_NO_HURRY], indirect=True)
 def test_answers_that_nobody_reads_hold_no_thread(port):
     ask = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n" * 200
     with ExitStack() as held:
@@ -270,8 +271,8 @@ def test_answers_that_nobody_reads_hold_no_thread(port):
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
             deaf.connect(("127.0.0.1", port))
             deaf.sendall(ask)
-        assert page(port) < 0.8
-        assert page(port) < 0.8
+        for _ in range(30):  # while all the deaf would have been served until they are full
+            assert page(port) < 1.0
 
 
 def test_who_asks_again_and_again_and_reads_nothing_is_ended(behind_tor):
@@ -369,7 +370,7 @@ def test_when_threads_are_few_the_slowest_is_cut_first(port):
             for upload, size in zip(uploads, paces, strict=True):
                 upload.sendall(bytes(size))
         assert answered == [uploads[1]]
-        assert b"cut" in uploads[1].recv(4096)
+        assert heard(uploads[1]).endswith(b"cut")
         assert page(port) < 3
 
 
