@@ -31,7 +31,6 @@ class Limits:
     max_files: int = 100
     max_text_chars: int = 200_000
     keep_free_bytes: int = 1024**3
-    least_bytes_a_second: int = 256  # over a minute: a slower upload is cut off
     session_idle_seconds: int = 3600
     derivations_at_once: int = 1  # in each worker process
 

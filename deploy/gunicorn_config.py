@@ -20,6 +20,7 @@ if PARENT in os.environ:
 preload_app = True
 worker_class = "deploy.worker.Worker"
 worker_connections = hardening.raise_open_files() // 2  # one that waits holds no thread
+keepalive = 60  # seconds; over Tor a new connection costs round trips, and an idle one holds no thread
 umask = 0o077
 accesslog = None
 errorlog = "-"

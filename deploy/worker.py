@@ -1,9 +1,12 @@
 """gunicorn's threaded worker, with the ways shut by which a few connections could keep everyone waiting.
 
+- A thread waits only for whoever keeps a pace (`paced.py`), be it for a request or for its answer to be read, and a
+  request's head must arrive within `HEAD_SECONDS`. gunicorn waits for ever for either, and a thread with it.
+- When fewer than a quarter of the threads are free, room is made: of the circuits that hold most, the slowest goes.
+- A connection that says nothing holds no thread: neither a new one, nor one that is kept for a next request, nor one
+  whose next request came before the last answer was read. When there are too many, the oldest that is idle goes.
 - A connection that ends is lingered over (RFC 9112, 9.6) in the thread that served it. gunicorn does that in the one
   loop that accepts connections, two seconds for each.
-- A request's head must arrive within `HEAD_SECONDS`, and no connection may fall silent for longer than
-  `SILENT_SECONDS` while it is read from. gunicorn waits for ever for either, and a thread with it.
 - With gunicorn's option `--proxy-protocol v1`, each connection must begin with tor's line (`circuit.py`), or it is
   ended. No thread waits for the line or for what follows it, and circuits take turns for the threads (`turns.py`).
   gunicorn itself would take a connection without the line as well, and a line of another kind.
@@ -11,47 +14,26 @@
 
 import logging
 import selectors
-import socket
-import struct
 import threading
-from contextlib import suppress
+from collections import Counter
 from functools import partial
 from time import monotonic
 from typing import Any
 
 from gunicorn import util
-from gunicorn.http.body import Body, LengthReader
 from gunicorn.workers.gthread import ThreadWorker
 
+from common import pace
 from common.allowance import CIRCUIT, STOPPING
+from deploy.arriving import ArrivingBody
 from deploy.circuit import Greeting, NoCircuit
+from deploy.paced import PacedSocket
 from deploy.turns import Turns
 
 HEAD_SECONDS = 20.0
-SILENT_SECONDS = 60
+ROOM_SECONDS = 5.0  # waited for: whoever has not been waited for so long is not cut to make room
+_LOOK_SECONDS = 0.5
 _log = logging.getLogger("candour.worker")
-
-
-class ArrivingBody(Body):  # type: ignore[misc]  # gunicorn carries no types
-    """A request's body that gives what has arrived, at once and uncopied, where gunicorn's waits to fill its hands.
-
-    A large upload then costs a tenth of the processor time, and a slow one is seen to be slow.
-    """
-
-    def read(self, size: int | None = None) -> bytes:
-        """At most `size` bytes; b"" at the end."""
-        reader = self.reader
-        if size is None or not isinstance(reader, LengthReader) or self.buf.tell():
-            return bytes(super().read(size))
-        size = min(size, reader.length)
-        held = len(reader.unreader.buf.getvalue())
-        if held:
-            return bytes(super().read(min(size, held)))
-        if size <= reader.unreader.mxchunk:  # it would read on into the next request
-            return bytes(super().read(size))
-        data = bytes(reader.unreader.chunk(size))
-        reader.length -= len(data)
-        return data
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
@@ -59,7 +41,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._heads: dict[Any, float] = {}  # connection -> when its request's head must be here
+        self._served: set[Any] = set()  # connections that hold a thread
+        self._unread: dict[Any, float] = {}  # that have not read their answer -> when it must have been read
+        self._look_at = 0.0
         self._behind_tor = self.cfg.proxy_protocol != "off"
         self._turns: Turns[Any] = Turns(self.cfg.threads)
         self._serving = threading.local()
@@ -84,21 +68,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
     def enqueue_req(self, conn: Any) -> None:
         """A connection is new, or a request has begun on it. In the loop, as all that is not `handle…`."""
-        if not self._behind_tor:
-            conn.circuit = None
+        if not isinstance(conn.sock, PacedSocket):
+            self._welcome(conn)
+        elif conn.sock.unread():
+            self._unread[conn] = monotonic() + pace.OVER_SECONDS
+        elif conn.circuit is None:
             super().enqueue_req(conn)
-        elif not hasattr(conn, "circuit"):
-            self._await_line(conn)
         else:
             self._turns.come(conn.circuit, conn)
             self._serve_ready()
 
-    def _await_line(self, conn: Any) -> None:
+    def _welcome(self, conn: Any) -> None:
+        conn.sock = PacedSocket(conn.sock)
         conn.greeting, conn.circuit = Greeting(), None
-        conn.sock.setblocking(False)
         conn.timeout = monotonic() + HEAD_SECONDS
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        while self.nr_conns > self.max_keepalived and (idle := self.keepalived_conns or self.pending_conns):
+            oldest = idle.popleft()
+            self.poller.unregister(oldest.sock)
+            self._drop(oldest)
 
     def on_pending_socket_readable(self, conn: Any, client: Any) -> None:
         """Something came on a new connection: its line at first, then its request."""
@@ -135,20 +124,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
     def handle(self, conn: Any) -> Any:
         """Serve a request, in a thread of its own."""
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", SILENT_SECONDS, 0))
-        self._heads[conn] = monotonic() + HEAD_SECONDS
+        conn.sock.begin(HEAD_SECONDS)
+        self._served.add(conn)
         try:
             kept = super().handle(conn)
+            if kept is False:
+                util.close_graceful(conn.sock)
+                conn.close = _closed_already
         finally:
-            self._heads.pop(conn, None)
-        if kept is False:
-            util.close_graceful(conn.sock)
-            conn.close = _closed_already
+            self._served.discard(conn)
         return kept
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """The head is here."""
-        self._heads.pop(conn, None)
+        conn.sock.head_is_here()
         req.body = ArrivingBody(req.body.reader)
         self._serving.circuit = conn.circuit
         return super().handle_request(req, conn)
@@ -166,17 +155,41 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     def murder_pending(self) -> None:
         """Called by gunicorn's loop at least once a second: end what is overdue, serve what is due."""
         if self._stopping.is_set():
-            for conn in self._turns.give_up():
+            for conn in [*self._turns.give_up(), *self._unread]:
                 self._drop(conn)
+            self._unread.clear()
             for conn in self.pending_conns:
                 conn.timeout = 0.0
         super().murder_pending()
-        self._serve_ready()
         now = monotonic()
-        for conn, until in list(self._heads.items()):
-            if until < now:
-                with suppress(OSError):
-                    conn.sock.shutdown(socket.SHUT_RDWR)
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_SECONDS
+            self._look_after_unread(now)
+            self._make_room()
+        self._serve_ready()
+
+    def _look_after_unread(self, now: float) -> None:
+        for conn, until in list(self._unread.items()):
+            if not conn.sock.unread():
+                del self._unread[conn]
+                self.enqueue_req(conn)
+            elif until < now:
+                del self._unread[conn]
+                self._drop(conn)
+
+    def _make_room(self) -> None:
+        """Have some wait no longer for the other side, so that a quarter of the threads is free again."""
+        served = list(self._served)
+        missing = len(served) - (self.cfg.threads - self.cfg.threads // 4)
+        if missing <= 0:
+            return
+        held = Counter(conn.circuit for conn in served)
+        slow = [conn for conn in served if conn.sock.waited > ROOM_SECONDS]
+        for _ in range(min(missing, len(slow))):
+            conn = max(slow, key=lambda one: (held[one.circuit], one.sock.waited / (one.sock.moved + 1)))
+            slow.remove(conn)
+            held[conn.circuit] -= 1
+            conn.sock.cut()
 
 
 def _closed_already(graceful: bool = False) -> None:

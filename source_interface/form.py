@@ -18,12 +18,12 @@ from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Event, Field, F
 
 from common.config import Limits
 from common.envelope import FilePart
+from common.pace import Crowded, TooSlow
 from source_interface.refusals import Refused
 
 _CHUNK = 128 * 1024
 _LONGEST_PART_HEADER = 16 * 1024
 _BUFFER = _CHUNK + _LONGEST_PART_HEADER
-_WATCH_SECONDS = 60.0
 _MOST_FIELDS = 16
 _LONGEST_FIELD = 1024  # bytes, for all but the text
 _LONGEST_TEXT = (
@@ -56,7 +56,6 @@ class StreamedForm:
         self._limits = limits
         self._decoder = MultipartDecoder(boundary.encode("ascii"), max_form_memory_size=_BUFFER)
         self._delimiter = b"--" + boundary.encode("ascii")
-        self._watch_began, self._watch_bytes = monotonic(), 0
         self._events = self._decode()
         self._first_file: File | None = None
         self.is_whole_so_far = True  # False once it has turned out to be no proper form
@@ -97,8 +96,7 @@ class StreamedForm:
         while most > 0 and monotonic() < until:
             try:
                 chunk = self._body.read(_CHUNK)
-                self._check_pace(len(chunk))
-            except (OSError, ClientDisconnected, Refused):
+            except (OSError, ClientDisconnected):
                 return False
             if not chunk:
                 return True
@@ -189,25 +187,17 @@ class StreamedForm:
         left = _CHUNK if self._length is None else min(_CHUNK, self._length - self._received)
         try:
             chunk = self._body.read(left) if left > 0 else b""
+        except (TooSlow, Crowded) as error:
+            self.is_whole_so_far = False
+            raise Refused("too slow" if isinstance(error, TooSlow) else "busy") from error
         except (OSError, ClientDisconnected) as error:  # the connection is gone
             raise Refused("cut") from error
         self._received += len(chunk)
-        self._check_pace(len(chunk))
         if self._received > self._limits.max_report_bytes:
             raise Refused("report too large", field=FILES)
         if not chunk and self._length is not None and self._received < self._length:
             raise Refused("cut")
         return chunk or None
-
-    def _check_pace(self, size: int) -> None:
-        """Whoever sends next to nothing holds a place that others wait for."""
-        self._watch_bytes += size
-        watched = monotonic() - self._watch_began
-        if watched > _WATCH_SECONDS:
-            if self._watch_bytes < self._limits.least_bytes_a_second * watched:
-                self.is_whole_so_far = False
-                raise Refused("too slow")
-            self._watch_began, self._watch_bytes = monotonic(), 0
 
 
 def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

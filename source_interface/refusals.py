@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from common import pace
 from common.config import Limits
 
 
@@ -80,7 +81,7 @@ class Refused(Exception):
         return self.reason.says.format(
             max_text_chars=limits.max_text_chars,
             max_files=limits.max_files,
-            least_bytes_a_second=limits.least_bytes_a_second,
+            least_bytes_a_second=pace.LEAST_BYTES_A_SECOND,
             max_file_size=size_in_words(limits.max_file_bytes),
             max_report_size=size_in_words(limits.max_report_bytes),
         )

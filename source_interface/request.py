@@ -5,7 +5,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from flask import Request, Response
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import ClientDisconnected, NotFound
 from werkzeug.routing import RequestRedirect
 
 from source_interface.refusals import Refused
@@ -50,7 +50,10 @@ def small_form(request: Request, session: Session) -> dict[str, str]:
     if request.mimetype != _SMALL_FORM or (request.content_length or 0) > _SMALL_FORM_BYTES:
         raise Refused("broken")
     request.max_content_length = _SMALL_FORM_BYTES
-    fields = dict(request.form.items())
+    try:
+        fields = dict(request.form.items())
+    except ClientDisconnected as error:  # or too slow: then its person is seldom one
+        raise Refused("cut") from error
     check_token(session, fields.get("csrf", ""))
     return fields
 

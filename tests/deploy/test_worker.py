@@ -1,5 +1,7 @@
 """A few connections keep nobody waiting, each of a circuit: the worker as gunicorn runs it, with real sockets."""
 
+import re
+import select
 import socket
 import subprocess
 import sys
@@ -17,17 +19,30 @@ ONE = b"PROXY TCP6 fc00:dead:beef:4dad::3a7c:b5e7 ::1 46567 80\r\n"
 OTHER = b"PROXY TCP6 fc00:dead:beef:4dad::3a7c:b5e8 ::1 46568 80\r\n"
 ASK = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 CONFIG = """
+from common import pace
 from deploy import worker
-worker.HEAD_SECONDS = 1.0
-worker.SILENT_SECONDS = 1
+worker.HEAD_SECONDS = pace.OVER_SECONDS = 1.0
 worker_class = worker.Worker
 workers, threads, control_socket_disable = 1, 4, True
-graceful_timeout = 20
+graceful_timeout, keepalive = 20, 60
 def when_ready(server):
     print("ready", flush=True)
 """
+IN_NO_HURRY = "pace.OVER_SECONDS = 60.0"
+LARGE = 4 * 1024 * 1024
 APPLICATION = """
+import tempfile
 def application(environ, start_response):
+    if environ["PATH_INFO"] in ("/large", "/file"):
+        start_response("200 OK", [("Content-Length", str(4 << 20))])
+        if environ["PATH_INFO"] == "/large":
+            return [bytes(4 << 20)]
+        file = tempfile.TemporaryFile()
+        file.truncate(4 << 20)
+        return environ["wsgi.file_wrapper"](file)
+    if environ["PATH_INFO"] == "/page":
+        start_response("200 OK", [("Content-Length", "16384")])
+        return [bytes(16384)]
     if environ["PATH_INFO"] == "/circuit":
         start_response("200 OK", [("Content-Length", "32")])
         return [environ["candour.circuit"].encode()]
@@ -49,9 +64,11 @@ def application(environ, start_response):
 
 
 @contextmanager
-def serving(folder: Path, listener: socket.socket, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """A server with four threads, which gives a head and a silence one second."""
-    (folder / "config.py").write_text(CONFIG)
+def serving(
+    folder: Path, listener: socket.socket, *options: str, more: str = ""
+) -> Iterator[subprocess.Popen[str]]:
+    """A server with four threads, which gives a head one second, and looks at the pace over one; `more`: settings."""
+    (folder / "config.py").write_text(CONFIG + more)
     (folder / "application.py").write_text(APPLICATION)
     bind = ["-b", f"fd://{listener.fileno()}"]
     with subprocess.Popen(
@@ -73,9 +90,15 @@ def serving(folder: Path, listener: socket.socket, *options: str) -> Iterator[su
 
 
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
+def more(request: pytest.FixtureRequest) -> str:
+    """Settings of the server of this test: `@pytest.mark.parametrize("more", [...], indirect=True)`."""
+    return getattr(request, "param", "")
+
+
+@pytest.fixture
+def port(tmp_path: Path, more: str) -> Iterator[int]:
     """A server on a port, without circuits."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, serving(tmp_path, listener):
+    with socket.create_server(("127.0.0.1", 0)) as listener, serving(tmp_path, listener, more=more):
         yield listener.getsockname()[1]
 
 
@@ -100,11 +123,11 @@ class BehindTor:
 
 
 @pytest.fixture
-def behind_tor(tmp_path: Path, short_folder) -> Iterator[BehindTor]:
+def behind_tor(tmp_path: Path, short_folder, more: str) -> Iterator[BehindTor]:
     path = short_folder() / "http"
     with (
         servers.listen_unix(path) as listener,
-        serving(tmp_path, listener, "--proxy-protocol", "v1") as server,
+        serving(tmp_path, listener, "--proxy-protocol", "v1", more=more) as server,
     ):
         yield BehindTor(path, server)
 
@@ -220,3 +243,179 @@ def test_one_circuit_cannot_hold_all_threads_and_delays_end_with_the_server(behi
         assert heard(slow[0]).endswith(b"stop"), "what waits is told of the end"
         assert behind_tor.server.wait(10) == 0
         assert [heard(connection) for connection in slow[1:]] == [b""] * 7
+
+
+def ended(connection: socket.socket, seconds: float = 10.0) -> bool:
+    """True once the server has ended the connection, whatever has not been read of it."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    return bool(poll.poll(1000 * seconds))
+
+
+def drip(connection: socket.socket, seconds: float, size: int = 1) -> bytes:
+    """Send `size` bytes twenty times a second; the answer, as soon as there is one."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if select.select([connection], [], [], 0.05)[0]:
+            return heard(connection)
+        connection.sendall(b"a" * size)
+    return b""
+
+
+@pytest.mark.parametrize("more", [IN_NO_HURRY], indirect=True)
+def test_answers_that_nobody_reads_hold_no_thread(port):
+    ask = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n" * 200
+    with ExitStack() as held:
+        for _ in range(12):  # three for each thread
+            deaf = held.enter_context(socket.socket())
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            deaf.connect(("127.0.0.1", port))
+            deaf.sendall(ask)
+        for _ in range(30):  # while all the deaf would have been served until they are full
+            assert page(port) < 1.0
+
+
+def test_who_asks_again_and_again_and_reads_nothing_is_ended(behind_tor):
+    with behind_tor.connect(ONE + b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n" * 3) as deaf:
+        assert ended(deaf)
+        assert heard(deaf).count(b"HTTP/1.1 200") == 1
+
+
+@pytest.mark.parametrize("path", [b"/large", b"/file"])
+@pytest.mark.parametrize("reads", [0, 1], ids=["not at all", "in a drip"])
+def test_an_answer_that_is_hardly_read_is_cut(behind_tor, path, reads):
+    with behind_tor.connect(ONE + b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path) as connection:
+        started = time.monotonic()
+        while not ended(connection, 0.05):
+            assert time.monotonic() < started + 10
+            if reads:
+                connection.recv(reads)
+        assert len(heard(connection)) < LARGE
+
+
+@pytest.mark.parametrize("path", [b"/large", b"/file"])
+def test_a_large_answer_may_take_as_long_as_it_moves(behind_tor, path):
+    """Three seconds, where the pace is looked at each second: a byte in 16 is more than the kernels hold between us."""
+    with behind_tor.connect(ONE + b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path) as connection:
+        came = 0
+        while came < LARGE:
+            time.sleep(0.045)
+            size = len(connection.recv(LARGE // 64, socket.MSG_WAITALL))
+            assert size
+            came += size
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\nsome came with the head",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\nsome",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0;",
+    ],
+    ids=["length", "length, begun", "chunk", "size of a chunk"],
+)
+def test_a_body_that_drips_is_cut(port, begun):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(begun)
+        assert drip(connection, 10).endswith(b"cut")
+
+
+def test_a_head_that_drips_is_ended(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+        started = time.monotonic()
+        assert drip(connection, 10, size=100) == b""
+        assert time.monotonic() < started + 5
+
+
+@pytest.mark.parametrize("kind", [b"Content-Length: 2000", b"Transfer-Encoding: chunked"])
+def test_a_body_that_keeps_the_pace_is_read_to_its_end(port, kind):
+    body = b"7d0\r\n%s\r\n0\r\n\r\n" if b"chunked" in kind else b"%s"
+    body %= bytes(range(250)) * 8
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n\r\n" % kind)
+        for at in range(0, len(body), 40):
+            time.sleep(0.05)  # 800 bytes a second: two and a half seconds, of which each is looked at
+            connection.sendall(body[at : at + 40])
+        assert heard(connection).endswith(b"\r\n\r\n" + bytes(range(250)) * 8)
+
+
+def test_what_came_with_the_head_ends_where_the_next_request_begins(port):
+    first = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nfirst"
+    second = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 6\r\n\r\nsecond"
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(first + second)
+        answers = heard(connection).split(b"HTTP/1.1 200")
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in answers[1:]] == [b"first", b"second"]
+
+
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 600000\r\n\r\n"
+
+
+@pytest.mark.parametrize("more", [IN_NO_HURRY + "\nworker.ROOM_SECONDS = 0.5"], indirect=True)
+def test_when_threads_are_few_the_slowest_is_cut_first(port):
+    with ExitStack() as held:
+        paces = [1000, 1, 1000, 1000]  # all four threads
+        uploads = [
+            held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30)) for _ in paces
+        ]
+        for upload in uploads:
+            upload.sendall(POST)
+        until = time.monotonic() + 10
+        answered: list[socket.socket] = []
+        while not answered:
+            assert time.monotonic() < until
+            answered = select.select(uploads, [], [], 0.05)[0]
+            for upload, size in zip(uploads, paces, strict=True):
+                upload.sendall(bytes(size))
+        assert answered == [uploads[1]]
+        assert heard(uploads[1]).endswith(b"cut")
+        assert page(port) < 3
+
+
+@pytest.mark.parametrize("more", [IN_NO_HURRY + "\nworker.ROOM_SECONDS, threads = 0.5, 48"], indirect=True)
+def test_when_threads_are_few_it_is_first_at_the_cost_of_the_circuit_that_holds_most(behind_tor):
+    """Of 48 threads one circuit holds two, and is the fastest; 35 others hold one each."""
+    with ExitStack() as held:
+        greedy = [held.enter_context(behind_tor.connect(ONE + POST)) for _ in range(2)]
+        others = [
+            held.enter_context(behind_tor.connect(ONE.replace(b"3a7c", b"%x" % number) + POST))
+            for number in range(1, 36)
+        ]
+        until = time.monotonic() + 10
+        answered: list[socket.socket] = []
+        while not answered:
+            assert time.monotonic() < until
+            answered = select.select(greedy + others, [], [], 0.05)[0]
+            for upload in greedy:
+                upload.sendall(bytes(1000))
+        assert len(answered) == 1
+        assert answered[0] in greedy
+        assert select.select(others, [], [], 1.0)[0] == []
+
+
+@pytest.mark.parametrize("more", ["worker_connections = 24"], indirect=True)
+def test_idle_connections_hold_no_thread_and_when_there_are_too_many_the_oldest_goes(port):
+    ask = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    def asked(connection: socket.socket) -> int:
+        connection.sendall(ask)
+        answer = connection.recv(65536)
+        length = answer.index(b"\r\n\r\n") + 4 + 16384
+        while len(answer) < length:
+            answer += connection.recv(65536)
+        return int(re.match(rb"HTTP/1.1 (\d+) ", answer)[1])  # type: ignore[index]
+
+    with ExitStack() as held:
+        idle = [
+            held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30)) for _ in range(60)
+        ]
+        for number, connection in enumerate(idle):
+            if number % 2:  # the others never say anything
+                with suppress(BrokenPipeError, ConnectionResetError, ValueError):
+                    asked(connection)
+        assert page(port) < 1.0
+        assert ended(idle[1])
+        last = held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+        assert asked(last) == asked(last) == 200

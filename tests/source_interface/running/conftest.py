@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,19 @@ class Server:
     """A source interface that runs. `folder` holds all it may write to: data, home, tmp, and what it says.
 
     `behind_tor`: it listens on a Unix socket, where each connection begins with the line that tells its circuit.
+    `config`: what gunicorn is told besides, in Python. `threads`: of each worker, where they are to be others.
     """
 
-    def __init__(self, settings: Path, folder: Path, reporter_at, *, behind_tor: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Path,
+        folder: Path,
+        reporter_at,
+        *,
+        behind_tor: bool = False,
+        config: str = "",
+        threads: int = 0,
+    ) -> None:
         self.folder, self.data, self._reporter_at = folder, settings.parent, reporter_at
         self.home, self.tmp, self.said = folder / "home", folder / "tmp", folder / "said"
         for path in (self.home, self.tmp):
@@ -72,6 +83,10 @@ class Server:
             listener = servers.listen("source interface", 0, "--port")
             self.port = servers.port_of(listener)
         server = servers.source_interface(settings, listener)
+        command = servers.command(replace(server, threads=threads or server.threads))
+        if config:
+            (folder / "config.py").write_text(f"from deploy.gunicorn_config import *\n{config}\n")
+            command[command.index("--config") + 1] = str(folder / "config.py")
         notify_path = folder / "notify"
         notify_path.unlink(missing_ok=True)
         told = {"NOTIFY_SOCKET": str(notify_path), servers.PARENT: str(os.getpid())}
@@ -80,7 +95,7 @@ class Server:
             notify.bind(str(notify_path))
             notify.settimeout(60)
             self.process = subprocess.Popen(
-                servers.command(server),
+                command,
                 env=servers.environment(server) | told,
                 cwd=servers.PROJECT,
                 stdin=subprocess.DEVNULL,
@@ -124,6 +139,10 @@ class Server:
     def workers(self) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(child) for child in children]
+
+    def tasks(self, pid: int) -> list[str]:
+        """The threads of a process."""
+        return [task.name for task in Path(f"/proc/{pid}/task").iterdir()]
 
     def gpgs(self) -> list[int]:
         names = {}
@@ -218,7 +237,7 @@ def start_server(short_folder, tmp_path_factory, registry_bytes, root_key, repor
     """Starts servers on data folders of their own, or once more on one that is there."""
     running: list[Server] = []
 
-    def start(data: Path | None = None, *, behind_tor: bool = False) -> Server:
+    def start(data: Path | None = None, **how) -> Server:
         if data is None:
             data = tmp_path_factory.mktemp("running")
             (data / "registry.json").write_bytes(registry_bytes)
@@ -228,7 +247,7 @@ def start_server(short_folder, tmp_path_factory, registry_bytes, root_key, repor
             paths |= {"database": "sqlite:///candour.sqlite", "blobs": "blobs"}
             settings = [f'{key} = "{value}"' for key, value in paths.items()]
             (data / "server.toml").write_text("\n".join([*settings, "[limits]", "keep_free_bytes = 0"]))
-        running.append(Server(data / "server.toml", short_folder(), reporter_at, behind_tor=behind_tor))
+        running.append(Server(data / "server.toml", short_folder(), reporter_at, **how))
         return running[-1]
 
     yield start
