@@ -8,7 +8,7 @@ from common import codename
 from common.codename import NotACodename
 from common.derivation import Busy, conversation_secrets, derive_root
 from common.mailbox import ReplyKey, tags
-from common.units import Unit
+from common.units import Registry, Unit, UnknownUnit
 from source_interface.house import house
 from source_interface.intake import Sender
 from source_interface.pages import messages
@@ -142,12 +142,19 @@ def _look(session: Session) -> Visit:
 
 
 def _chosen(session: Session) -> Unit | None:
-    """Who receives what is written where there is no holder: who was chosen, or the only one there is."""
-    units = house().registry.current().units
-    for unit in units:
-        if unit.id == session.unit:
-            return unit
-    return units[0] if len(units) == 1 else None
+    """Who receives what is written where there is no header: who was chosen, and never another in its place."""
+    registry = house().registry.current()
+    if not session.unit:
+        return default_unit(registry)
+    try:
+        return registry.unit(session.unit)
+    except UnknownUnit:
+        return None
+
+
+def default_unit(registry: Registry) -> Unit:
+    """Who receives what nobody was chosen for: what is written under a codename that was never used, or long ago."""
+    return min(registry.units, key=lambda unit: unit.id)
 
 
 def add_to(app: Flask) -> None:

@@ -28,10 +28,13 @@ def start(session: Session) -> Response:
     fields = small_form(request, session)
     if _has_unsaved_codename(session):
         return go("sent")
-    try:
-        unit = _chosen_unit(fields.get("unit", ""))
-    except UnknownUnit:
+    untrusted_id = fields.get("unit", "")
+    if not untrusted_id:
         return _start_page("Choose who your report should go to.", 422)
+    try:
+        unit = house().registry.current().unit(untrusted_id)
+    except UnknownUnit:
+        return _start_page("Who can receive reports has changed. Look below who it is now, then choose.", 422)
     begin(unit.id)
     return go("report")
 
@@ -120,11 +123,6 @@ def _start_page(error: str | None, status: int = 200) -> Response:
         unit_names=[unit.name for unit in units],
         error=error,
     )
-
-
-def _chosen_unit(untrusted_id: str) -> Unit:
-    units = house().registry.current().units
-    return units[0] if len(units) == 1 else house().registry.current().unit(untrusted_id)
 
 
 def _has_unsaved_codename(session: Session) -> bool:

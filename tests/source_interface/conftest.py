@@ -7,6 +7,7 @@ not followed, and pages are read with the standard library's HTML parser.
 import http.client
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from html.parser import HTMLParser
 from io import BytesIO
@@ -254,6 +255,19 @@ def app(new_app):
 @pytest.fixture
 def house(app):
     return app.extensions[houses.EXTENSION]
+
+
+@pytest.fixture
+def put_registry(house, root_key):
+    """Puts a newer registry, of these units, into place."""
+
+    def put(*units, version=2):
+        draft = Registry(version, today(), today() + timedelta(days=365), units)
+        part = house.config.registry.with_suffix(".new")
+        part.write_bytes(sign_registry(draft, root_key.file))
+        part.replace(house.config.registry)
+
+    return put
 
 
 @pytest.fixture
