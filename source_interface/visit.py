@@ -68,7 +68,12 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
         if tag in found.sent
     )
     reply_key = mailbox.ReplyKey(keys.reply_seed)
-    slots = {slot: found.replies[tag] for slot, tag in enumerate(reply_tags) if tag in found.replies}
+    slots = {
+        slot: found.replies[tag]
+        for slot, tag in enumerate(reply_tags)
+        if tag in found.replies
+        and not found.replies[tag].startswith(mailbox.deleted_mark(keys.header_key, tag))  # costs no opening
+    }
     holder = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
     answers = _answers(holder.unit, reply_key, slots) if holder and holder.unit else ()
     return Visit(keys, answers, messages)

@@ -5,6 +5,8 @@ tell the reporter. Deleting goes the other way. A crash between the two leaves a
 without a blob, and `sweep` removes it.
 """
 
+import hashlib
+import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -16,13 +18,15 @@ from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, te
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from common.days import today
-from common.mailbox import SLOTS, TAG_BYTES
+from common.mailbox import MARK_BYTES, SLOTS, TAG_BYTES
+from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.store.blobs import BlobFolder, PendingBlob, blur_times, is_blob_id
 from common.store.models import EnvelopeRow, ReplyRow
 
 KEEP_COLLECTED = timedelta(days=7)  # an acknowledged envelope is kept this long, should the unit's copy fail
 KEEP_REPLIES = timedelta(days=365)
 _SURELY_OVER = timedelta(days=2)  # nothing that is being written now has a day as old as this
+_NOTHING_BYTES = REPLY_CIPHERTEXT_BYTES - MARK_BYTES - hashlib.sha256().digest_size
 
 
 # Written once: what every message needs is not put together anew for each.
@@ -162,10 +166,19 @@ class Store:
             self.blobs.delete(found)
         return found is not None
 
-    def delete_reply(self, tag: bytes) -> None:
-        """Delete what lies in a reply slot, if anything does."""
+    def delete_reply(self, tag: bytes, mark: bytes) -> None:
+        """Overwrite what lies in a reply slot, if anything does, by `mark` (16 bytes) and what opens with no key.
+
+        The slot stays taken until the day on which its answer would have gone, and the answer counts as posted: so
+        its unit, which knows the slots, cannot learn from what it may post that the reporter was here. To that end
+        the row ends in the SHA-256 of what lay in it.
+        """
         with self._writing() as connection:
-            connection.execute(delete(ReplyRow).where(ReplyRow.tag == tag))
+            kept = connection.execute(_REPLY, {"of_tag": tag}).scalar()
+            if kept is None or kept.startswith(mark):
+                return
+            left = mark + secrets.token_bytes(_NOTHING_BYTES) + hashlib.sha256(kept).digest()
+            connection.execute(update(ReplyRow).where(ReplyRow.tag == tag).values(ciphertext=left))
 
     # What the collection does. Each call names the unit: nothing of another is seen, not even counted.
 
@@ -212,6 +225,7 @@ class Store:
 
         Raises NoFreeSlot.
         """
+        digest = hashlib.sha256(ciphertext).digest()  # what is left of it, should it have been deleted
         for _ in candidates:
             with self.engine.connect() as connection:
                 taken = dict(
@@ -219,7 +233,7 @@ class Store:
                         select(ReplyRow.tag, ReplyRow.ciphertext).where(ReplyRow.tag.in_(candidates))
                     ).all()
                 )
-            if ciphertext in taken.values():
+            if any(kept == ciphertext or kept.endswith(digest) for kept in taken.values()):
                 return
             free = [tag for tag in candidates if tag not in taken]
             if not free:

@@ -7,7 +7,7 @@ from flask import Flask, Response, g, request
 from common import codename
 from common.codename import NotACodename
 from common.derivation import Busy, conversation_secrets, derive_root
-from common.mailbox import ReplyKey, tags
+from common.mailbox import ReplyKey, deleted_mark, tags
 from common.units import Registry, Unit, UnknownUnit
 from source_interface.house import house
 from source_interface.intake import Sender
@@ -102,7 +102,8 @@ def delete_answer(session: Session) -> Response:
     found = _look(session)
     for answer in found.answers:
         for copy in answer.slots if slot in answer.slots else ():
-            house().store.delete_reply(tags(found.secrets.mailbox_key)[copy])
+            tag = tags(found.secrets.mailbox_key)[copy]
+            house().store.delete_reply(tag, deleted_mark(found.secrets.header_key, tag))
     keep(replace(session, notice="deleted"))
     return go("conversation")
 
