@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from common import signing, units
+from common.days import midnight_of, today
 from common.sealing import gpg_environment
 from common.units import Registry, Unit
 from keys.private import read_private_key
@@ -33,6 +34,7 @@ def _check_certificate(unit: Unit) -> None:
         shown = subprocess.run(
             [
                 *("gpg", "--homedir", home, "--batch", "--no-options", "--no-autostart"),
+                *("--faked-system-time", f"{today():%Y%m%d}T235959!"),  # all that was made today counts as made
                 *("--with-colons", "--show-keys"),
             ],
             input=unit.certificate.encode(),
@@ -48,3 +50,9 @@ def _check_certificate(unit: Unit) -> None:
     usable = [row for row in rows if row[0] in ("pub", "sub") and "e" in row[11] and row[1] not in ("e", "r")]
     if not usable or primaries[0][1] in ("e", "r"):
         raise UnfitRegistry(f"The certificate of {unit.id} is expired, revoked, or cannot be sealed to.")
+    midnight = midnight_of(today())  # where the clock stands for who seals, all day long
+    if int(primaries[0][5]) > midnight or not any(int(row[5]) <= midnight for row in usable):
+        raise UnfitRegistry(
+            f"The certificate of {unit.id} can be sealed to from tomorrow on, for its key was made today. Sign it "
+            "tomorrow; another time, have the new key made a day before the old one ends."
+        )

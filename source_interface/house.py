@@ -1,6 +1,9 @@
 """What the application is made of: its settings, its store, its registry and its sealer, put together once."""
 
+import hashlib
 import os
+import shutil
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -18,6 +21,7 @@ from common.store.repository import Store
 from common.units import Unit
 
 EXTENSION = "candour.house"
+_RECIPIENTS = "recipients"
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,15 @@ class House:
 
     def recipient_files(self, unit: Unit) -> list[Path]:
         """The certificates a message to this unit is sealed to, as files."""
-        folder = private_home(self.config.run / "recipients")
-        file = folder / f"{unit.fingerprint}.asc"
+        folder = private_home(self.config.run / _RECIPIENTS)
+        certificate = unit.certificate.encode("ascii")
+        name = hashlib.sha256(
+            certificate
+        ).hexdigest()  # one that was renewed or revoked has the same fingerprint
+        file = folder / f"{name}.asc"
         if not file.exists():
-            part = folder / f"{unit.fingerprint}.{os.getpid()}.part"
-            part.write_text(unit.certificate, "ascii")
+            part = folder / f"{name}.{os.getpid()}.{threading.get_ident()}.part"
+            part.write_bytes(certificate)
             blur_times(part, today())
             part.rename(file)
             blur_times(folder, today())
@@ -53,6 +61,8 @@ def build(config: ServerConfig) -> House:
     store = open_store(config.database, config.blobs)
     presence = store.blobs.enter()
     store.sweep(today(), alone=presence.alone)
+    if presence.alone:  # nobody seals: what registries of the past left can go
+        shutil.rmtree(config.run / _RECIPIENTS, ignore_errors=True)
     presence.share()
     store.engine.dispose()  # connections do not survive the fork into workers
     return House(

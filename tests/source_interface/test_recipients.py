@@ -1,6 +1,15 @@
 """A message is sealed to whom its reporter chose, and to nobody else in their place."""
 
+import io
+import subprocess
+from dataclasses import replace
+
+import pytest
+
 from common import codename
+from common.sealing import RecipientRefused, gpg_environment
+from keys.unit import GNUPG_HOME
+from source_interface import house as houses
 
 
 def test_what_is_added_for_a_unit_that_left_the_registry_goes_to_nobody(
@@ -64,3 +73,30 @@ def test_under_a_codename_that_nobody_used_it_goes_where_it_goes_by_default(repo
     assert reporter.get("/conversation").status == 200
     assert reporter.write("And more.").status == 303  # the first has left its header
     assert len(house.store.waiting("other-unit")) == 2
+
+
+def test_a_certificate_that_was_revoked_is_sealed_to_no_more(house, unit_keys, tmp_path):
+    """It has the same fingerprint as before."""
+    unit = unit_keys.unit
+    house.sealer.seal(io.BytesIO(b"x"), house.recipient_files(unit), tmp_path / "before")
+    revocation = unit_keys.folder / GNUPG_HOME / "openpgp-revocs.d" / f"{unit.fingerprint}.rev"
+
+    def gpg(*arguments, stdin=""):
+        command = ["gpg", "--homedir", tmp_path, "--batch", "--no-autostart", *arguments]
+        return subprocess.run(
+            command, input=stdin.encode(), capture_output=True, check=True, env=gpg_environment()
+        ).stdout.decode()
+
+    gpg("--import", stdin=unit.certificate + revocation.read_text().replace(":-----BEGIN", "-----BEGIN"))
+    revoked = replace(unit, certificate=gpg("--armor", "--export"))
+    with pytest.raises(RecipientRefused):
+        house.sealer.seal(io.BytesIO(b"x"), house.recipient_files(revoked), tmp_path / "after")
+
+
+def test_certificates_of_old_registries_go_when_the_servers_start(server_config):
+    config = server_config()
+    old = config.run / "recipients" / "old.asc"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    houses.build(config).store.engine.dispose()
+    assert not old.exists()
