@@ -34,7 +34,10 @@ def _check_certificate(unit: Unit) -> None:
         shown = subprocess.run(
             [
                 *("gpg", "--homedir", home, "--batch", "--no-options", "--no-autostart"),
-                *("--faked-system-time", f"{today():%Y%m%d}T235959!"),  # all that was made today counts as made
+                *(
+                    "--faked-system-time",
+                    f"{today():%Y%m%d}T235959!",
+                ),  # what was made today is not of the future
                 *("--with-colons", "--show-keys"),
             ],
             input=unit.certificate.encode(),
