@@ -18,7 +18,9 @@ from sqlalchemy.engine import make_url
 
 from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.days import today
+from common.store.blobs import set_aside_under
 from common.store.opening import is_current, open_engine
+from common.store.repository import KEEP_SET_ASIDE
 from common.units import RegistryRefused
 from deploy import bootstrap, demo, hardening, servers
 from deploy.finding import Finding, State, carefully
@@ -149,6 +151,7 @@ def check_server(data: Path) -> Iterator[Finding]:
     yield Finding(State.GOOD, "The server's settings can be read")
     yield from check_registry(config)
     yield from carefully("The database", lambda: check_database(config))
+    yield from carefully("The sealed messages", lambda: check_set_aside(config))
 
 
 def check_registry(config: ServerConfig) -> Iterator[Finding]:
@@ -178,6 +181,18 @@ def check_database(config: ServerConfig) -> Iterator[Finding]:
             yield Finding(State.WRONG, "The database has an old shape", remedy)
     finally:
         engine.dispose()
+
+
+def check_set_aside(config: ServerConfig) -> Iterator[Finding]:
+    """Blobs that the database did not know when the servers started."""
+    if count := len(set_aside_under(config.blobs)):
+        remedy = (
+            f"A crash leaves a few. If the database is an old or another one, put the right one in place within "
+            f"{KEEP_SET_ASIDE.days} days and start again: what it knows is taken back."
+        )
+        yield Finding(
+            State.WARNING, f"{count} sealed messages are set aside: the database does not know them", remedy
+        )
 
 
 def check_disk(data: Path) -> Iterator[Finding]:

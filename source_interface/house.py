@@ -1,6 +1,7 @@
 """What the application is made of: its settings, its store, its registry and its sealer, put together once."""
 
 import hashlib
+import logging
 import os
 import shutil
 import threading
@@ -17,11 +18,12 @@ from common.registry_file import RegistryFile
 from common.sealing import Sealer, private_home
 from common.store.blobs import blur_times
 from common.store.opening import open_store
-from common.store.repository import Store
+from common.store.repository import Store, WrongDatabase
 from common.units import Unit
 
 EXTENSION = "candour.house"
 _RECIPIENTS = "recipients"
+_log = logging.getLogger("candour.source")
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,17 @@ class House:
 def build(config: ServerConfig) -> House:
     """Put the house together, sweep what a crash left, and refuse to start on a registry that is not valid.
 
-    Raises RegistryRefused.
+    Raises RegistryRefused or WrongDatabase.
     """
     registry = RegistryFile.of(config)
     registry.current()
     store = open_store(config.database, config.blobs)
     presence = store.blobs.enter()
-    store.sweep(today(), alone=presence.alone)
+    try:
+        store.sweep(today(), alone=presence.alone)
+    except WrongDatabase as error:
+        _log.error("%s", error)
+        raise
     if presence.alone:  # nobody seals: what registries of the past left can go
         shutil.rmtree(config.run / _RECIPIENTS, ignore_errors=True)
     presence.share()
