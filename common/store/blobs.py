@@ -2,7 +2,7 @@
 
 A blob's name is random and its time is midnight of the day. What a crash leaves behind lies in `staging/`, or is a
 blob without a row; both are swept at start. A blob without a row is set aside for a while before it is deleted: it
-may be the row that is missing, where the database is an old one or another. An object store can take this class's place.
+may be the row that is missing, where the database is an old one or another. An object store can take its place.
 """
 
 import fcntl
