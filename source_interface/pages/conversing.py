@@ -73,7 +73,7 @@ def write_again(session: Session) -> Response:
 
     def taken() -> Response:
         keep(replace(session, notice="sent"))
-        return go("conversation")
+        return go("sent" if session.words else "conversation")
 
     return messages.take(session, sender, taken, lambda typed: _conversation_page(session, typed))
 
@@ -130,6 +130,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         "conversation.html",
         typed.status,
         corrected=session.corrected or None,
+        unsaved=bool(session.words),
         answers=found.answers,
         messages=found.messages,
         can_write=slot is not None,

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import replace
 
-from flask import Flask, Response, make_response, redirect, request, url_for
+from flask import Flask, Response, g, make_response, redirect, request, url_for
 
 from common import codename
 from common.derivation import conversation_secrets, derive_root
@@ -57,7 +57,7 @@ def report(session: Session) -> Response:
 
     def again(typed: TypedMessage) -> Response:
         if typed.came_before:
-            return go("sent")
+            return _arrived_before(session, look(), typed)
         return page(
             "report.html",
             typed.status,
@@ -85,6 +85,22 @@ def sent(session: Session) -> Response:
     if not found.messages:
         return go("report")
     return page("sent.html", words=session.words, received_day=found.messages[0].day)
+
+
+def _arrived_before(session: Session, found: Visit, typed: TypedMessage) -> Response:
+    """The codename, where it is not noted yet, and the words: they may have been changed since they arrived."""
+    if not found.messages:  # withdrawn at this very moment
+        return go("report")
+    g.notice = "sent before"
+    return page(
+        "sent.html",
+        typed.status,
+        words=session.words,
+        received_day=found.messages[0].day,
+        came_before=True,
+        slot=found.free_slot(),
+        **typed.for_template(),
+    )
 
 
 @reporter
