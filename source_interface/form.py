@@ -28,9 +28,7 @@ _A_FEW = 64  # bytes
 _WATCH_SECONDS = 60.0
 _MOST_FIELDS = 16
 _LONGEST_FIELD = 1024  # bytes, for all but the text
-_LONGEST_TEXT = (
-    4 * 1024 * 1024
-)  # bytes; more than is taken, so that a text that is too long can be given back
+_BYTES_A_CHARACTER = 4  # at most: UTF-8, RFC 3629
 _UNDECIDED = re.compile(
     rb"-|[^\S\r\n]*"
 )  # behind a delimiter: half of its closing dashes, or padding (RFC 2046, 5.1.1)
@@ -125,14 +123,15 @@ class StreamedForm:
         if not field.name or field.name in self.fields:
             raise self._broken()
         is_text = field.name == TEXT
-        longest = _LONGEST_TEXT if is_text else _LONGEST_FIELD
+        # Every text that is not too long is kept whole, so that it can be given back; of any other the beginning.
+        longest = _BYTES_A_CHARACTER * self._limits.max_text_chars if is_text else _LONGEST_FIELD
         content = bytearray()
         try:
             for chunk in self._content(None):
                 room = longest - len(content)
                 content += chunk[:room]
                 if len(chunk) > room:
-                    raise Refused("text too long", field=TEXT) if is_text else self._broken()
+                    raise Refused("text cut", field=TEXT) if is_text else self._broken()
         finally:  # also when it broke off: what had arrived can be given back
             self.fields[field.name] = content.decode(errors="replace")
 

@@ -56,8 +56,8 @@ def report(session: Session) -> Response:
         return visit(house().store, house().registry.current(), root)
 
     def again(typed: TypedMessage) -> Response:
-        if typed.came_before:
-            return _arrived_before(session, look(), typed)
+        if typed.came_before and (found := look()).messages:
+            return _arrived_before(session, found, typed)
         return page(
             "report.html",
             typed.status,
@@ -89,8 +89,6 @@ def sent(session: Session) -> Response:
 
 def _arrived_before(session: Session, found: Visit, typed: TypedMessage) -> Response:
     """The codename, where it is not noted yet, and the words: they may have been changed since they arrived."""
-    if not found.messages:  # withdrawn at this very moment
-        return go("report")
     g.notice = "sent before"
     return page(
         "sent.html",
