@@ -107,6 +107,16 @@ def test_a_full_disk(at, refused, house):
     refused(503, "There is no room")
 
 
+def test_a_disk_that_is_full_for_files_is_not_full_for_words(at, refused, house, arrived):
+    free = house.store.blobs.free_bytes()
+    full = Limits(**LIMITS | {"keep_free_bytes": 2 * free})
+    object.__setattr__(house.config, "limits", full)
+    refused(503, "Send the text alone", files=[("film.mp4", b"x" * 2_000_000)])
+    before = len(arrived(house.config))
+    assert at.write("🕊" * 200_000).status == 303  # the longest text there is
+    assert len(arrived(house.config)) == before + 1
+
+
 def test_a_blob_folder_that_cannot_be_written(at, refused, house):
     staging = house.config.blobs / "staging"
     staging.rename(staging.with_name("gone"))
