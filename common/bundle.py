@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -83,10 +84,10 @@ def found(stick: Path, kind: Kind) -> list[Path]:
 
 
 def describe(file: Path) -> Item:
-    """The item that a file is."""
-    with file.open("rb") as stream:
+    """The item that a file is. Raises BundleRefused where it is no plain file."""
+    with _regular(file) as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Item(file.name, file.stat().st_size, digest)
+        return Item(file.name, os.fstat(stream.fileno()).st_size, digest)
 
 
 def write_manifest(bundle: Bundle, key: Ed25519PrivateKey) -> None:
@@ -192,7 +193,7 @@ def read_item(bundle: Bundle, item: Item, most: int) -> bytes:
 
 
 @contextmanager
-def _regular(untrusted_path: Path) -> Iterator[BinaryIO]:
+def _regular(untrusted_path: Path) -> Iterator[BufferedReader]:
     """A file of the stick, opened: not a link, not a device, not a pipe that would keep us waiting."""
     try:
         descriptor = os.open(untrusted_path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

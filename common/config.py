@@ -34,6 +34,11 @@ class Limits:
     session_idle_seconds: int = 3600
     derivations_at_once: int = 1  # in each worker process
 
+    @property
+    def keep_free_of_small(self) -> int:
+        """What text alone and answers leave free: one that fills the disk with files does not close it to words."""
+        return self.keep_free_bytes // 16
+
 
 @dataclass(frozen=True)
 class ServerConfig:

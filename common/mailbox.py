@@ -8,6 +8,8 @@ X25519, HKDF-SHA256, ChaCha20-Poly1305) to a key pair that follows from the code
 no tag, so that a reply can take whichever of its candidate slots is free.
 """
 
+import hashlib
+import hmac
 import secrets
 
 from cryptography.exceptions import InvalidTag
@@ -31,6 +33,7 @@ from common.secret import Secret
 SLOTS = 256
 HEADER_SLOT = 0
 TAG_BYTES = 16
+MARK_BYTES = 16
 CANDIDATES = 3  # slots a reply may take: the offline desk cannot see which are free
 
 _MLKEM_SEED_BYTES = 64
@@ -40,6 +43,7 @@ REPLY_PUBLIC_KEY_BYTES = _MLKEM_PUBLIC_BYTES + 32
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _INFO = b"candour/1 reply"
 _TAGS = b"candour/1 tags"
+_DELETED = b"candour/1 deleted"
 
 
 class NotForThisMailbox(Exception):
@@ -50,6 +54,11 @@ def tags(key: Secret) -> list[bytes]:
     """The 256 tags (16 bytes each) of a receipt key or a mailbox key, by slot."""
     drawn = HKDFExpand(SHA256(), length=SLOTS * TAG_BYTES, info=_TAGS).derive(key.reveal())
     return [drawn[begin : begin + TAG_BYTES] for begin in range(0, len(drawn), TAG_BYTES)]
+
+
+def deleted_mark(header_key: Secret, tag: bytes) -> bytes:
+    """16 bytes by which a visit knows what is left in the slot of an answer that was deleted. Random to all others."""
+    return hmac.digest(header_key.reveal(), _DELETED + tag, hashlib.sha256)[:MARK_BYTES]
 
 
 def draw_candidates(mailbox_key: Secret, used: frozenset[int] = frozenset()) -> tuple[int, ...]:

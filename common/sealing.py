@@ -37,6 +37,7 @@ _SEAL = [
     *("--compress-algo", "none", "-z", "0", "--cipher-algo", "AES256", "--digest-algo", "SHA256"),
     *("--no-emit-version", "--no-comments", "--set-filename", ""),
 ]
+_ASK_NOBODY = ["--pinentry-mode", "cancel"]
 _OPEN = ["--no-options", "--no-auto-key-retrieve", "--max-output"]
 
 
@@ -185,8 +186,15 @@ class Opener:
     def __init__(self, home: Path) -> None:
         self._gpg = _tool(_Gpg, home, [])
 
-    def open(self, sealed: Path | Readable, take: Callable[[bytes], None], most: int = 64 * 1024**3) -> None:
-        """Hand the content to `take`, piece by piece.
+    def open(
+        self,
+        sealed: Path | Readable,
+        take: Callable[[bytes], None],
+        most: int = 64 * 1024**3,
+        *,
+        ask: bool = True,
+    ) -> None:
+        """Hand the content to `take`, piece by piece. `ask`: whether gpg may ask for a passphrase, whatever it is for.
 
         The pieces count only once this returns: gpg knows at the end alone whether the whole was intact. More
         than `most` bytes is refused. Raises OpeningFailed, or whatever `take` raises.
@@ -204,7 +212,7 @@ class Opener:
         gpg = copy.copy(self._gpg)  # its callback belongs to one opening
         gpg.on_data = on_data
         with _source(sealed) as source:
-            result = gpg.decrypt_file(source, extra_args=[*_OPEN, str(most)])
+            result = gpg.decrypt_file(source, extra_args=[*_OPEN, str(most), *([] if ask else _ASK_NOBODY)])
         if failure:
             raise failure[0]
         if not result.ok or result.returncode != 0:

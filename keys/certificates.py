@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from common.days import today
 from common.sealing import gpg_environment
 
 _EXPIRED, _REVOKED = "e", "r"
@@ -16,10 +17,11 @@ class UnfitCertificate(Exception):
 
 @dataclass(frozen=True)
 class Certificate:
-    """What gpg says of one: 40 hex digits; whether it can be sealed to; the last day on which it can, if any."""
+    """What gpg says of one: 40 hex digits; whether it can be sealed to, from when on, and the last day, if any."""
 
     fingerprint: str
     is_open: bool
+    since: int  # seconds since 1970: when the first of its keys that can be sealed to was made
     last_day: date | None
 
 
@@ -29,6 +31,7 @@ def look(armoured: str) -> Certificate:
         shown = subprocess.run(
             [
                 *("gpg", "--homedir", home, "--batch", "--no-options", "--no-autostart"),
+                *("--faked-system-time", _end_of(today())),  # what is made today is not of the future
                 *("--with-colons", "--show-keys"),
             ],
             input=armoured.encode(),
@@ -47,7 +50,12 @@ def look(armoured: str) -> Certificate:
         if row[0] in ("pub", "sub") and "e" in row[11] and row[1] not in (_EXPIRED, _REVOKED)
     ]
     is_open = bool(usable) and primaries[0][1] not in (_EXPIRED, _REVOKED)
-    return Certificate(fingerprints[0], is_open, _last_day(primaries[0], usable) if is_open else None)
+    since = max(int(primaries[0][5]), min((int(row[5]) for row in usable), default=0))
+    return Certificate(fingerprints[0], is_open, since, _last_day(primaries[0], usable) if is_open else None)
+
+
+def _end_of(day: date) -> str:
+    return day.strftime("%Y%m%dT235959!")
 
 
 def _last_day(primary: list[str], usable: list[list[str]]) -> date | None:

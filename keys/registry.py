@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from common import registry, signing
+from common.days import midnight_of, today
 from common.registry import Registry
 from common.units import Unit
 from keys.certificates import UnfitCertificate, look
@@ -43,3 +44,8 @@ def _check_certificates(unit: Unit) -> None:
             raise UnfitRegistry(f"The certificate of {unit.id} is not the one that its fingerprint names.")
         if unit.is_enrolled and not seen.is_open:
             raise UnfitRegistry(f"The certificate of {unit.id} is expired, revoked, or cannot be sealed to.")
+        if unit.is_enrolled and seen.since > midnight_of(today()):  # where gpg's clock stands for who seals
+            raise UnfitRegistry(
+                f"The certificate of {unit.id} can be sealed to from tomorrow on, for its key was made today. Sign it "
+                "tomorrow; another time, have the new key made a day before the old one ends."
+            )

@@ -8,6 +8,7 @@ The order of the fields matters: what decides (token, slot) and the text come be
 puts them. So it is known what to do with the files before their first byte.
 """
 
+import re
 from collections.abc import Iterator
 from time import monotonic
 from typing import Protocol
@@ -24,11 +25,13 @@ from source_interface.refusals import Refused
 _CHUNK = 128 * 1024
 _LONGEST_PART_HEADER = 16 * 1024
 _BUFFER = _CHUNK + _LONGEST_PART_HEADER
+_A_FEW = 64  # bytes
 _MOST_FIELDS = 16
 _LONGEST_FIELD = 1024  # bytes, for all but the text
-_LONGEST_TEXT = (
-    4 * 1024 * 1024
-)  # bytes; more than is taken, so that a text that is too long can be given back
+_BYTES_A_CHARACTER = 4  # at most: UTF-8, RFC 3629
+_UNDECIDED = re.compile(
+    rb"-|[^\S\r\n]*"
+)  # behind a delimiter: half of its closing dashes, or padding (RFC 2046, 5.1.1)
 TEXT = "text"
 FILES = "files"
 
@@ -119,14 +122,15 @@ class StreamedForm:
         if not field.name or field.name in self.fields:
             raise self._broken()
         is_text = field.name == TEXT
-        longest = _LONGEST_TEXT if is_text else _LONGEST_FIELD
+        # Every text that is not too long is kept whole, so that it can be given back; of any other the beginning.
+        longest = _BYTES_A_CHARACTER * self._limits.max_text_chars if is_text else _LONGEST_FIELD
         content = bytearray()
         try:
             for chunk in self._content(None):
                 room = longest - len(content)
                 content += chunk[:room]
                 if len(chunk) > room:
-                    raise Refused("text too long", field=TEXT) if is_text else self._broken()
+                    raise Refused("text cut", field=TEXT) if is_text else self._broken()
         finally:  # also when it broke off: what had arrived can be given back
             self.fields[field.name] = content.decode(errors="replace")
 
@@ -148,6 +152,8 @@ class StreamedForm:
         """The decoder's events, pulled from the body as they are asked for."""
         while True:
             try:
+                while self._ends_within_delimiter():
+                    self._decoder.receive_data(self._read(_A_FEW))
                 event = self._decoder.next_event()
                 if event is NEED_DATA:
                     if self._decoder.state is State.DATA:
@@ -161,6 +167,17 @@ class StreamedForm:
                 return
             if isinstance(event, Field | File | Data):
                 yield event
+
+    def _ends_within_delimiter(self) -> bool:
+        """True while only what comes next tells whether the last delimiter at hand ends a part, or the whole.
+
+        Asked too early, the decoder takes the line break before `--boundary-` for content: a file would be altered.
+        """
+        decoder = self._decoder
+        if decoder.complete or decoder.state not in (State.DATA_START, State.DATA):
+            return False
+        at = decoder.buffer.rfind(self._delimiter)
+        return at >= 0 and _UNDECIDED.fullmatch(decoder.buffer, at + len(self._delimiter)) is not None
 
     def _plain_content(self) -> Iterator[Event]:
         """Within a part: pass on what holds no delimiter as it is, and leave the rest to the decoder.
@@ -183,8 +200,8 @@ class StreamedForm:
         self.is_whole_so_far = False
         return Refused("broken")
 
-    def _read(self) -> bytes | None:
-        left = _CHUNK if self._length is None else min(_CHUNK, self._length - self._received)
+    def _read(self, most: int = _CHUNK) -> bytes | None:
+        left = most if self._length is None else min(most, self._length - self._received)
         try:
             chunk = self._body.read(left) if left > 0 else b""
         except (TooSlow, Crowded) as error:

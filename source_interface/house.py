@@ -1,6 +1,9 @@
 """What the application is made of: its settings, its store, its registry and its sealer, put together once."""
 
+import hashlib
+import logging
 import os
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +18,12 @@ from common.registry_file import RegistryFile
 from common.sealing import Sealer, private_home
 from common.store.blobs import blur_times
 from common.store.opening import open_store
-from common.store.repository import Store
+from common.store.repository import Store, WrongDatabase
 from common.units import Unit
 
 EXTENSION = "candour.house"
+_RECIPIENTS = "recipients"
+_log = logging.getLogger("candour.source")
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,15 @@ class House:
 
     def recipient_files(self, unit: Unit) -> list[Path]:
         """The certificates a message to this unit is sealed to, as files."""
-        folder = private_home(self.config.run / "recipients")
-        file = folder / f"{unit.fingerprint}.asc"
+        folder = private_home(self.config.run / _RECIPIENTS)
+        certificate = unit.certificate.encode("ascii")
+        name = hashlib.sha256(
+            certificate
+        ).hexdigest()  # one that was renewed or revoked has the same fingerprint
+        file = folder / f"{name}.asc"
         if not file.exists():
-            part = folder / f"{unit.fingerprint}.{os.getpid()}.{threading.get_ident()}.part"
-            part.write_text(unit.certificate, "ascii")
+            part = folder / f"{name}.{os.getpid()}.{threading.get_ident()}.part"
+            part.write_bytes(certificate)
             blur_times(part, today())
             part.rename(file)
             blur_times(folder, today())
@@ -47,13 +56,19 @@ class House:
 def build(config: ServerConfig) -> House:
     """Put the house together, sweep what a crash left, and refuse to start on a registry that is not valid.
 
-    Raises RegistryRefused.
+    Raises RegistryRefused or WrongDatabase.
     """
     registry = RegistryFile.of(config)
     registry.current()
     store = open_store(config.database, config.blobs)
     presence = store.blobs.enter()
-    store.sweep(today(), alone=presence.alone)
+    try:
+        store.sweep(today(), alone=presence.alone)
+    except WrongDatabase as error:
+        _log.error("%s", error)
+        raise
+    if presence.alone:  # nobody seals: what registries of the past left can go
+        shutil.rmtree(config.run / _RECIPIENTS, ignore_errors=True)
     presence.share()
     store.engine.dispose()  # connections do not survive the fork into workers
     return House(

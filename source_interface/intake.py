@@ -26,6 +26,7 @@ from source_interface.refusals import Refused
 
 _RENEW_HEADER = KEEP_REPLIES / 4
 _LOOK_AT_THE_DISK_EVERY = 64 * 1024 * 1024
+_SMALL = 1024 * 1024  # bytes of a form: the longest text alone, and more
 _log = logging.getLogger("candour.intake")
 
 
@@ -111,7 +112,9 @@ def _header(sender: Sender, day: date) -> SealedReply:
 
 
 def _check_room(house: House, wanted: int) -> None:
-    if house.store.blobs.free_bytes() - wanted < house.config.limits.keep_free_bytes:
+    limits = house.config.limits
+    keep_free = limits.keep_free_of_small if 0 < wanted <= _SMALL else limits.keep_free_bytes
+    if house.store.blobs.free_bytes() - wanted < keep_free:
         _log.error("the disk is nearly full: a message was refused")
         raise Refused("no room", field="files")
 

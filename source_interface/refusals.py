@@ -33,6 +33,11 @@ _REASONS = {
         "The text is too long: at most {max_text_chars:,} characters fit. Shorten it, or add it as a file.",
         413,
     ),
+    "text cut": Reason(
+        "The text is far too long: at most {max_text_chars:,} characters fit. Only its beginning is below; "
+        "your browser may still have all of it, one page back. Shorten it, or add it as a file.",
+        413,
+    ),
     "too many files": Reason(
         "Too many files: at most {max_files} fit. Send the others in a second message.", 413
     ),

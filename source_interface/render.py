@@ -1,5 +1,7 @@
 """Pages out of templates, with what every page needs."""
 
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,9 @@ from common.config import Limits
 from source_interface.house import house
 from source_interface.notices import NOTICES
 from source_interface.refusals import size_in_words
+
+_LONG_TEXT = 16 * 1024  # characters
+_ROOM_FOR_LONG_TEXTS = threading.Lock()  # escaping one takes some twenty times its size for a moment
 
 
 @dataclass(frozen=True)
@@ -24,17 +29,18 @@ class LimitsInWords:
 def page(template: str, status: int = 200, **values: Any) -> Response:
     """A page, with the open session's token, the notice of the last action, and the limits."""
     session = getattr(g, "session", None)
-    content = render_template(
-        template,
-        service_name=house().config.service_name,
-        session_open=session is not None and session.root is not None,
-        csrf=session.csrf if session is not None else "",
-        notice=NOTICES.get(getattr(g, "notice", "")),
-        contacts=current_app.extensions["candour.contacts"],
-        limits=_in_words(house().config.limits),
-        **values,
-    )
-    return make_response(content, status)
+    with _ROOM_FOR_LONG_TEXTS if len(values.get("text") or "") > _LONG_TEXT else nullcontext():
+        content = render_template(
+            template,
+            service_name=house().config.service_name,
+            session_open=session is not None and session.root is not None,
+            csrf=session.csrf if session is not None else "",
+            notice=NOTICES.get(getattr(g, "notice", "")),
+            contacts=current_app.extensions["candour.contacts"],
+            limits=_in_words(house().config.limits),
+            **values,
+        )
+        return make_response(content, status)
 
 
 def _in_words(limits: Limits) -> LimitsInWords:

@@ -10,11 +10,16 @@ from datetime import date
 from common import mailbox, phrases, reply
 from common.canonical import NotCanonical
 from common.derivation import ConversationSecrets, conversation_secrets
+from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.registry import Registry, UnknownUnit
 from common.secret import Secret
 from common.signing import BadSignature
 from common.store.repository import Store
 from common.units import Unit
+
+# What is opened and read where there is nothing: it opens with no codename, and no MAC of it holds.
+_NO_HEADER = secrets.token_bytes(REPLY_CIPHERTEXT_BYTES)
+_OF_NO_MAILBOX = reply.compose_header(reply.Header("no-unit", date.min), Secret(secrets.token_bytes(32)))
 
 
 @dataclass(frozen=True)
@@ -64,17 +69,24 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
         if tag in found.sent
     )
     reply_key = mailbox.ReplyKey(keys.reply_seed)
-    slots = {slot: found.replies[tag] for slot, tag in enumerate(reply_tags) if tag in found.replies}
+    slots = {
+        slot: found.replies[tag]
+        for slot, tag in enumerate(reply_tags)
+        if tag in found.replies
+        and not found.replies[tag].startswith(mailbox.deleted_mark(keys.header_key, tag))  # costs no opening
+    }
     holder = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
-    answers = _answers(holder.unit, reply_key, slots) if holder and holder.unit.is_enrolled else ()
+    answers = (
+        _answers(holder.unit, reply_key, slots) if holder and holder.unit and holder.unit.is_enrolled else ()
+    )
     return Visit(keys, answers, messages)
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a conversation, and the day its header says so since."""
+    """Who holds a conversation, and the day its header says so since. No `unit`: it has left the registry."""
 
-    unit: Unit
+    unit: Unit | None
     since: date
 
 
@@ -89,13 +101,19 @@ def holder_of(
 def _holder(
     registry: Registry, reply_key: mailbox.ReplyKey, sealed_header: bytes | None, header_key: Secret
 ) -> Holder | None:
-    if sealed_header is None:
+    """Whom the header names. None where there is no header that is genuine: to find that takes the same work."""
+    try:
+        plain = reply_key.open(_NO_HEADER if sealed_header is None else sealed_header)
+    except mailbox.NotForThisMailbox:
+        plain = _OF_NO_MAILBOX
+    try:
+        header = reply.read_header(plain, header_key)
+    except (NotCanonical, BadSignature):
         return None
     try:
-        header = reply.read_header(reply_key.open(sealed_header), header_key)
         return Holder(registry.unit(header.unit), header.day)
-    except (mailbox.NotForThisMailbox, NotCanonical, BadSignature, UnknownUnit):
-        return None
+    except UnknownUnit:
+        return Holder(None, header.day)
 
 
 def _answers(holder: Unit, reply_key: mailbox.ReplyKey, slots: dict[int, bytes]) -> tuple[Answer, ...]:

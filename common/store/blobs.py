@@ -1,7 +1,8 @@
 """Sealed envelopes as files: written aside, made durable, then put in place by one rename.
 
 A blob's name is random and its time is midnight of the day. What a crash leaves behind lies in `staging/`, or is a
-blob without a row; both are swept at start. An object store can take this class's place.
+blob without a row; both are swept at start. A blob without a row is set aside for a while before it is deleted: it
+may be the row that is missing, where the database is an old one or another. An object store can take its place.
 
 All of it is its owner's alone, whatever the umask. Where two users serve, as on a host, whoever sets it up makes the
 folder setgid: then its group may read what is in it, and write nothing.
@@ -22,6 +23,9 @@ from pathlib import Path
 from common.days import midnight_of, today
 
 _ID = re.compile(r"[0-9a-f]{32}")
+
+
+_SET_ASIDE = "set-aside"
 
 
 def is_blob_id(untrusted: str) -> bool:
@@ -121,6 +125,33 @@ class BlobFolder:
                     },
                 )
 
+    def set_aside(self, blob_id: str, day: date) -> None:
+        """Move a blob to where nothing looks for it but `put_back`, noting the day."""
+        folder = self._root / _SET_ASIDE / day.isoformat()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place = self.path(blob_id)
+        with suppress(FileNotFoundError):
+            place.rename(folder / blob_id)
+        for changed in (folder, folder.parent, place.parent):
+            blur_times(changed, day)
+
+    def put_back(self, blob_id: str) -> None:
+        """Move a blob that was set aside to its place again."""
+        for aside in (self._root / _SET_ASIDE).glob(f"*/{blob_id}"):
+            aside.rename(self.path(blob_id))
+            for changed in (aside.parent, self.path(blob_id).parent):
+                blur_times(changed, today())
+
+    def ids_set_aside(self) -> set[str]:
+        """The blobs that are set aside."""
+        return {file.name for file in set_aside_under(self._root)}
+
+    def delete_set_aside(self, before: date) -> None:
+        """Delete what was set aside before a day."""
+        for folder in (self._root / _SET_ASIDE).glob("*-*-*"):
+            if folder.name < before.isoformat():
+                shutil.rmtree(folder)
+
     def clear_staging(self, not_after: date) -> None:
         """Remove what unfinished writing left, where nothing was written to it after this day."""
         limit = midnight_of(not_after + timedelta(days=1))
@@ -136,6 +167,11 @@ class BlobFolder:
     def enter(self) -> "Presence":
         """Say that this process may write blobs, for as long as it lives."""
         return Presence(self._root / "writers.lock")
+
+
+def set_aside_under(root: Path) -> list[Path]:
+    """The blobs under a folder of blobs that were set aside."""
+    return [file for file in (root / _SET_ASIDE).glob("*/*") if is_blob_id(file.name)]
 
 
 class Presence:

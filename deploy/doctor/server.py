@@ -11,6 +11,8 @@ from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.days import today
 from common.registry import RegistryRefused
 from common.store import snapshot
+from common.store.blobs import set_aside_under
+from common.store.repository import KEEP_SET_ASIDE
 from deploy.doctor import endings
 from deploy.finding import Finding, State, carefully
 
@@ -29,6 +31,7 @@ def check_server(settings: Path, database: Path) -> Iterator[Finding]:
     yield from check_registry(config)
     if make_url(config.database).get_backend_name() == "sqlite":
         yield from carefully("The database", lambda: check_database(database))
+    yield from carefully("The sealed messages", lambda: check_set_aside(config))
     yield from carefully("Disk space", lambda: check_disk(database.parent, config))
 
 
@@ -69,6 +72,18 @@ def check_database(database: Path) -> Iterator[Finding]:
         yield Finding(State.WRONG, f"The database cannot be read, or has an old shape: {error}", remedy)
     else:
         yield Finding(State.GOOD, "The database opens, and has the newest shape")
+
+
+def check_set_aside(config: ServerConfig) -> Iterator[Finding]:
+    """Blobs that the database did not know when the servers started."""
+    if count := len(set_aside_under(config.blobs)):
+        remedy = (
+            f"A crash leaves a few. If the database is an old or another one, put the right one in place within "
+            f"{KEEP_SET_ASIDE.days} days and start again: what it knows is taken back."
+        )
+        yield Finding(
+            State.WARNING, f"{count} sealed messages are set aside: the database does not know them", remedy
+        )
 
 
 def check_disk(folder: Path, config: ServerConfig) -> Iterator[Finding]:

@@ -32,7 +32,9 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     )
     app.url_map.merge_slashes = False  # no redirects: a request is answered as it was signed
     app.url_map.strict_slashes = True
-    app.extensions[EXTENSION] = Collection(store, RegistryFile.of(settings), Freshness())
+    app.extensions[EXTENSION] = Collection(
+        store, RegistryFile.of(settings), Freshness(), settings.limits.keep_free_of_small
+    )
     errors.install(app)
     app.before_request(_admit)
     app.after_request(_seal_answer)

@@ -18,6 +18,7 @@ class Collection:
     store: Store
     registry: RegistryFile
     freshness: Freshness
+    keep_free_bytes: int = 0
 
 
 def here() -> Collection:

@@ -10,6 +10,7 @@ from common.store.repository import NoFreeSlot
 from journalist_interface.collection.context import here
 from journalist_interface.collection.errors import Refused
 
+NO_ROOM = "The disk here is full, so nothing was kept. Tell the operator, and deliver it again later."
 NO_FREE_SLOT = "None of the places for this reply is free. Have the desk seal it again."
 
 blueprint = Blueprint("replies", __name__, url_prefix="/v1/replies")
@@ -22,6 +23,8 @@ def posted() -> tuple[str, int]:
         reply = outgoing.load(request.get_data())
     except NotCanonical as error:
         raise BadRequest from error
+    if here().store.blobs.free_bytes() < here().keep_free_bytes:
+        raise Refused(503, NO_ROOM)
     try:
         here().store.post_reply(reply.candidates, reply.ciphertext, today())
     except NoFreeSlot as error:

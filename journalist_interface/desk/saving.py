@@ -27,7 +27,7 @@ from journalist_interface.desk.reading import base_name
 from journalist_interface.desk.references import conversation_reference, message_reference
 from journalist_interface.desk.workplace import Desk, NotHere
 
-_PART = ".part"
+_UNFINISHED = ".unfinished-"  # no file of a report has a name that begins with a dot (common/filename.py)
 _CHUNK = 1024 * 1024
 _one_at_a_time = threading.Lock()
 
@@ -47,7 +47,7 @@ class Saved:
 
 def clear_unfinished(saved: Path) -> None:
     """Remove what was being saved when the desk was killed. Only while nobody saves."""
-    for part in saved.rglob(f"*{_PART}"):
+    for part in saved.rglob(f"{_UNFINISHED}*"):
         part.unlink()
 
 
@@ -66,7 +66,7 @@ def save(desk: Desk, envelope: Envelope, number: int) -> Saved:
             return _there_already(place, file)
         if file.size > shutil.disk_usage(folder).free:
             raise NotSaved("The disk has no room for this file. Make room and save it again.")
-        part = folder / f"{place.name}{_PART}"
+        part = folder / f"{_UNFINISHED}{place.name}"
         try:
             _write(part, take)
             part.rename(place)

@@ -7,7 +7,8 @@ from flask import Flask, Response, g, request
 from common import codename
 from common.codename import NotACodename
 from common.derivation import Busy, conversation_secrets, derive_root
-from common.mailbox import ReplyKey, tags
+from common.mailbox import ReplyKey, deleted_mark, tags
+from common.registry import Registry, UnknownUnit
 from common.units import Unit
 from source_interface import circuits
 from source_interface.house import house
@@ -75,7 +76,7 @@ def write_again(session: Session) -> Response:
 
     def taken() -> Response:
         keep(replace(session, notice="sent"))
-        return go("conversation")
+        return go("sent" if session.words else "conversation")
 
     return messages.take(session, sender, taken, lambda typed: _conversation_page(session, typed))
 
@@ -104,7 +105,8 @@ def delete_answer(session: Session) -> Response:
     found = _look(session)
     for answer in found.answers:
         for copy in answer.slots if slot in answer.slots else ():
-            house().store.delete_reply(tags(found.secrets.mailbox_key)[copy])
+            tag = tags(found.secrets.mailbox_key)[copy]
+            house().store.delete_reply(tag, deleted_mark(found.secrets.header_key, tag))
     keep(replace(session, notice="deleted"))
     return go("conversation")
 
@@ -131,6 +133,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         "conversation.html",
         typed.status,
         corrected=session.corrected or None,
+        unsaved=bool(session.words),
         answers=found.answers,
         messages=found.messages,
         can_write=slot is not None,
@@ -144,12 +147,20 @@ def _look(session: Session) -> Visit:
 
 
 def _chosen(session: Session) -> Unit | None:
-    """Who receives what is written where there is no holder: who was chosen, or the only one there is."""
-    units = house().registry.current().enrolled_units()
-    for unit in units:
-        if unit.id == session.unit:
-            return unit
-    return units[0] if len(units) == 1 else None
+    """Who receives what is written where there is no header: who was chosen, and never another in its place."""
+    registry = house().registry.current()
+    if not session.unit:
+        return default_unit(registry)
+    try:
+        return registry.recipient(session.unit)
+    except UnknownUnit:
+        return None
+
+
+def default_unit(registry: Registry) -> Unit:
+    """Who receives what nobody was chosen for: what is written under a codename that was never used, or long ago."""
+    units = registry.enrolled_units()
+    return units[0] if len(units) == 1 else registry.desk
 
 
 def add_to(app: Flask) -> None:

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import replace
 
-from flask import Flask, Response, make_response, redirect, request, url_for
+from flask import Flask, Response, g, make_response, redirect, request, url_for
 
 from common import codename
 from common.days import today
@@ -31,10 +31,13 @@ def start(session: Session) -> Response:
     fields = small_form(request, session)
     if _has_unsaved_codename(session):
         return go("sent")
-    try:
-        unit = _chosen_unit(fields.get("unit", ""))
-    except UnknownUnit:
+    untrusted_id = fields.get("unit", "")
+    if not untrusted_id:
         return _start_page("Choose who your report should go to.", 422)
+    try:
+        unit = house().registry.current().recipient(untrusted_id)
+    except UnknownUnit:
+        return _start_page("Who can receive reports has changed. Look below who it is now, then choose.", 422)
     begin(unit.id)
     return go("report")
 
@@ -56,8 +59,8 @@ def report(session: Session) -> Response:
         return visit(house().store, house().registry.current(), root)
 
     def again(typed: TypedMessage) -> Response:
-        if typed.came_before:
-            return go("sent")
+        if typed.came_before and (found := look()).messages:
+            return _arrived_before(session, found, typed)
         return page(
             "report.html",
             typed.status,
@@ -85,6 +88,20 @@ def sent(session: Session) -> Response:
     if not found.messages:
         return go("report")
     return page("sent.html", words=session.words, received_day=found.messages[0].day)
+
+
+def _arrived_before(session: Session, found: Visit, typed: TypedMessage) -> Response:
+    """The codename, where it is not noted yet, and the words: they may have been changed since they arrived."""
+    g.notice = "sent before"
+    return page(
+        "sent.html",
+        typed.status,
+        words=session.words,
+        received_day=found.messages[0].day,
+        came_before=True,
+        slot=found.free_slot(),
+        **typed.for_template(),
+    )
 
 
 @reporter
@@ -127,11 +144,6 @@ def _start_page(error: str | None, status: int = 200) -> Response:
         unit_names=[unit.name for unit in units],
         error=error,
     )
-
-
-def _chosen_unit(untrusted_id: str) -> Unit:
-    units = house().registry.current().enrolled_units()
-    return units[0] if len(units) == 1 else house().registry.current().recipient(untrusted_id)
 
 
 def _has_unsaved_codename(session: Session) -> bool:

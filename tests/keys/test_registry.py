@@ -9,11 +9,12 @@ import pytest
 from common import registry as registries
 from common.days import today
 from common.registry import RegistryRefused
-from common.sealing import gpg_environment, midnight, private_home
+from common.sealing import gpg_environment, private_home
 from common.units import Status
 from keys.private import NoSuchKey
 from keys.registry import UnfitRegistry, sign_registry
 from keys.root import new_root
+from keys.unit import new_unit
 
 
 def with_unit(registry, **changed):
@@ -53,9 +54,9 @@ def test_a_certificate_that_its_fingerprint_does_not_name_is_not_signed(registry
 def certificate(short_folder):
     """Makes a certificate with gpg; gives (certificate, fingerprint)."""
 
-    def make(name, *, days_ago=0, lasts="1y", subkey_lasts="1y", usage="encr", revoke=False):
+    def make(name, *, days_ago=0, hour=0, lasts="1y", subkey_lasts="1y", usage="encr", revoke=False):
         home = private_home(short_folder() / "gnupg")
-        clock = ["--faked-system-time", midnight(today() - timedelta(days=days_ago))]
+        clock = ["--faked-system-time", f"{today() - timedelta(days=days_ago):%Y%m%d}T{hour:02}0000!"]
 
         def gpg(*arguments, stdin=None):
             options = ["--batch", "--yes", "--pinentry-mode", "loopback", "--passphrase", "", *clock]
@@ -87,6 +88,21 @@ def test_a_certificate_that_cannot_be_sealed_to_is_not_signed(registry, root_key
     draft = with_unit(registry, certificate=armoured, fingerprint=fingerprint)
     with pytest.raises(UnfitRegistry, match="test-unit is expired, revoked, or cannot be sealed to"):
         sign_registry(draft, root_key.file)
+
+
+def test_a_certificate_that_counts_from_tomorrow_is_not_signed_before(registry, root_key, certificate):
+    armoured, fingerprint = certificate("A Unit", hour=12)
+    draft = with_unit(registry, certificate=armoured, fingerprint=fingerprint)
+    with pytest.raises(UnfitRegistry, match="test-unit can be sealed to from tomorrow on"):
+        sign_registry(draft, root_key.file)
+    armoured, fingerprint = certificate("A Unit", hour=12, days_ago=1)
+    assert sign_registry(with_unit(registry, certificate=armoured, fingerprint=fingerprint), root_key.file)
+
+
+def test_keys_made_by_our_own_ceremony_count_on_their_first_day(registry, root_key, short_folder):
+    made = new_unit(short_folder(), "test-unit", "A Unit", passphrase=None)
+    draft = with_unit(registry, certificate=made.certificate, fingerprint=made.fingerprint)
+    assert sign_registry(draft, root_key.file)
 
 
 def test_a_valid_certificate_made_by_another_tool_is_signed(registry, root_key, certificate):

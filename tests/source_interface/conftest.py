@@ -260,6 +260,19 @@ def house(app):
 
 
 @pytest.fixture
+def put_registry(house, registry, charity_keys, root_key):
+    """Puts a newer registry, of these units and the charity's desk, into place."""
+
+    def put(*units, version=2):
+        draft = replace(registry, version=version, units=(*units, charity_keys.unit))
+        part = house.config.registry.with_suffix(".new")
+        part.write_bytes(sign_registry(draft, root_key.file))
+        part.replace(house.config.registry)
+
+    return put
+
+
+@pytest.fixture
 def reporter(app, reporter_at):
     return reporter_at(app)
 

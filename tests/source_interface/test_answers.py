@@ -5,13 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from common import mailbox, reply
 from common.days import today
 from common.derivation import conversation_secrets
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.secret import Secret
-from common.store.repository import NoFreeSlot, SealedReply
+from common.store.models import ReplyRow
+from common.store.repository import NoFreeSlot
 from common.units import Status
 from keys.registry import sign_registry
 
@@ -42,7 +44,8 @@ def put(house, secrets_of):
 
     def place(words, slot, ciphertext):
         tag = mailbox.tags(secrets_of(words).mailbox_key)[slot]
-        house.store.delete_reply(tag)
+        with house.store.engine.begin() as connection:
+            connection.execute(delete(ReplyRow).where(ReplyRow.tag == tag))
         house.store.post_reply([tag], ciphertext, today())
 
     return place
@@ -211,19 +214,15 @@ def test_the_longest_answer_fits_and_a_mailbox_may_be_full(words, answer, shown)
 
 
 def test_answers_follow_the_newest_header_only(
-    words, answer, house, secrets_of, signer, other_unit_keys, reporter, shown
+    words, answer, put, secrets_of, other_unit_keys, reporter, shown
 ):
     """After a header that the server itself made for the other unit, only that unit's answers count."""
     keys = secrets_of(words)
     public = mailbox.ReplyKey(keys.reply_seed).public()
     answer(words, SAID)
     answer(words, "From the other.", by=other_unit_keys, unit="other-unit", slot=8)
-    tag = mailbox.tags(keys.mailbox_key)[mailbox.HEADER_SLOT]
-    header = SealedReply(
-        tag, mailbox.seal(reply.compose_header(reply.Header("other-unit", today()), keys.header_key), public)
-    )
-    house.store.delete_reply(tag)
-    house.store.post_reply([tag], header.ciphertext, today())
+    header = reply.compose_header(reply.Header("other-unit", today()), keys.header_key)
+    put(words, mailbox.HEADER_SLOT, mailbox.seal(header, public))
     [one] = shown()
     assert "From the other." in one
     assert "Other Anti-Corruption Unit" in reporter.get("/conversation").text
@@ -233,3 +232,26 @@ def test_the_lines_of_an_answer_stay_lines_without_a_style_sheet(answer, words, 
     answer(words, "One <b>line</b>.\nAnother & more.")
     [article] = shown()
     assert "One &lt;b&gt;line&lt;/b&gt;.\n<br>Another &amp; more." in article
+
+
+def test_a_deleted_answer_costs_a_visit_no_opening(words, answer, reporter, reporter_at, app, monkeypatch):
+    """Otherwise the time of a page would tell a codename under which answers were deleted from an unused one."""
+    for slot in (3, 4, 5):
+        answer(words, f"Answer {slot}.", slot=slot)
+    opened = []
+    real = mailbox.ReplyKey.open
+
+    def counted(key, ciphertext):
+        opened.append(ciphertext)
+        return real(key, ciphertext)
+
+    monkeypatch.setattr(mailbox.ReplyKey, "open", counted)
+    reporter.get("/conversation")
+    assert len(opened) == 4
+    for _ in range(3):
+        assert reporter.post("/answer/delete").status == 303
+        reporter.get("/conversation")
+    opened.clear()
+    page = reporter_at(app).come_back(words)
+    assert len(opened) == 1  # the header
+    assert "no answer here" in page.text

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from common import codename
+from common import codename, mailbox, reply
 from common.days import today
 from source_interface import visit
 from source_interface.pages import conversing
@@ -98,3 +98,38 @@ def test_a_slip_costs_no_derivation_and_no_look_up(app, reporter_at, work):
     work.clear()
     later.post("/return", {"codename": "abacus " * 7})
     assert work == []
+
+
+def test_what_is_written_is_taken_alike(app, reporter_at, no_news):
+    """Someone who holds a slip of paper, and writes a word to see whether it is a codename in use, learns nothing."""
+
+    def written(words):
+        reporter = reporter_at(app)
+        reporter.come_back(words)
+        answer = reporter.write("Is anyone there?")
+        return answer.status, answer.goes_to, without_chance(reporter.get("/conversation").text)
+
+    assert written(codename.generate().words) == written(no_news)
+
+
+def test_a_header_is_opened_whether_there_is_one_or_none(app, reporter_at, no_news, monkeypatch):
+    opened = []
+
+    def counted(owner, name):
+        real = getattr(owner, name)
+
+        def call(*arguments):
+            opened.append(name)
+            return real(*arguments)
+
+        monkeypatch.setattr(owner, name, call)
+
+    counted(mailbox.ReplyKey, "open")
+    counted(reply, "read_header")
+    for words in (no_news, codename.generate().words):
+        later = reporter_at(app)
+        later.come_back(words)
+        assert opened == ["open", "read_header"]
+        later.write("Is anyone there?")
+        assert opened == ["open", "read_header"] * 2
+        opened.clear()

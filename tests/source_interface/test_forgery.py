@@ -9,6 +9,7 @@ FORMS = ["/start", "/return", "/leave", "/noted", "/another", "/withdraw", "/ans
 def inside(reporter):
     """A reporter on the conversation's page, with a message that could be withdrawn."""
     reporter.report()
+    reporter.post("/noted")
     reporter.get("/conversation")
     return reporter
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.days import today
+from common.store.blobs import set_aside_under
 from common.store.opening import open_store
 from common.store.repository import SealedReply, Store
 
@@ -56,11 +57,14 @@ def put(store: Store) -> Callable[..., bytes]:
 
 @pytest.fixture
 def blob_files(folder: Path) -> Callable[[], list[Path]]:
-    """All files of the blob folder, but the writers' lock."""
+    """All files of the blob folder, but the writers' lock and what is set aside."""
 
     def found() -> list[Path]:
+        aside = set(set_aside_under(folder / "blobs"))
         return sorted(
-            path for path in (folder / "blobs").rglob("*") if path.is_file() and path.name != "writers.lock"
+            path
+            for path in (folder / "blobs").rglob("*")
+            if path.is_file() and path.name != "writers.lock" and path not in aside
         )
 
     return found

@@ -2,12 +2,14 @@
 
 import os
 import threading
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import event
 
 from common.days import today
-from common.store.repository import NoFreeSlot
+from common.padding import REPLY_CIPHERTEXT_BYTES
+from common.store.repository import KEEP_REPLIES, NoFreeSlot
 
 SLOTS = [bytes([n]) * 16 for n in range(1, 256)]
 
@@ -59,12 +61,52 @@ def test_couriers_at_once_never_share_a_slot_and_lose_nothing(store, another_pro
     assert sorted(kept.values()) == [b"%d" % n for n in range(8)]
 
 
-def test_a_deleted_reply_is_gone_and_its_slot_free(store):
-    store.post_reply(SLOTS[:3], b"one", today())
-    store.delete_reply(SLOTS[0])
-    store.delete_reply(SLOTS[0])
-    assert store.mailbox([], SLOTS).replies == {}
-    store.post_reply(SLOTS[:1], b"two", today())
+MARK = b"m" * 16
+
+
+@pytest.fixture
+def said_of(store):
+    """What a courier is told that posts to these slots, the last of which are full."""
+
+    def post(content, *slots):
+        try:
+            store.post_reply(slots, content, today())
+        except NoFreeSlot:
+            return "full"
+        return "kept"
+
+    return post
+
+
+def test_whether_a_reply_was_deleted_is_not_told_by_what_can_be_posted(store, said_of):
+    """Its unit knows the slots, may fill them, and may post what it likes: junk, or the reply once more."""
+    reply, junk = os.urandom(REPLY_CIPHERTEXT_BYTES), os.urandom(REPLY_CIPHERTEXT_BYTES)
+    for slot in SLOTS[1:3]:
+        store.post_reply([slot], os.urandom(REPLY_CIPHERTEXT_BYTES), today())
+    store.post_reply(SLOTS[:1], reply, today())
+
+    def seen():
+        return [said_of(content, *slots) for content in (junk, reply) for slots in (SLOTS[:1], SLOTS[:3])]
+
+    before = seen()
+    for _ in range(2):
+        store.delete_reply(SLOTS[0], MARK)
+        assert seen() == before
+
+
+def test_of_a_deleted_reply_nothing_is_left_but_a_row_of_the_same_size_and_day(store):
+    reply = os.urandom(REPLY_CIPHERTEXT_BYTES)
+    store.post_reply(SLOTS[:1], reply, today())
+    store.delete_reply(SLOTS[0], MARK)
+    store.delete_reply(SLOTS[9], MARK)  # nothing there
+    [(tag, left)] = store.mailbox([], SLOTS).replies.items()
+    assert (tag, len(left)) == (SLOTS[0], len(reply))
+    assert left.startswith(MARK)
+    assert not any(reply[at : at + 8] in left for at in range(0, len(reply), 8))
+    store.sweep(today() + KEEP_REPLIES, alone=False)
+    assert store.mailbox([], SLOTS).replies
+    store.sweep(today() + KEEP_REPLIES + timedelta(days=1), alone=False)
+    assert not store.mailbox([], SLOTS).replies
 
 
 def test_asking_for_a_mailbox_is_two_queries_whatever_there_is(store, put):

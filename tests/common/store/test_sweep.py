@@ -3,12 +3,20 @@
 import os
 import threading
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 
 from common.days import midnight_of, today
 from common.store import repository
-from common.store.repository import KEEP_COLLECTED, KEEP_REPLIES, SealedReply
+from common.store.opening import open_store
+from common.store.repository import (
+    KEEP_COLLECTED,
+    KEEP_REPLIES,
+    KEEP_SET_ASIDE,
+    SealedReply,
+    WrongDatabase,
+)
 
 DAY = timedelta(days=1)
 TAG = b"t" * 16
@@ -77,6 +85,65 @@ def test_beside_others_it_takes_only_orphans_that_nobody_can_be_writing(store, f
     assert [path.exists() for path in young] == [True, True]
     assert [path.exists() for path in old] == [False, False]
     assert staged.exists()
+
+
+@pytest.fixture
+def other_database(store, folder):
+    """The same blobs with a fresh database, as after a slip in the settings."""
+    opened = open_store(f"sqlite:///{folder / 'another.sqlite'}", folder / "blobs")
+    yield opened
+    opened.engine.dispose()
+
+
+def test_what_another_database_does_not_know_is_set_aside_and_comes_back(
+    store, other_database, put, blob_files, caplog
+):
+    for _ in range(3):
+        put()
+    before = {path: path.read_bytes() for path in blob_files()}
+    other_database.sweep(today(), alone=True)
+    assert blob_files() == []
+    assert "3 sealed messages that the database does not know were set aside" in caplog.text
+    store.sweep(today() + 13 * DAY, alone=True)
+    assert {path: path.read_bytes() for path in blob_files()} == before
+    assert not store.blobs.ids_set_aside()
+
+
+def test_what_was_set_aside_is_deleted_after_its_time_and_tells_no_hour(store, folder):
+    orphan(store, today())
+    store.sweep(today(), alone=True)
+    aside = [folder / "blobs" / "set-aside", folder / "blobs" / "set-aside" / str(today())]
+    assert {path.stat().st_mtime for path in aside} == {midnight_of(today())}
+    store.sweep(today() + KEEP_SET_ASIDE, alone=True)
+    assert store.blobs.ids_set_aside()
+    store.sweep(today() + KEEP_SET_ASIDE + DAY, alone=True)
+    assert not store.blobs.ids_set_aside()
+    assert list(aside[0].iterdir()) == []
+
+
+def test_an_empty_database_beside_many_blobs_changes_nothing(store, other_database, put, blob_files):
+    for _ in range(33):
+        put()
+    before = blob_files()
+    for alone in (True, False):
+        with pytest.raises(WrongDatabase, match=r"33 sealed ones are there\. Name the right database"):
+            other_database.sweep(today() + 4 * DAY, alone=alone)
+    assert blob_files() == before
+    store.sweep(today(), alone=True)  # the right one
+    assert blob_files() == before
+
+
+def test_killed_among_many_deletions_the_next_start_takes_it_up(store, put, blob_files, monkeypatch):
+    """All rows are gone in the end: no crash on the way may look like a wrong database."""
+    for number in range(40):
+        put(b"%16d" % number)
+    store.acknowledge("u", [envelope.id for envelope in store.waiting("u")], today())
+    late = today() + KEEP_COLLECTED + DAY
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store.blobs, "delete", Mock(side_effect=KeyboardInterrupt))
+        store.sweep(late, alone=True)
+    store.sweep(late, alone=True)
+    assert blob_files() == []
 
 
 def test_a_foreign_file_is_left_alone(store, folder):

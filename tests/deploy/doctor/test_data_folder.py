@@ -8,7 +8,7 @@ import pytest
 
 from common.config import read_server_config
 from common.days import today
-from common.store.opening import open_engine
+from common.store.opening import open_engine, open_store
 from deploy import demo, servers
 from deploy.doctor.examination import examine, run_doctor
 from deploy.finding import Finding, State
@@ -95,6 +95,19 @@ def test_a_database_of_an_old_shape_is_wrong(data):
     engine.connect().close()
     engine.dispose()
     assert about(data, "old shape").state is State.WRONG
+
+
+def test_messages_that_were_set_aside_are_a_warning(data):
+    config = read_server_config(demo.server_settings(data))
+    store = open_store(config.database, config.blobs)
+    with store.blobs.pending() as blob:
+        blob.path.write_bytes(b"x")
+        store.blobs.publish(blob, today())
+    store.sweep(today(), alone=True)
+    store.engine.dispose()
+    finding = about(data, "1 sealed messages are set aside")
+    assert finding.state is State.WARNING
+    assert "put the right one in place within 14 days" in finding.remedy
 
 
 def test_a_taken_port_is_wrong_unless_it_is_ours(data):

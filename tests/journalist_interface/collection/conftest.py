@@ -19,6 +19,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
 from http_message_signatures import HTTPMessageSigner, MappingKeyResolver, algorithms
+from sqlalchemy import delete
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from common import registry as registries
@@ -30,6 +31,7 @@ from common.mailbox import TAG_BYTES
 from common.outgoing import OutgoingReply
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.registry import Registry
+from common.store.models import ReplyRow
 from common.store.opening import open_store
 from common.store.repository import SealedReply, Store
 from common.units import Service, Status, Unit, UnitKind
@@ -144,6 +146,11 @@ class World:
         """Take every slot that the reply could take."""
         for tag in reply.candidates:
             self.store.post_reply([tag], secrets.token_bytes(REPLY_CIPHERTEXT_BYTES), today())
+
+    def empty(self, tag: bytes) -> None:
+        """Free a slot, as its day of expiry does."""
+        with self.store.engine.begin() as connection:
+            connection.execute(delete(ReplyRow).where(ReplyRow.tag == tag))
 
 
 @pytest.fixture

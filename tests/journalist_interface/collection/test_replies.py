@@ -6,6 +6,7 @@ import pytest
 
 from common import outgoing
 from common.outgoing import OutgoingReply
+from common.store.blobs import BlobFolder
 
 REPLIES = "/v1/replies"
 
@@ -70,3 +71,14 @@ def test_a_body_without_a_length_is_bounded_too(gunicorn, call):
         status = 413
     assert status == 413
     assert sent < 64 * 1024 * 1024
+
+
+def test_a_full_disk_takes_no_reply_and_says_so(world, north, monkeypatch):
+    reply = world.new_reply()
+    with monkeypatch.context() as full:
+        full.setattr(BlobFolder, "free_bytes", lambda _: 1024 * 1024)
+        answer = north.ask("POST", REPLIES, outgoing.dump(reply))
+    assert answer.status_code == 503
+    assert "deliver it again later" in answer.json()["error"]
+    assert world.replies_under(reply) == {}
+    assert north.ask("POST", REPLIES, outgoing.dump(reply)).status_code == 204

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import threading
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,26 @@ def test_what_is_damaged_on_the_stick_is_carried_again_and_not_acknowledged_for_
     assert world.waiting("north") == []
     (written.folder / damaged.name).write_bytes(envelopes[damaged.name])
     assert sorted(len(one.items) for one in courier.bundles()) == [1, 2]
+
+
+def test_a_pipe_in_an_item_s_place_is_not_waited_for(world, courier, line):
+    put(world, 2)
+    line.before_request = lambda request: not request.startswith(b"POST")
+    with pytest.raises(Unreachable):
+        courier.collect_impatiently()
+    (written,) = courier.bundles()
+    pipe = written.folder / written.items[0].name
+    pipe.unlink()
+    os.mkfifo(pipe)
+    line.before_request = lambda _: True
+    rescue = threading.Timer(20, lambda: os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)))
+    rescue.start()
+    try:
+        assert courier.collect().exit_code == 0
+        assert rescue.is_alive(), "it waited until somebody wrote into the pipe"
+    finally:
+        rescue.cancel()
+    assert world.waiting("north") == []
 
 
 def test_a_line_that_fails_for_good_is_told_and_nothing_is_lost(world, courier, line):

@@ -99,10 +99,18 @@ def test_a_file_that_is_not_there_is_said_so(world, browser, number):
 def test_what_was_being_saved_when_the_desk_was_killed_is_gone_at_the_next_start(world):
     folder = world.folder / "saved" / "C-00000000" / "M-00000000"
     folder.mkdir(parents=True)
-    (folder / "0001-photo.jpg.part").write_bytes(b"half")
+    (folder / ".unfinished-0001-photo.jpg").write_bytes(b"half")
     (folder / "0002-photo.jpg").write_bytes(b"whole")
     create_app(world.settings, 8083)
     assert [file.name for file in files_in(folder)] == ["0002-photo.jpg"]
+
+
+def test_no_name_that_a_sender_chose_makes_saved_evidence_vanish_at_the_next_start(world):
+    names = ["bodycam.mp4.part", ".unfinished-a", "a.unfinished-", "x/.unfinished-0001-b"]
+    desk, row = imported(world, [(name, [b"evidence"]) for name in names])
+    saved = [saving.save(desk, row, number).path for number in range(1, len(names) + 1)]
+    create_app(world.settings, 8083)
+    assert [path.read_bytes() for path in saved] == [b"evidence"] * len(names)
 
 
 def test_the_page_says_where_it_is(world, browser):

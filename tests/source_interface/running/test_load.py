@@ -92,6 +92,26 @@ def test_connections_that_say_nothing_hold_nothing(server):
         connection.close()
 
 
+def test_words_given_back_to_anybody_take_bounded_memory(fresh_server):
+    """Quotes grow five times in HTML, and one dove makes each character of a text four bytes wide."""
+    dove = "🕊".encode()
+    body = b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\n%s\r\n--x--\r\n' % (
+        dove + b'"' * 4 * MIB
+    )
+    head = b"POST /report HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    connections = [fresh_server.connect() for _ in range(12)]
+
+    def post(connection):
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        return connection.recv(12)  # and nothing more is read: the answer waits
+
+    with fresh_server.peak() as most, ThreadPoolExecutor(12) as pool:
+        assert set(pool.map(post, connections)) == {b"HTTP/1.1 403"}
+    for connection in connections:
+        connection.close()
+    assert most[0] < 12 * 16 * MIB, f"{most[0] / MIB:.0f} MiB"
+
+
 def test_fifty_log_ins_at_once_wait_their_turn_in_bounded_memory(server, page_times):
     asking = server.reporter()
     asking.get("/return")
