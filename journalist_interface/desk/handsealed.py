@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from common.report import Attachment, clean_text
 from common.sealing import Opener, OpeningFailed
+from journalist_interface.desk import packets
 
 MOST_FILE = 1024 * 1024  # bytes of an attached file that can be opened on a page
 _MOST_TEXT = 4 * 1024 * 1024  # bytes that may come out: such messages are often compressed
@@ -41,7 +42,11 @@ def open_by_hand(opener: Opener, untrusted: bytes) -> HandSealed:
     """What a sealed message holds, when that is text."""
     content = bytearray()
     try:
-        opener.open(io.BytesIO(untrusted), content.extend, most=_MOST_TEXT)
+        sealed = packets.without_armour(untrusted)
+        packets.check(sealed)
+        opener.open(io.BytesIO(sealed), content.extend, most=_MOST_TEXT)
+    except packets.NotOpenedHere as error:
+        return HandSealed(None, f"It does not open. {error}")
     except OpeningFailed as error:
         return HandSealed(None, f"It does not open. {error}")
     try:
