@@ -7,7 +7,10 @@ NOTICES = {
         "This form had arrived already, so nothing was sent a second time. "
         "Your words are below: if you have changed them, send them again; if not, leave them."
     ),
-    "withdrawn": "The message is withdrawn and deleted.",
+    "withdrawn": (
+        "The message is withdrawn, and deleted here. "
+        "If the unit had fetched it and not yet said so, it may still read it."
+    ),
     "too late": "The message can no longer be withdrawn: the unit has collected it.",
     "deleted": "The answer is deleted.",
 }

@@ -44,7 +44,7 @@ def open_by_hand(opener: Opener, untrusted: bytes) -> HandSealed:
     try:
         sealed = packets.without_armour(untrusted)
         packets.check(sealed)
-        opener.open(io.BytesIO(sealed), content.extend, most=_MOST_TEXT, ask=False)
+        opener.open(io.BytesIO(sealed), content.extend, most=_MOST_TEXT)
     except packets.NotOpenedHere as error:
         return HandSealed(None, f"It does not open. {error}")
     except OpeningFailed as error:

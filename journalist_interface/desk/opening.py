@@ -12,7 +12,7 @@ from common import envelope
 from common.days import today
 from common.envelope import NotAnEnvelope, Opened, Tail
 from common.sealing import OpeningFailed
-from journalist_interface.desk import reasons
+from journalist_interface.desk import packets, reasons
 from journalist_interface.desk.envelopes import Inside, Look
 from journalist_interface.desk.places import where
 from journalist_interface.desk.rows import SEALED, UNREADABLE
@@ -20,6 +20,7 @@ from journalist_interface.desk.workplace import Desk
 
 AT_ONCE = 2  # gpg processes: one for each core of a small workstation
 _BATCH = 64
+_OUTSIDE = 64 * 1024  # bytes that hold the session keys of a message that Candour sealed
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,11 @@ def open_envelope(desk: Desk, envelope_id: str, size: int) -> tuple[Tail, Opened
     path, tail = desk.files.envelope(envelope_id), Tail()
     if not path.is_file():
         raise CannotOpen(reasons.MISSING)
+    with path.open("rb") as sealed:
+        try:
+            packets.check(sealed.read(_OUTSIDE))
+        except packets.NotOpenedHere as error:
+            raise CannotOpen(reasons.NOT_SEALED) from error
     try:
         desk.opener.open(path, tail.feed, most=size)
     except OpeningFailed as error:

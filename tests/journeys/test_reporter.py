@@ -172,5 +172,5 @@ def test_a_withdrawn_message_is_gone_after_asking_once_more(firefox, candour):
     firefox.press("Withdraw")
     assert firefox.address.endswith("/withdraw")
     firefox.press("Withdraw")
-    assert "withdrawn and deleted" in firefox.words
+    assert "withdrawn, and deleted here" in firefox.words
     assert "not yet collected" not in firefox.words

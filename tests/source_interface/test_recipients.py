@@ -72,7 +72,7 @@ def test_under_a_codename_that_nobody_used_it_goes_where_it_goes_by_default(repo
     assert len(house.store.waiting("test-charity")) == 1
     assert reporter.get("/conversation").status == 200
     assert reporter.write("And more.").status == 303  # the first has left its header
-    assert len(house.store.waiting("other-unit")) == 2
+    assert len(house.store.waiting("test-charity")) == 2
 
 
 def test_a_certificate_that_was_revoked_is_sealed_to_no_more(house, unit_keys, tmp_path):

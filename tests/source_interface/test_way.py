@@ -161,9 +161,23 @@ def test_withdrawing_asks_first_and_deletes_row_and_blob(reporter, house, arrive
     assert "Withdraw this message?" in asked.text
     assert len(arrived(house.config)) == 1
     assert reporter.post("/withdraw").goes_to == "/conversation"
-    assert "is withdrawn and deleted" in reporter.get("/conversation").text
+    assert "is withdrawn, and deleted here" in reporter.get("/conversation").text
     assert arrived(house.config) == []
     assert "not yet collected" not in reporter.get("/conversation").text
+
+
+def test_a_withdrawal_promises_nothing_about_a_copy_that_was_fetched_without_a_word(reporter, house):
+    reporter.report()
+    reporter.post("/noted")
+    reporter.get("/conversation")
+    [waiting] = house.store.waiting("test-unit")
+    fetched = house.store.sealed_file(
+        "test-unit", waiting.id
+    ).read_bytes()  # what the courier's request is sent
+    assert fetched
+    assert "fetched already without a word" in " ".join(reporter.post("/withdraw").page.words.split())
+    reporter.post("/withdraw")
+    assert "it may still read it" in reporter.get("/conversation").text
 
 
 def test_what_is_collected_cannot_be_withdrawn(reporter, house, arrived):

@@ -1,4 +1,4 @@
-"""What a hostile sender puts into a text as sealed by hand asks the reviewer for nothing, and keeps no gpg busy."""
+"""What a hostile sender puts into a text as sealed by hand asks the reviewer for nothing and does not keep gpg busy."""
 
 import base64
 import subprocess
@@ -8,6 +8,8 @@ import pytest
 from common.sealing import gpg_environment, private_home
 from journalist_interface.desk import packets
 from journalist_interface.desk.handsealed import open_by_hand
+from journalist_interface.desk.importing import import_all
+from journalist_interface.desk.opening import CannotOpen, open_envelope
 
 
 def gpg(world, *options, content=b"words"):
@@ -57,6 +59,18 @@ def test_nobody_at_the_desk_is_asked_for_a_passphrase_of_the_sender_s_making(wor
     hidden = open_by_hand(world.desk().opener, sealed(world)[:-1] + by_passphrase)
     assert inside.text is None
     assert hidden.text is None
+    assert asked() == ""
+
+
+def test_an_envelope_of_a_hostile_server_asks_the_reviewer_for_nothing(world, asked):
+    envelope = world.folder.parent / ("a" * 32)
+    envelope.write_bytes(gpg(world, "-c"))
+    world.bundle(envelope)
+    desk = world.desk()
+    import_all(desk)
+    assert asked() == ""
+    with pytest.raises(CannotOpen, match="not a sealed message"):
+        open_envelope(desk, envelope.name, 10_000)
     assert asked() == ""
 
 
