@@ -31,6 +31,7 @@ def sweep(settings: Path) -> None:
     from common.config import BadConfiguration, read_server_config
     from common.days import today
     from common.store.opening import open_store
+    from common.store.sweeping import WrongDatabase
 
     try:
         config = read_server_config(settings.absolute())
@@ -41,7 +42,7 @@ def sweep(settings: Path) -> None:
         finally:
             presence.leave()
             store.engine.dispose()
-    except BadConfiguration as error:
+    except (BadConfiguration, WrongDatabase) as error:
         raise NotSwept(str(error)) from error
     except (SQLAlchemyError, OSError) as error:
         raise NotSwept(

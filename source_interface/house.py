@@ -18,7 +18,8 @@ from common.registry_file import RegistryFile
 from common.sealing import Sealer, private_home
 from common.store.blobs import blur_times
 from common.store.opening import open_store
-from common.store.repository import Store, WrongDatabase
+from common.store.repository import Store
+from common.store.sweeping import WrongDatabase
 from common.units import Unit
 
 EXTENSION = "candour.house"

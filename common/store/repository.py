@@ -6,7 +6,6 @@ without a blob; `sweep` sets it aside, and deletes it when no database has known
 """
 
 import hashlib
-import logging
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
@@ -23,18 +22,9 @@ from common.mailbox import MARK_BYTES, SLOTS, TAG_BYTES
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.store.blobs import BlobFolder, PendingBlob, blur_times, is_blob_id
 from common.store.models import EnvelopeRow, ReplyRow
+from common.store.sweeping import Sweep
 
-_log = logging.getLogger("candour.store")
-
-KEEP_COLLECTED = timedelta(days=7)  # an acknowledged envelope is kept this long, should the unit's copy fail
 KEEP_REPLIES = timedelta(days=365)
-KEEP_SET_ASIDE = timedelta(
-    days=14
-)  # a blob that the database does not know, should the database be an old one
-_AT_ONCE = 8
-_MOST_OF_A_CRASH = 32  # blobs that servers killed together can leave without a row
-_SURELY_OVER = timedelta(days=2)  # nothing that is being written now has a day as old as this
-_REWRITTEN_BESIDE_OTHERS = 256 * 1024**2  # bytes of a database
 _NOTHING_BYTES = REPLY_CIPHERTEXT_BYTES - MARK_BYTES - hashlib.sha256().digest_size
 
 
@@ -64,16 +54,6 @@ class AlreadyReceived(Exception):
 
 class NoFreeSlot(Exception):
     """None of the candidate slots is free. Seal the answer again with other candidates."""
-
-
-class WrongDatabase(Exception):
-    """The database knows of no message, but there are sealed ones. Name or restore the right database."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__(
-            f"The database knows of no message, but {count} sealed ones are there. Name the right database, or restore "
-            "it; if they are not to be kept, move the folder of blobs elsewhere. Then start again."
-        )
 
 
 @dataclass(frozen=True)
@@ -274,70 +254,8 @@ class Store:
     # Housekeeping.
 
     def sweep(self, today: date, *, alone: bool) -> None:
-        """Delete what is past its time, and what a crash left. `alone`: nobody writes blobs at this moment.
-
-        Beside others it takes only what is surely left over, and writes a large database anew another time. Raises
-        WrongDatabase before anything is changed.
-        """
-        over_since = today + _SURELY_OVER if alone else today - _SURELY_OVER
-        self._check_database(over_since)
-        with self._writing() as connection:
-            connection.execute(delete(ReplyRow).where(ReplyRow.expires < today))
-        while over := self._forget_some(today - KEEP_COLLECTED):
-            for blob_id in over:
-                self.blobs.delete(blob_id)
-        self.blobs.clear_staging(over_since)
-        self._put_back_and_set_aside(over_since, today)
-        self.blobs.delete_set_aside(today - KEEP_SET_ASIDE)
-        if alone or self._is_soon_rewritten():
-            self._forget_order()
-
-    def _is_soon_rewritten(self) -> bool:
-        """Whether writers would wait for it well within their patience (`busy_timeout`): 100 MB take a second."""
-        database = self.engine.url.database
-        return self._is_sqlite and Path(str(database)).stat().st_size <= _REWRITTEN_BESIDE_OTHERS
-
-    def _check_database(self, not_after: date) -> None:
-        """Raises WrongDatabase where it knows of nothing, beside blobs that no crash can have left."""
-        with self.engine.connect() as connection:
-            if connection.execute(select(EnvelopeRow.id).limit(1)).first() is not None:
-                return
-        count = sum(len(blob_ids) for _, blob_ids in self.blobs.ids(not_after))
-        if count > _MOST_OF_A_CRASH:
-            raise WrongDatabase(count)
-
-    def _forget_some(self, collected_before: date) -> list[str]:
-        """Delete a few rows that are past their time, so that no more blobs lose theirs at once; returns their ids."""
-        some = select(EnvelopeRow.id).where(EnvelopeRow.collected_day < collected_before).limit(_AT_ONCE)
-        with self._writing() as connection:
-            found = list(connection.execute(some).scalars())
-            connection.execute(delete(EnvelopeRow).where(EnvelopeRow.id.in_(found)))
-        return found
-
-    def _forget_order(self) -> None:
-        """Write SQLite's file anew in the order of its keys, and empty its log: both show what came last."""
-        if self._is_sqlite:
-            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.execute(text("VACUUM"))
-                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-
-    def _put_back_and_set_aside(self, not_after: date, day: date) -> None:
-        with self.engine.connect() as connection:
-            for blob_id in self.blobs.ids_set_aside():
-                if connection.execute(select(EnvelopeRow.id).where(EnvelopeRow.id == blob_id)).first():
-                    self.blobs.put_back(blob_id)
-            count = 0
-            for prefix, blob_ids in self.blobs.ids(not_after):
-                query = select(EnvelopeRow.id).where(EnvelopeRow.id.between(prefix, f"{prefix}g"))
-                for blob_id in blob_ids.difference(connection.execute(query).scalars()):
-                    self.blobs.set_aside(blob_id, day)
-                    count += 1
-        if count:
-            _log.error(
-                "%d sealed messages that the database does not know were set aside for %d days",
-                count,
-                KEEP_SET_ASIDE.days,
-            )
+        """See sweeping.py. `alone`: nobody writes blobs at this moment. Raises WrongDatabase."""
+        Sweep(self.engine, self.blobs, self._writing).run(today, alone=alone)
 
 
 def _reply_values(reply: SealedReply, day: date) -> dict[str, object]:

@@ -14,6 +14,7 @@ import socks
 from deploy.servers import LOOPBACK
 
 _CSRF = re.compile(rb'name="csrf" value="([^"]+)"')
+_UNIT = re.compile(rb'name="unit" value="([^"]+)"')
 _SLIP = re.compile(rb"<li><span>([a-z-]+)</span>")
 _BOUNDARY = "candour-bench-boundary"
 _FILE_HEAD = (
@@ -71,6 +72,7 @@ class Browser:
         self._connection = kind(host, timeout=120, blocksize=1 << 20)
         self._cookie = ""
         self.csrf = ""
+        self._unit = ""
 
     def get(self, path: str) -> Answer:
         """A page."""
@@ -84,8 +86,12 @@ class Browser:
     def begin(self) -> None:
         """Start a report: a new codename."""
         self.read_token("/start")
-        self._expect(self.post("/start", {}), 303)
+        self._expect(self.start(), 303)
         self.read_token("/report")
+
+    def start(self) -> Answer:
+        """Press "Start a report" on the page that was read last."""
+        return self.post("/start", {"unit": self._unit})
 
     def come_back(self, codename: str) -> None:
         """Open the conversation of a codename."""
@@ -99,6 +105,8 @@ class Browser:
         if found is None:
             raise Surprise(f"{path} has no form")
         self.csrf = found[1].decode()
+        unit = _UNIT.search(page.body)
+        self._unit = unit[1].decode() if unit else ""
 
     def codename(self) -> str:
         """The codename that /sent shows."""

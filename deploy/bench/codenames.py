@@ -34,7 +34,7 @@ def first(stage: Stage) -> Iterator[Figure]:
         browser = Browser(stage.source)
         browser.read_token("/start")
         started = perf_counter()
-        browser.post("/start", {})
+        browser.start()
         took = perf_counter() - started
         browser.read_token("/report")
         started = perf_counter()

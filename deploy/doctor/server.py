@@ -12,7 +12,7 @@ from common.days import today
 from common.registry import RegistryRefused
 from common.store import snapshot
 from common.store.blobs import set_aside_under
-from common.store.repository import KEEP_SET_ASIDE
+from common.store.sweeping import KEEP_SET_ASIDE
 from deploy.doctor import endings
 from deploy.finding import Finding, State, carefully
 

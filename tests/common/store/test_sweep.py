@@ -8,15 +8,13 @@ from unittest.mock import Mock
 import pytest
 
 from common.days import midnight_of, today
-from common.store import repository
+from common.store import sweeping
 from common.store.opening import open_store
 from common.store.repository import (
-    KEEP_COLLECTED,
     KEEP_REPLIES,
-    KEEP_SET_ASIDE,
     SealedReply,
-    WrongDatabase,
 )
+from common.store.sweeping import KEEP_COLLECTED, KEEP_SET_ASIDE, WrongDatabase
 
 DAY = timedelta(days=1)
 TAG = b"t" * 16
@@ -217,7 +215,7 @@ def test_beside_others_too_what_is_deleted_is_gone_and_the_log_is_empty(store, a
 
 
 def test_a_large_database_is_not_written_anew_beside_others(store, another_process, put, folder, monkeypatch):
-    monkeypatch.setattr(repository, "_REWRITTEN_BESIDE_OTHERS", 0)
+    monkeypatch.setattr(sweeping, "_REWRITTEN_BESIDE_OTHERS", 0)
     put(TAG)
     store.sweep(today(), alone=False)
     assert (folder / "candour.sqlite-wal").stat().st_size > 0
