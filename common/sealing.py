@@ -38,7 +38,7 @@ _SEAL = [
     *("--no-emit-version", "--no-comments", "--set-filename", ""),
 ]
 _ASK_NOBODY = ["--pinentry-mode", "cancel"]
-_OPEN = ["--no-options", "--no-auto-key-retrieve", "--max-output"]
+_OPEN = ["--no-options", "--no-auto-key-retrieve"]
 
 
 class SealingFailed(Exception):
@@ -80,6 +80,20 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class _Crypt(gnupg.Crypt):  # type: ignore[misc]  # python-gnupg carries no types
+    """What gpg tells of one message: whether it was intact, and the key that opened it, hidden recipient or not."""
+
+    opened_by = ""
+    broken = False
+
+    def handle_status(self, key: str, value: str) -> None:
+        if key == "DECRYPTION_KEY":
+            self.opened_by = value.split()[0]
+            return
+        self.broken = self.broken or key in ("DECRYPTION_FAILED", "BADMDC")
+        super().handle_status(key, value)
+
+
 class _Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
     """python-gnupg with two things put right.
 
@@ -87,12 +101,14 @@ class _Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
     its input does, it raises what the pipe says instead of giving gpg's own reason.
     """
 
+    result_map = gnupg.GPG.result_map | {"crypt": _Crypt}
+
     def make_args(self, args: list[str], passphrase: bool) -> list[str]:
         named = [f"{_HIDDEN_RECIPIENT}-file" if arg == _HIDDEN_RECIPIENT else arg for arg in args]
         return list(super().make_args(named, passphrase))
 
     def _open_subprocess(self, args: list[str], passphrase: bool = False) -> Any:
-        process = super()._open_subprocess(args, passphrase)
+        self.process = process = super()._open_subprocess(args, passphrase)
         for pipe in (process.stdin, process.stdout, process.stderr):
             with suppress(OSError):  # the system's limit of large pipes is reached: a small one does too
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _CHUNK)
@@ -193,15 +209,23 @@ class Opener:
         most: int = 64 * 1024**3,
         *,
         ask: bool = True,
-    ) -> None:
-        """Hand the content to `take`, piece by piece. `ask`: whether gpg may ask for a passphrase, whatever it is for.
+    ) -> str:
+        """Hand the content to `take`, piece by piece. The fingerprint of the key that opened it: 40 hex digits.
+
+        `ask`: whether gpg may ask for a passphrase, whatever it is for.
 
         The pieces count only once this returns: gpg knows at the end alone whether the whole was intact. More
         than `most` bytes is refused. Raises OpeningFailed, or whatever `take` raises.
         """
         failure: list[Exception] = []
+        left = most
 
         def on_data(chunk: bytes) -> bool:
+            nonlocal left
+            left -= len(chunk)
+            if left < 0:
+                failure.append(OpeningFailed(Unopened.DAMAGED))
+                gpg.process.kill()  # what expands without end is not waited for
             if not failure:
                 try:
                     take(chunk)
@@ -209,14 +233,16 @@ class Opener:
                     failure.append(error)
             return False  # python-gnupg is not to collect the pieces
 
-        gpg = copy.copy(self._gpg)  # its callback belongs to one opening
+        gpg = copy.copy(self._gpg)  # its callback and its process belong to one opening
         gpg.on_data = on_data
         with _source(sealed) as source:
-            result = gpg.decrypt_file(source, extra_args=[*_OPEN, str(most), *([] if ask else _ASK_NOBODY)])
+            result = gpg.decrypt_file(source, extra_args=[*_OPEN, *([] if ask else _ASK_NOBODY)])
         if failure:
             raise failure[0]
-        if not result.ok or result.returncode != 0:
+        # gpg's exit code tells nothing here: it counts every key that was tried before the right one as an error.
+        if not result.ok or result.broken or not result.opened_by or result.returncode not in (0, 2):
             raise OpeningFailed(_why(result.status))
+        return str(result.opened_by)
 
 
 @contextmanager

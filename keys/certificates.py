@@ -9,6 +9,7 @@ from common.days import today
 from common.sealing import gpg_environment
 
 _EXPIRED, _REVOKED = "e", "r"
+_LAST_LINE = "-----END PGP PUBLIC KEY BLOCK-----"
 
 
 class UnfitCertificate(Exception):
@@ -26,7 +27,9 @@ class Certificate:
 
 
 def look(armoured: str) -> Certificate:
-    """What a certificate is. Raises UnfitCertificate where there is none, or more than one."""
+    """What a certificate is. Raises UnfitCertificate where there is none, more than one, or not the whole of one."""
+    if not armoured.rstrip().endswith(_LAST_LINE):
+        raise UnfitCertificate  # gpg would take one that is cut short, and show the months that are left
     with tempfile.TemporaryDirectory() as home:
         shown = subprocess.run(
             [

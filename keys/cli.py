@@ -5,20 +5,20 @@ the people compare fingerprints over another way, such as a call, before the reg
 """
 
 import os
-import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from common.courier_key import CourierCard, new_courier
-from common.sealing import gpg_environment
+from common.keyring import end_agent
 from keys.cards import UnitCard, write_card
 from keys.command import Group, grouped, one_line, path, short_name
 from keys.registry_command import registry_group
 from keys.root import new_root
-from keys.unit import GNUPG_HOME, new_unit
+from keys.unit import GNUPG_HOME, UNIT_CARD, add_case_key, extend, new_unit
 
-UNIT_CARD = "unit-card.json"
 COURIER_CARD = "courier-card.json"
 
 
@@ -41,22 +41,49 @@ def unit_group() -> None:
 def unit_new(folder: Path, unit_id: str, name: str, months: int, no_passphrase: bool) -> None:
     """Make a unit's keys in FOLDER, on the unit's own offline workstation."""
     passphrase = None if no_passphrase else _new_passphrase("the unit's keys")
+    click.echo("A key for each month is made and protected. This may take two minutes.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
+    with _forgetting(folder):
         made = new_unit(folder, unit_id, name, passphrase=passphrase, months=months)
-    finally:
-        _forget_passphrase(folder / GNUPG_HOME)
     card = folder / UNIT_CARD
     write_card(card, UnitCard(unit_id, name, made.certificate, made.fingerprint, made.reply_public_key))
     click.echo(f"The keys are in {folder}. Certificate: {grouped(made.fingerprint)}")
     click.echo(f"Take {card} to whoever signs the registry, and read the fingerprint out to them.")
 
 
-def _forget_passphrase(home: Path) -> None:
-    """End the home's agent: nothing stays behind that could remember the passphrase."""
-    if home.is_dir():
-        command = ["gpgconf", "--homedir", os.fspath(home), "--kill", "gpg-agent"]
-        subprocess.run(command, env=gpg_environment(), capture_output=True, check=False)
+@unit_group.command("extend")
+@click.argument("folder", type=path(file_okay=False, exists=True))
+@click.option("--months", type=click.IntRange(1, 120), default=12, show_default=True)
+@click.option("--no-passphrase", is_flag=True, help="The keys have none: they are for trying out only.")
+def unit_extend(folder: Path, months: int, no_passphrase: bool) -> None:
+    """Add months to a unit's certificate, after its last one. Needs the primary key."""
+    passphrase = None if no_passphrase else _passphrase("the unit's keys")
+    with _forgetting(folder):
+        longer = extend(folder, months, passphrase)
+    click.echo(f"The certificate now lasts through {longer.last_month:%B %Y}. It is the same certificate:")
+    click.echo(grouped(longer.card.fingerprint))
+    click.echo(f"Take {longer.file} to whoever signs the registry: until it is signed, the old end holds.")
+
+
+@unit_group.command("case-key")
+@click.argument("folder", type=path(file_okay=False, exists=True))
+@click.option("--no-passphrase", is_flag=True, help="The keys have none: they are for trying out only.")
+def unit_case_key(folder: Path, no_passphrase: bool) -> None:
+    """Make the case key for keys that have none, and seal the reply key to it."""
+    passphrase = None if no_passphrase else _passphrase("the unit's keys")
+    with _forgetting(folder):
+        add_case_key(folder, passphrase)
+    click.echo("The case key is there, and the key that signs answers is sealed to it.")
+
+
+@contextmanager
+def _forgetting(folder: Path) -> Iterator[None]:
+    """End the home's agent afterwards: nothing stays behind that could remember the passphrase."""
+    try:
+        yield
+    finally:
+        if (folder / GNUPG_HOME).is_dir():
+            end_agent(folder / GNUPG_HOME)
 
 
 @keys.group("courier")
@@ -98,6 +125,10 @@ def root_new(key_file: Path, no_passphrase: bool) -> None:
 
 def _new_passphrase(what: str) -> str:
     return str(click.prompt(f"Passphrase for {what}", hide_input=True, confirmation_prompt="Once more"))
+
+
+def _passphrase(what: str) -> str:
+    return str(click.prompt(f"Passphrase for {what}", hide_input=True))
 
 
 keys.add_command(registry_group)

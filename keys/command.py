@@ -11,10 +11,10 @@ from common.registry import RegistryRefused
 from common.sealing import SealingFailed
 from keys.certificates import UnfitCertificate
 from keys.draft import BadDraft
+from keys.making import CeremonyFailed
 from keys.private import NoSuchKey
 from keys.publishing import NotPublished
 from keys.registry import UnfitRegistry
-from keys.unit import CeremonyFailed
 
 _EXPECTED = (
     BadDraft,

@@ -1,27 +1,33 @@
-"""A unit's keys: the certificate that reports are sealed to, and the key that signs its answers.
+"""A unit's keys: the certificate that reports are sealed to, the case key, and the key that signs its answers.
 
-Both are made on the unit's own offline workstation. The reply-signing key is kept sealed to the certificate, so
-that it can be used only where the certificate's secret is, be that a file behind a passphrase or a card.
+All are made on the unit's own offline workstation. The certificate has an encryption subkey for each month, see
+common/epochs.py. The case key is another key of the same home and no part of the certificate: nothing is sealed to it
+but at the desk, and what is lasts longer than a month's key. The reply-signing key is kept sealed to the case key, so that
+it can be used only where that secret is, and outlives every epoch.
 """
 
 import io
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
-import gnupg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.days import today
-from common.sealing import Sealer, gpg_environment, midnight, private_home
+from common.epochs import OVERLAP, ahead, epochs_of, month_after, month_of
+from common.keyring import Where, keys_of
+from common.sealing import Opener, OpeningFailed, Sealer, private_home
+from keys.cards import UnitCard, read_card, write_card
+from keys.making import CeremonyFailed, add_epochs, make_key, public_part, request
 from keys.private import pem
+from keys.registry import UnfitRegistry
 
 GNUPG_HOME = "gnupg"
 REPLY_KEY = "reply.key.gpg"
 CERTIFICATE = "certificate.asc"
-
-
-class CeremonyFailed(Exception):
-    """The keys could not be made. Nothing was enrolled; mend what the message names and begin again."""
+CASE_CERTIFICATE = "case.asc"
+UNIT_CARD = "unit-card.json"
 
 
 @dataclass(frozen=True)
@@ -33,57 +39,116 @@ class NewUnit:
     reply_public_key: bytes  # Ed25519, 32 bytes
 
 
-def new_unit(folder: Path, unit_id: str, name: str, *, passphrase: str | None, months: int = 24) -> NewUnit:
-    """Make a unit's keys under `folder`: `gnupg/` (private home) and `reply.key.gpg`.
+@dataclass(frozen=True)
+class Extended:
+    """A certificate with more months: the file of its new card, and the last month."""
 
-    The certificate has an Ed25519 primary key that only certifies, and a cv25519 encryption subkey; both are
-    valid for `months`. `passphrase` None leaves them without protection: for trying out only.
+    card: UnitCard
+    file: Path
+    last_month: date
+
+
+def new_unit(folder: Path, unit_id: str, name: str, *, passphrase: str | None, months: int = 24) -> NewUnit:
+    """Make a unit's keys under `folder`: `gnupg/` (private home), `reply.key.gpg`, `certificate.asc`, `case.asc`.
+
+    The certificate has an Ed25519 primary key that only certifies, without an end, and a cv25519 encryption subkey
+    for each of `months` months, this one first. `passphrase` None leaves them without protection: for trying out only.
     Raises CeremonyFailed, also where there are keys in `folder` already: none is ever overwritten.
     """
-    request = _request(unit_id, name, passphrase, months)
-    if any((folder / name).exists() for name in (GNUPG_HOME, REPLY_KEY, CERTIFICATE)):
-        raise CeremonyFailed(f"There are keys in {folder} already. Name an empty folder.")
+    first = month_of(today())
+    batch = request(name, unit_id, passphrase, first - OVERLAP, encrypts=False)
+    refuse_existing(folder)
     home = private_home(folder / GNUPG_HOME)
-    gpg = gnupg.GPG(gnupghome=str(home), env=gpg_environment())
-    gpg.encoding = "utf-8"  # of the name, and of the passphrase as it will be typed
-    made = gpg.gen_key(request)
-    if not made.fingerprint:
-        raise CeremonyFailed("GnuPG did not make the certificate. Try a folder whose path is short.")
-    fingerprint = str(made.fingerprint)
-    certificate = str(gpg.export_keys(fingerprint))
-    if "BEGIN PGP PUBLIC KEY BLOCK" not in certificate:
-        raise CeremonyFailed("GnuPG did not give the certificate out. Try again in an empty folder.")
+    fingerprint = make_key(home, batch)
+    add_epochs(home, fingerprint, ahead(first, months, is_new=True), passphrase)
+    certificate = public_part(home, fingerprint)
+    (folder / CERTIFICATE).write_text(certificate, "ascii")
+    reply_public_key = make_case_and_reply_key(folder, unit_id, name, passphrase)
+    return NewUnit(certificate, fingerprint, reply_public_key)
 
+
+def refuse_existing(folder: Path) -> None:
+    """Raises CeremonyFailed where there are keys in a folder."""
+    if any((folder / name).exists() for name in (GNUPG_HOME, REPLY_KEY, CERTIFICATE, CASE_CERTIFICATE)):
+        raise CeremonyFailed(f"There are keys in {folder} already. Name an empty folder.")
+
+
+def make_case_and_reply_key(folder: Path, unit_id: str, name: str, passphrase: str | None) -> bytes:
+    """Make a case key in the unit's home, and a reply key sealed to it: the public half, 32 bytes."""
+    make_case_key(folder, unit_id, name, passphrase)
     reply_key = Ed25519PrivateKey.generate()
-    recipient = folder / CERTIFICATE
-    recipient.write_text(certificate, "ascii")
-    Sealer(folder / "sealing").seal(io.BytesIO(pem(reply_key)), [recipient], folder / REPLY_KEY)
-    (folder / REPLY_KEY).chmod(0o600)
+    _seal_reply_key(folder, pem(reply_key))
+    return reply_key.public_key().public_bytes_raw()
+
+
+def make_case_key(folder: Path, unit_id: str, name: str, passphrase: str | None) -> None:
+    """Make the case key in the unit's home, and `case.asc`. Raises CeremonyFailed."""
+    if (folder / CASE_CERTIFICATE).exists():
+        raise CeremonyFailed(f"There is a case key in {folder} already. It is never overwritten.")
+    home = folder / GNUPG_HOME
+    begins = month_of(today()) - OVERLAP
+    made = make_key(home, request(name, f"{unit_id}, case key", passphrase, begins, encrypts=True))
+    (folder / CASE_CERTIFICATE).write_text(public_part(home, made), "ascii")
+
+
+def add_case_key(folder: Path, passphrase: str | None) -> None:
+    """For keys made before there were case keys: make one, and seal the reply key to it.
+
+    Raises CeremonyFailed, or UnfitRegistry when the unit's card is not in `folder`.
+    """
+    card = _card(folder)
+    content = bytearray()
+    try:
+        Opener(folder / GNUPG_HOME).open(folder / REPLY_KEY, content.extend)
+    except OpeningFailed as error:
+        raise CeremonyFailed(f"The key that signs answers does not open. {error}") from error
+    make_case_key(folder, card.id, card.name, passphrase)
+    _seal_reply_key(folder, bytes(content))
+
+
+def extend(folder: Path, months: int, passphrase: str | None) -> Extended:
+    """Add months to a unit's certificate, after its last one, and write a new card beside the old.
+
+    The primary key's secret must be in the home, or on a card in its reader. Raises CeremonyFailed, UnfitRegistry or
+    FileExistsError.
+    """
+    card, home = _card(folder), folder / GNUPG_HOME
+    keys = keys_of(home, card.fingerprint)
+    if not keys or keys[0].where is Where.GONE:
+        raise CeremonyFailed("The primary key is not here. Restore it from its shares first.")
+    made, this_month = epochs_of(keys), month_of(today())
+    first = max(month_after(made[-1].month), this_month) if made else this_month
+    spans = ahead(first, months, is_new=not made)
+    file = folder / f"unit-card-{spans[-1].month:%Y-%m}.json"
+    if file.exists():
+        raise FileExistsError(None, "exists", os.fspath(file))
+    add_epochs(home, card.fingerprint, spans, passphrase)
+    longer = replace(card, certificate=public_part(home, card.fingerprint))
+    write_card(file, longer)
+    _replace(folder / CERTIFICATE, longer.certificate)
+    return Extended(longer, file, spans[-1].month)
+
+
+def _card(folder: Path) -> UnitCard:
+    try:
+        card = read_card(folder / UNIT_CARD)
+    except FileNotFoundError as error:
+        raise CeremonyFailed(f"{folder} has no {UNIT_CARD}. Name the folder of a unit's keys.") from error
+    if not isinstance(card, UnitCard):
+        raise UnfitRegistry(f"{folder / UNIT_CARD} is not a unit's card. Put the unit's own card there.")
+    return card
+
+
+def _seal_reply_key(folder: Path, content: bytes) -> None:
+    part = folder / f"{REPLY_KEY}.part"
+    part.unlink(missing_ok=True)
+    Sealer(folder / "sealing").seal(io.BytesIO(content), [folder / CASE_CERTIFICATE], part)
+    part.chmod(0o600)
+    part.rename(folder / REPLY_KEY)
     (folder / "sealing").rmdir()
-    return NewUnit(certificate, fingerprint, reply_key.public_key().public_bytes_raw())
 
 
-def _request(unit_id: str, name: str, passphrase: str | None, months: int) -> str:
-    """gpg's batch input. It goes down a pipe, so that the passphrase is in no argument."""
-    if any(char in value for value in (unit_id, name, passphrase or "") for char in "\r\n\0"):
-        raise CeremonyFailed("A name or passphrase has one line.")
-    if passphrase is not None and (not passphrase or passphrase != passphrase.strip()):
-        raise CeremonyFailed("A passphrase is not empty, and neither begins nor ends with a space.")
-    protection = f"Passphrase: {passphrase}" if passphrase else "%no-protection"
-    return "\n".join(
-        [
-            "Key-Type: eddsa",  # gpg wants it first
-            protection,
-            "Key-Curve: ed25519",
-            "Key-Usage: cert",
-            "Subkey-Type: ecdh",
-            "Subkey-Curve: cv25519",
-            "Subkey-Usage: encrypt",
-            f"Name-Real: {name}",
-            f"Name-Comment: {unit_id}",
-            f"Creation-Date: {midnight(today()).rstrip('!')}",
-            f"Expire-Date: {months}m",
-            "%commit",
-            "",
-        ]
-    )
+def _replace(file: Path, content: str) -> None:
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(content, "ascii")
+    part.rename(file)

@@ -24,7 +24,7 @@ class Protected:
 def protected(short_folder: Callable[[], Path]) -> Protected:
     folder = short_folder()
     passphrase = "correct horse, Pferd & Söhne %no-protection"
-    made = new_unit(folder, "safe-unit", "Ünit, Safe (A.C.)", passphrase=passphrase, months=6)
+    made = new_unit(folder, "safe-unit", "Ünit, Safe (A.C.)", passphrase=passphrase, months=1)
     end_agent(folder / "gnupg")
     return Protected(folder, made, passphrase)
 

@@ -144,7 +144,7 @@ def test_nothing_is_ever_overwritten(ceremony):
 
 def test_a_passphrase_is_asked_for_twice_and_not_shown(ceremony, short_folder, tmp_path):
     folder = short_folder()
-    unit = ("unit", "new", folder / "u", "--id", "safe", "--name", "Safe Unit")
+    unit = ("unit", "new", folder / "u", "--id", "safe", "--name", "Safe Unit", "--months", 1)
     differs = run(*unit, stdin="one passphrase\nanother\n")
     assert differs.exit_code == 1
     assert not (folder / "u").exists()

@@ -4,19 +4,22 @@ import io
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from common.days import today
+from common.epochs import OVERLAP, epochs_of, month_after, month_of
+from common.keyring import keys_of
 from common.sealing import Opener, OpeningFailed, Sealer
 from keys.private import parse_private_key
-from keys.unit import CeremonyFailed, new_unit
+from keys.making import CeremonyFailed
+from keys.unit import new_unit
 
 
 def rows(gpg, folder):
-    shown = gpg(folder / "gnupg", "--with-colons", "--list-keys").stdout.decode()
+    shown = gpg(folder / "gnupg", "--with-colons", "--show-keys", folder / "certificate.asc").stdout.decode()
     return [line.split(":") for line in shown.splitlines()]
 
 
@@ -26,25 +29,30 @@ def reply_key(opener, folder):
     return parse_private_key(bytes(pem))
 
 
-def test_the_primary_key_only_certifies_and_the_subkey_encrypts(gpg, unit_keys):
-    found = {row[0]: row for row in rows(gpg, unit_keys.folder) if row[0] in ("pub", "sub")}
-    assert found["pub"][16] == "ed25519"
-    assert [char for char in found["pub"][11] if char.islower()] == ["c"]
-    assert found["sub"][16] == "cv25519"
-    assert [char for char in found["sub"][11] if char.islower()] == ["e"]
-    assert len([row for row in rows(gpg, unit_keys.folder) if row[0] == "sub"]) == 1
+def test_the_primary_key_only_certifies_and_the_subkeys_encrypt(gpg, unit_keys):
+    found = rows(gpg, unit_keys.folder)
+    [primary] = [row for row in found if row[0] == "pub"]
+    subkeys = [row for row in found if row[0] == "sub"]
+    assert (primary[16], {char for char in primary[11] if char.islower()}) == ("ed25519", {"c"})
+    assert {(row[16], "".join(filter(str.islower, row[11]))) for row in subkeys} == {("cv25519", "e")}
+    assert len(subkeys) == 24
 
 
-def test_the_keys_tell_no_hour_and_last_as_long_as_said(gpg, unit_keys, protected):
-    for folder, months in ((unit_keys.folder, 24), (protected.folder, 6)):
-        for row in rows(gpg, folder):
-            if row[0] in ("pub", "sub", "uid"):
-                created = datetime.fromtimestamp(int(row[5]), UTC)
-                assert (created.hour, created.minute, created.second) == (0, 0, 0)
-                assert created.date() == today()
-            if row[0] in ("pub", "sub"):
-                lasts = timedelta(seconds=int(row[6]) - int(row[5]))
-                assert lasts == timedelta(days=30 * months)  # as gpg counts
+def test_there_is_a_key_for_each_month_and_none_tells_an_hour(gpg, unit_keys):
+    this_month = month_of(today())
+    begins, ends = [], []
+    for row in rows(gpg, unit_keys.folder):
+        if row[0] in ("pub", "sub", "uid"):
+            assert int(row[5]) % 86400 == 0
+        if row[0] == "sub":
+            assert int(row[6]) % 86400 == 0
+            begins.append(datetime.fromtimestamp(int(row[5]), UTC).date())
+            ends.append(datetime.fromtimestamp(int(row[6]), UTC).date())
+    months = [month_after(this_month, number) for number in range(24)]
+    assert begins == [months[0] - OVERLAP, *months[1:]]
+    assert ends == [month_after(month) + OVERLAP for month in months]
+    found = epochs_of(keys_of(unit_keys.folder / "gnupg", unit_keys.unit.fingerprint))
+    assert [epoch.month for epoch in found] == months
 
 
 def test_the_certificate_is_public_alone_and_names_the_unit(gpg, protected, tmp_path):
@@ -100,7 +108,7 @@ class Watched(real):
         print(args, options.get("env"), file=sys.stderr)
 subprocess.Popen = Watched
 from keys.unit import new_unit
-new_unit(Path(sys.argv[1]), "u", "Unit of Test", passphrase=sys.stdin.readline().strip())
+new_unit(Path(sys.argv[1]), "u", "Unit of Test", passphrase=sys.stdin.readline().strip(), months=1)
 """
 
 

@@ -1,0 +1,95 @@
+"""gpg at work in a ceremony: a key made, a subkey added, a certificate given out.
+
+The passphrase goes down a pipe, never into an argument. The clock that gpg writes into what it makes is midnight.
+"""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import gnupg
+
+from common.epochs import Span
+from common.sealing import gpg_environment, midnight
+
+
+class CeremonyFailed(Exception):
+    """The keys could not be made. Nothing was enrolled; mend what the message names and begin again."""
+
+
+def request(name: str, comment: str, passphrase: str | None, day: date, *, encrypts: bool) -> str:
+    """gpg's batch input for a key without an end. It goes down a pipe, so that the passphrase is in no argument."""
+    if any(char in value for value in (name, comment, passphrase or "") for char in "\r\n\0"):
+        raise CeremonyFailed("A name or passphrase has one line.")
+    check_passphrase(passphrase)
+    protection = f"Passphrase: {passphrase}" if passphrase else "%no-protection"
+    subkey = ["Subkey-Type: ecdh", "Subkey-Curve: cv25519", "Subkey-Usage: encrypt"]
+    return "\n".join(
+        [
+            "Key-Type: eddsa",  # gpg wants it first
+            protection,
+            "Key-Curve: ed25519",
+            "Key-Usage: cert",
+            *(subkey if encrypts else []),
+            f"Name-Real: {name}",
+            f"Name-Comment: {comment}",
+            f"Creation-Date: {midnight(day).rstrip('!')}",
+            "Expire-Date: 0",
+            "%commit",
+            "",
+        ]
+    )
+
+
+def check_passphrase(passphrase: str | None) -> None:
+    """Raises CeremonyFailed for one that could not be typed again as it is."""
+    if passphrase is not None and (not passphrase or passphrase != passphrase.strip()):
+        raise CeremonyFailed("A passphrase is not empty, and neither begins nor ends with a space.")
+
+
+def make_key(home: Path, batch: str) -> str:
+    """The fingerprint of a new key. Raises CeremonyFailed."""
+    gpg = gnupg.GPG(gnupghome=str(home), env=gpg_environment())
+    gpg.encoding = "utf-8"  # of the name, and of the passphrase as it will be typed
+    made = gpg.gen_key(batch)
+    if not made.fingerprint:
+        raise CeremonyFailed("GnuPG did not make the certificate. Try a folder whose path is short.")
+    return str(made.fingerprint)
+
+
+def add_epochs(home: Path, certificate: str, spans: Sequence[Span], passphrase: str | None) -> None:
+    """Add a subkey for each of these months. Raises CeremonyFailed; those before it are then made already."""
+    for span in spans:
+        made = run(
+            home,
+            *("--faked-system-time", midnight(span.begins), "--quick-add-key", certificate),
+            *("cv25519", "encr", midnight(span.ends).rstrip("!")),
+            passphrase=passphrase,
+        )
+        if made.returncode != 0:
+            raise CeremonyFailed(
+                "GnuPG did not add a month’s key. Is the primary key here, and the passphrase right?"
+            )
+
+
+def public_part(home: Path, certificate: str) -> str:
+    """A certificate, ASCII armoured. Raises CeremonyFailed."""
+    given = run(home, "--armor", "--export", certificate).stdout.decode("ascii", errors="replace")
+    if "BEGIN PGP PUBLIC KEY BLOCK" not in given:
+        raise CeremonyFailed("GnuPG did not give the certificate out. Try again in an empty folder.")
+    return given
+
+
+def run(
+    home: Path, *arguments: str, passphrase: str | None = None, more: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """gpg in a home. The passphrase is its input's first line, and `more` the rest."""
+    command = [
+        *("gpg", "--homedir", os.fspath(home), "--batch", "--no-options", "--no-auto-check-trustdb"),
+        *("--pinentry-mode", "loopback", "--passphrase-fd", "0"),
+        *arguments,
+    ]
+    given = (passphrase or "").encode() + b"\n" + more
+    return subprocess.run(command, input=given, capture_output=True, check=False, env=gpg_environment())
