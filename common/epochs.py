@@ -3,8 +3,8 @@
 gpg seals to the newest subkey that is valid by the sealer's own clock. So each begins with its month: what is sealed
 in a month goes to that month's key, and a clock that is wrong takes a neighbour's, whose secret the unit has as well.
 Each ends `OVERLAP` after its month, and a certificate's first begins as long before. Then a clock that is behind finds
-a new certificate valid, and one whose last month is over still serves while its successor is on its way. Opening does not
-look at validity, so that a courier may come late. All begin and end at midnight, UTC: nothing tells an hour.
+a new certificate valid, and one whose last month is over still serves while its successor is on its way. Opening
+does not look at validity, so that a courier may come late. All begin and end at midnight, UTC: nothing tells an hour.
 """
 
 from collections.abc import Sequence

@@ -88,7 +88,7 @@ class _Crypt(gnupg.Crypt):  # type: ignore[misc]  # python-gnupg carries no type
 
     def handle_status(self, key: str, value: str) -> None:
         if key == "DECRYPTION_KEY":
-            self.opened_by = value.split()[0]
+            self.opened_by = value.split(maxsplit=1)[0]
             return
         self.broken = self.broken or key in ("DECRYPTION_FAILED", "BADMDC")
         super().handle_status(key, value)

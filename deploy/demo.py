@@ -74,8 +74,8 @@ def check_place(data: Path) -> None:
 
 def make(data: Path, collection_address: str, short: Path) -> None:
     """Make the data folder. `short`: a private folder with a short path. Raises DataFolderRefused."""
+    from keys.making import CeremonyFailed
     from keys.registry import UnfitRegistry
-    from keys.unit import CeremonyFailed
 
     check_place(data)
     fresh = data.with_name(data.name + ".new")

@@ -2,8 +2,8 @@
 
 All are made on the unit's own offline workstation. The certificate has an encryption subkey for each month, see
 common/epochs.py. The case key is another key of the same home and no part of the certificate: nothing is sealed to it
-but at the desk, and what is lasts longer than a month's key. The reply-signing key is kept sealed to the case key, so that
-it can be used only where that secret is, and outlives every epoch.
+but at the desk, and what is lasts longer than a month's key. The reply-signing key is kept sealed to the case key,
+so that it can be used only where that secret is, and outlives every epoch.
 """
 
 import io

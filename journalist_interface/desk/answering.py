@@ -1,7 +1,7 @@
 """An answer: looked at as its reporter will see it, then sealed twice, to the conversation and to the unit.
 
 The reply key is opened when it is needed and kept by nobody. What stays on the disk, the words included, is
-one file sealed to the unit's certificate, of one size whatever was said.
+one file of one size whatever was said, sealed to the unit's certificate, or to its case key in a conversation that is kept.
 """
 
 import io
@@ -20,7 +20,7 @@ from common.outgoing import OutgoingReply
 from common.padding import REPLY_PLAINTEXT_BYTES
 from common.reply import AnswerTooLong, Reply, compose, new_reply
 from common.report import Conversation
-from common.sealing import OpeningFailed
+from common.sealing import OpeningFailed, SealingFailed
 from common.units import Unit
 from journalist_interface.desk.answers import Answer
 from journalist_interface.desk.opening import open_envelope
@@ -78,7 +78,7 @@ def seal_answer(desk: Desk, identity: str, answer_id: str, text: str) -> bool:
     """Seal an answer in a conversation, and keep it until it is exported. `answer_id` is the draft's.
 
     False when it was sealed before. Raises AnswerTooLong, NotHere, CannotOpen, NoReplyKey, NoMoreRoom,
-    RegistryRefused, or SealingFailed.
+    RegistryRefused, NoCaseKey, or SealingFailed.
     """
     if desk.cabinet.answers.get(answer_id) is not None:
         return False
@@ -97,8 +97,10 @@ def seal_answer(desk: Desk, identity: str, answer_id: str, text: str) -> bool:
             ciphertext=mailbox.seal(composed, conversation.reply_public_key),
         )
     )
-    _store(desk, unit, answer_id, StoredAnswer(text, document))
-    return desk.cabinet.answers.add(Answer(answer_id, identity, reply.day, WAITING, None), slots)
+    kept = desk.cabinet.sealed_to.is_kept(identity)
+    certificate = desk.settings.read_case_certificate() if kept else unit.certificate
+    epoch = _store(desk, certificate, answer_id, StoredAnswer(text, document))
+    return desk.cabinet.answers.add(Answer(answer_id, identity, reply.day, WAITING, None), slots, epoch)
 
 
 def read_answer(desk: Desk, answer_id: str) -> StoredAnswer:
@@ -147,19 +149,25 @@ def _keys_of(desk: Desk, identity: str) -> Conversation:
     row = desk.cabinet.envelopes.get(first) if first else None
     if row is None:
         raise NotHere("no such conversation")
-    _, opened = open_envelope(desk, row.id, row.size)
+    _, opened, _ = open_envelope(desk, row.id, row.size)
     return opened.report.conversation
 
 
-def _store(desk: Desk, unit: Unit, answer_id: str, answer: StoredAnswer) -> None:
+def _store(desk: Desk, recipient: str, answer_id: str, answer: StoredAnswer) -> str:
+    """Seal an answer for this desk. The fingerprint of the key that opens it: it was tried. Raises SealingFailed."""
     document = canonical.dump({"text": answer.text, "outgoing": canonical.encode(answer.outgoing)})
     token = secrets.token_hex(8)
     certificate = desk.settings.run / f"{token}.asc"
     part = desk.files.answer(answer_id).with_name(f"{token}.part")
     try:
-        certificate.write_text(unit.certificate, "ascii")
+        certificate.write_text(recipient, "ascii")
         desk.sealer.seal(io.BytesIO(document.ljust(_STORED_BYTES)), [certificate], part)
+        try:
+            epoch = desk.opener.open(part, lambda _: None)
+        except OpeningFailed as error:
+            raise SealingFailed from error
         desk.files.put_answer(part, answer_id)
+        return epoch
     finally:
         certificate.unlink(missing_ok=True)
         part.unlink(missing_ok=True)

@@ -43,7 +43,7 @@ class Answers:
             rows = connection.execute(query).scalars().all()
         return frozenset(int(slot) for row in rows for slot in row.split(","))
 
-    def add(self, answer: Answer, slots: Sequence[int]) -> bool:
+    def add(self, answer: Answer, slots: Sequence[int], epoch: str | None = None) -> bool:
         """Keep a sealed answer. False when one of this id is here already: the same form, sent twice."""
         try:
             with self._engine.begin() as connection:
@@ -54,6 +54,7 @@ class Answers:
                         day=answer.day,
                         turn=new_turn(connection),
                         slots=",".join(map(str, slots)),
+                        epoch=epoch,
                     )
                 )
                 _keep_in_step(connection, answer.conversation)

@@ -14,6 +14,7 @@ from journalist_interface.desk import rows
 from journalist_interface.desk.answers import Answers
 from journalist_interface.desk.conversations import Conversations
 from journalist_interface.desk.envelopes import Envelopes
+from journalist_interface.desk.sealed_to import SealedTo
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Cabinet:
     envelopes: Envelopes
     conversations: Conversations
     answers: Answers
+    sealed_to: SealedTo
 
     def rest(self) -> None:
         """Close idle connections, so that none crosses a fork."""
@@ -36,4 +38,4 @@ def open_cabinet(database: Path) -> Cabinet:
     os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     engine = open_engine(URL.create("sqlite", database=os.fspath(database)).render_as_string())
     rows.create(engine)
-    return Cabinet(engine, Envelopes(engine), Conversations(engine), Answers(engine))
+    return Cabinet(engine, Envelopes(engine), Conversations(engine), Answers(engine), SealedTo(engine))

@@ -37,6 +37,7 @@ class Envelope:
     conversation: str | None
     first: bool
     files: int
+    epoch: str | None
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Inside:
     day: date
     files: int
     sha256: str
+    epoch: str  # fingerprint of the key that opened it
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Envelopes:
                     for item in items
                 ],
             )
-            _record(connection, today, [(RECEIVED, item.name, item.sha256) for item in items])
+            record(connection, today, [(RECEIVED, item.name, item.sha256) for item in items])
 
     def in_state(self, state: str, after: str = "", most: int = 100) -> list[tuple[str, int]]:
         """Up to `most` envelopes of a state whose id is greater than `after`: id and size."""
@@ -153,7 +155,7 @@ class Envelopes:
         """Put on record that a file of an envelope was saved."""
         with self._engine.begin() as connection:
             new_turn(connection)
-            _record(connection, today, [(SAVED, envelope_id, sha256)])
+            record(connection, today, [(SAVED, envelope_id, sha256)])
 
     def handled(self, ids: Sequence[str]) -> list[Handled]:
         """The record of these envelopes, in the order in which it was written."""
@@ -177,10 +179,12 @@ _SELECT = select(
     EnvelopeRow.conversation,
     (EnvelopeRow.later == 0).label("first"),
     EnvelopeRow.files,
+    EnvelopeRow.epoch,
 )
 
 
-def _record(connection: Connection, today: date, lines: Sequence[tuple[str, str, str]]) -> None:
+def record(connection: Connection, today: date, lines: Sequence[tuple[str, str, str]]) -> None:
+    """Add rows to the record: what was done, to which envelope, and the SHA-256 of what it was done to."""
     connection.execute(
         insert(HandlingRow),
         [
@@ -210,12 +214,13 @@ def _note_opened(connection: Connection, envelope_id: str, inside: Inside, today
             later=0 if inside.first else 1,
             day=day,
             files=inside.files,
+            epoch=inside.epoch,
         )
         .returning(EnvelopeRow.turn)
     ).scalar()
     if turn is None:
         return  # noted before
-    _record(connection, today, [(OPENED, envelope_id, inside.sha256)])
+    record(connection, today, [(OPENED, envelope_id, inside.sha256)])
     new = upsert(ConversationRow).values(
         identity=inside.conversation,
         first_day=day,

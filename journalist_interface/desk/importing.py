@@ -83,6 +83,7 @@ def _take(desk: Desk, folder: Path, signers: tuple[bytes, ...], day: date) -> Ta
         bundle.copy_item(untrusted, item, desk.files.staging / item.name)
     desk.files.put_envelopes([item.name for item in wanted], day)
     desk.cabinet.envelopes.receive(new, untrusted.day, day)
+    desk.cabinet.sealed_to.forget([item.name for item in missing])  # what came back is sealed as it once came
     return Taken(folder.name, len(new), len(untrusted.items) - len(new))
 
 

@@ -42,8 +42,8 @@ class Looked:
     locked: bool = False
 
 
-def open_envelope(desk: Desk, envelope_id: str, size: int) -> tuple[Tail, Opened]:
-    """The report in an envelope of `size` bytes, and the end of its stream. Raises CannotOpen."""
+def open_envelope(desk: Desk, envelope_id: str, size: int) -> tuple[Tail, Opened, str]:
+    """The report in an envelope of `size` bytes, the end of its stream, and its key. Raises CannotOpen."""
     path, tail = desk.files.envelope(envelope_id), Tail()
     if not path.is_file():
         raise CannotOpen(reasons.MISSING)
@@ -53,11 +53,11 @@ def open_envelope(desk: Desk, envelope_id: str, size: int) -> tuple[Tail, Opened
         except packets.NotOpenedHere as error:
             raise CannotOpen(reasons.NOT_SEALED) from error
     try:
-        desk.opener.open(path, tail.feed, most=size)
+        key = desk.opener.open(path, tail.feed, most=size)
     except OpeningFailed as error:
         raise CannotOpen(reasons.code_of(error)) from error
     try:
-        return tail, envelope.read(tail)
+        return tail, envelope.read(tail), key
     except NotAnEnvelope as error:
         raise CannotOpen(reasons.NOT_A_REPORT) from error
     except Exception as error:
@@ -111,7 +111,7 @@ def _key_is_locked(desk: Desk) -> bool:
 
 def _first_look(desk: Desk, envelope_id: str, size: int) -> Look:
     try:
-        tail, opened = open_envelope(desk, envelope_id, size)
+        tail, opened, key = open_envelope(desk, envelope_id, size)
     except CannotOpen as error:
         return Look(envelope_id, None, error.code)
     inside = Inside(
@@ -120,5 +120,6 @@ def _first_look(desk: Desk, envelope_id: str, size: int) -> Look:
         day=opened.report.day,
         files=len(opened.files),
         sha256=tail.sha256.hexdigest(),
+        epoch=key,
     )
     return Look(envelope_id, inside)

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from flask import Response, make_response, render_template
 
 from common.envelope import WrongFile
+from common.keyring import NotDestroyed
 from common.registry import RegistryRefused
 from common.reply import AnswerTooLong
 from common.sealing import SealingFailed
 from journalist_interface.desk.answering import NoMoreRoom, NoReplyKey
 from journalist_interface.desk.answers import TakenBack
+from journalist_interface.desk.epochs import NotNow
 from journalist_interface.desk.exporting import NoStick
 from journalist_interface.desk.opening import CannotOpen
 from journalist_interface.desk.saving import NotSaved
+from journalist_interface.desk.settings import NoCaseKey
 from journalist_interface.desk.workplace import NotHere, StickBusy
 
 
@@ -90,6 +93,14 @@ _ERRORS: tuple[tuple[type[Exception], int, str, str], ...] = (
         "The registry cannot be used",
         "Get the current one from whoever signs it, and put it in place whole. Reading goes on without it.",
     ),
+    (NoCaseKey, 409, "There is no case key", "Do what is said above, then choose “Keep for a case” again."),
+    (
+        NotNow,
+        409,
+        "This month’s key was not destroyed",
+        "Do what is said above, then come back to the months.",
+    ),
+    (NotDestroyed, 409, "This month’s key was not destroyed", "Do what is said above."),
     (StickBusy, 409, "The desk is busy with the stick", "Go back in a minute and try again."),
     (NoStick, 409, "The stick is not there", "Put the stick in, or free some room on it, and export again."),
     (TakenBack, 409, "Nothing was exported", "Go back and export again."),

@@ -92,9 +92,10 @@ def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
     if row is None:
         raise NotHere("no such message")
     try:
-        _, opened = open_envelope(desk, row.id, row.size)
+        _, opened, _ = open_envelope(desk, row.id, row.size)
     except CannotOpen as error:
-        return ShownMessage(row.id, row.day, row.first, row.size, problem=reasons.SENTENCES[error.code])
+        code = reasons.DESTROYED if desk.cabinet.sealed_to.is_destroyed(row.epoch) else error.code
+        return ShownMessage(row.id, row.day, row.first, row.size, problem=reasons.SENTENCES[code])
     text = clean_text(opened.report.text)
     return ShownMessage(
         id=row.id,

@@ -9,12 +9,14 @@ NOT_SEALED, NO_KEY, DAMAGED, MISSING = (
     Unopened.MISSING.value,
 )
 NOT_A_REPORT = "not-a-report"
+DESTROYED = "destroyed"
 
 SENTENCES = {
     NOT_SEALED: "it is not a sealed message",
     NO_KEY: "no key that is here opens it: it is sealed to another, or the key’s card or passphrase is missing",
     DAMAGED: "it is damaged, was cut short, or holds more than its size allows",
     NOT_A_REPORT: "what was sealed is not a report that Candour wrote",
+    DESTROYED: "its month’s key was destroyed at this desk, so that nothing opens it any more",
     MISSING: "its sealed file is gone from this desk's disk",
 }
 

@@ -6,9 +6,9 @@ answer. `handling` can be added to and read: triggers refuse to change or delete
 
 from datetime import date
 
-from sqlalchemy import BigInteger, Boolean, Date, Engine, Index, Integer, String, text
+from sqlalchemy import BigInteger, Boolean, Connection, Date, Engine, Index, Integer, String, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 _WITHOUT_ROWID = {"sqlite_with_rowid": False}
 
@@ -35,8 +35,12 @@ class EnvelopeRow(Base):
     conversation: Mapped[str | None] = mapped_column(String(32), default=None)
     later: Mapped[int] = mapped_column(Integer, default=1)  # 0: the first message of its conversation
     files: Mapped[int] = mapped_column(Integer, default=0)
+    epoch: Mapped[str | None] = mapped_column(
+        String(40), default=None
+    )  # fingerprint of the key that opens it
 
     __table_args__ = (
+        Index("ix_envelope_epoch", "epoch", "day"),
         Index("ix_envelope_conversation", "conversation", "day", "turn", "later", "id"),
         Index("ix_envelope_state", "state", "day", "id"),
         _WITHOUT_ROWID,
@@ -55,6 +59,7 @@ class ConversationRow(Base):
     last_message: Mapped[int] = mapped_column(Integer)  # turns
     last_answer: Mapped[int] = mapped_column(Integer, default=0)
     unanswered: Mapped[bool] = mapped_column(Boolean)
+    kept: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # 1: a case needs it
 
     __table_args__ = (
         Index("ix_conversation_day", "last_day", "identity"),
@@ -74,6 +79,9 @@ class AnswerRow(Base):
     slots: Mapped[str] = mapped_column(String(16))  # three candidates, such as "7,91,200"
     state: Mapped[str] = mapped_column(String(10), default=WAITING)
     exported: Mapped[date | None] = mapped_column(Date, default=None)
+    epoch: Mapped[str | None] = mapped_column(
+        String(40), default=None
+    )  # fingerprint of the key that opens it
 
     __table_args__ = (
         Index("ix_answer_conversation", "conversation", "day", "turn", "id"),
@@ -88,9 +96,17 @@ class HandlingRow(Base):
     __tablename__ = "handling"
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     day: Mapped[date] = mapped_column(Date)
-    what: Mapped[str] = mapped_column(String(10))  # received, opened, saved
+    what: Mapped[str] = mapped_column(String(10))  # received, opened, saved, resealed, destroyed
     envelope: Mapped[str] = mapped_column(String(32), index=True)
     sha256: Mapped[str] = mapped_column(String(64))
+
+
+class DestroyedRow(Base):
+    """An epoch whose secret was destroyed here."""
+
+    __tablename__ = "destroyed"
+    epoch: Mapped[str] = mapped_column(String(40), primary_key=True)
+    day: Mapped[date] = mapped_column(Date)
 
 
 class TurnRow(Base):
@@ -102,10 +118,11 @@ class TurnRow(Base):
 
 
 _REFUSE = "BEGIN SELECT RAISE(ABORT, 'append-only'); END"
+_LATER = (("envelope", "epoch"), ("answer", "epoch"), ("conversation", "kept"))  # columns of a newer release
+_FIRST = 'INSERT OR IGNORE INTO turn ("only", "last") VALUES (1, 0)'
 _STANDING = (
     f"CREATE TRIGGER IF NOT EXISTS handling_is_not_changed BEFORE UPDATE ON handling {_REFUSE}",
     f"CREATE TRIGGER IF NOT EXISTS handling_is_not_deleted BEFORE DELETE ON handling {_REFUSE}",
-    'INSERT OR IGNORE INTO turn ("only", "last") VALUES (1, 0)',
 )
 
 
@@ -114,7 +131,18 @@ def create(engine: Engine) -> None:
     with engine.begin() as connection:
         for table in Base.metadata.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
+        connection.execute(text(_FIRST))  # from here on the write lock is held
+        for name, column in _LATER:
+            _add_column(connection, name, column)
+        for table in Base.metadata.sorted_tables:
             for index in sorted(table.indexes, key=lambda index: str(index.name)):
                 connection.execute(CreateIndex(index, if_not_exists=True))
         for statement in _STANDING:
             connection.execute(text(statement))
+
+
+def _add_column(connection: Connection, table: str, column: str) -> None:
+    if any(row[1] == column for row in connection.execute(text(f"PRAGMA table_info({table})"))):
+        return
+    made = CreateColumn(Base.metadata.tables[table].columns[column]).compile(dialect=connection.dialect)
+    connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {made}"))

@@ -96,7 +96,7 @@ def _find(
     desk: Desk, envelope: Envelope, number: int
 ) -> tuple[Callable[[Callable[[bytes], object]], None], Attachment]:
     """A file of a message, and what streams it. The first of the two passes."""
-    tail, opened = open_envelope(desk, envelope.id, envelope.size)
+    tail, opened, _ = open_envelope(desk, envelope.id, envelope.size)
     if not 1 <= number <= len(opened.files):
         raise NotHere("no such file")
     file = opened.files[number - 1]

@@ -1,7 +1,7 @@
 """What the desk is told: one TOML file, read once at start, checked, and never changed.
 
 Paths in it are relative to the file's own folder. It holds no secret: keys live in the GnuPG home, and the key
-that signs answers is sealed to the certificate whose secret is there.
+that signs answers is sealed to the case key, whose secret is there.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,10 @@ from common.registry import Registry, RegistryRefused, UnknownUnit
 from common.units import Unit
 
 
+class NoCaseKey(Exception):
+    """This desk has no case key (case.asc, beside its GnuPG home). Make one with `candour keys unit case-key`."""
+
+
 @dataclass(frozen=True)
 class DeskSettings:
     """The settings of one unit's desk."""
@@ -22,7 +26,7 @@ class DeskSettings:
     database: Path
     sealed: Path
     saved: Path
-    reply_key: Path  # PEM of the Ed25519 key that signs answers, sealed to the unit's certificate
+    reply_key: Path  # PEM of the Ed25519 key that signs answers, sealed to the unit's case key
     registry: Path
     registry_root: bytes  # Ed25519, 32 bytes
     stick: Path
@@ -36,6 +40,13 @@ class DeskSettings:
     def lock(self) -> Path:
         """Held by whoever works with the stick."""
         return self.database.with_name("desk.lock")
+
+    def read_case_certificate(self) -> str:
+        """The certificate of the unit's case key, beside its GnuPG home. Raises NoCaseKey."""
+        try:
+            return self.gnupg.with_name("case.asc").read_text("ascii")
+        except (OSError, ValueError) as error:
+            raise NoCaseKey from error
 
     def load_registry(self) -> tuple[Registry, Unit]:
         """The registry as it is on disk now, and this desk's unit in it. Raises RegistryRefused."""

@@ -32,15 +32,21 @@ def made(short_folder):
     return folder
 
 
+def unit_card(file):
+    card = read_card(file)
+    assert isinstance(card, UnitCard)
+    return card
+
+
 def primary(folder):
-    return keys_of(folder / "gnupg", read_card(folder / "unit-card.json").fingerprint)[0]
+    return keys_of(folder / "gnupg", unit_card(folder / "unit-card.json").fingerprint)[0]
 
 
 def test_more_months_follow_the_last_one_in_the_same_certificate(made, tmp_path, monkeypatch):
-    before = read_card(made / "unit-card.json")
+    before = unit_card(made / "unit-card.json")
     longer = extend(made, 3, None)
     assert longer.file.name == f"unit-card-{month_after(THIS, 4):%Y-%m}.json"
-    card = read_card(longer.file)
+    card = unit_card(longer.file)
     assert (card.fingerprint, card.reply_key, card.name) == (
         before.fingerprint,
         before.reply_key,
@@ -87,7 +93,7 @@ def test_keys_that_had_no_case_key_get_one_and_the_reply_key_moves_to_it(made):
     assert again == pem
     assert new_case_key not in (case_key, month_key)
     assert parse_private_key(bytes(again)).public_key().public_bytes_raw() == (
-        read_card(made / "unit-card.json").reply_key
+        unit_card(made / "unit-card.json").reply_key
     )
     with pytest.raises(CeremonyFailed, match="never overwritten"):
         add_case_key(made, None)

@@ -9,6 +9,7 @@ from journalist_interface.desk.views import (
     answers,
     conversations,
     entering,
+    epochs,
     messages,
     stick,
     unreadable,
@@ -20,7 +21,7 @@ TAKES_ANSWERS = frozenset({"answers.edit", "answers.preview", "answers.seal"})  
 
 def register(app: Flask) -> None:
     """Add all pages, and what their templates use, to an application."""
-    for module in (entering, conversations, messages, answers, unreadable, stick, about):
+    for module in (entering, conversations, messages, answers, unreadable, stick, epochs, about):
         app.register_blueprint(module.pages)
     app.jinja_env.filters |= {
         "day": phrases.day,

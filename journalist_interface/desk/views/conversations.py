@@ -1,8 +1,9 @@
 """The list of conversations, and a conversation."""
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug import Response
 
-from journalist_interface.desk import cursors, reasons
+from journalist_interface.desk import cursors, keeping, reasons
 from journalist_interface.desk.conversations import PAGE
 from journalist_interface.desk.envelopes import MOST_COUNTED
 from journalist_interface.desk.reading import show
@@ -58,5 +59,13 @@ def shown(identity: str) -> str:
         further=before is not None,
         handled=desk().cabinet.envelopes.handled(messages),
         unit_id=desk().settings.unit,
+        kept=desk().cabinet.sealed_to.is_kept(identity),
         text="",
     )
+
+
+@pages.post("/conversations/<identity>/keep")
+def keep(identity: str) -> Response:
+    """Re-seal a conversation to the unit's case key."""
+    keeping.keep(desk(), identity)
+    return redirect(url_for(".shown", identity=identity, _anchor="keep"), 303)
