@@ -17,6 +17,7 @@ from keys.cards import UnitCard, write_card
 from keys.command import Group, grouped, one_line, path, short_name
 from keys.registry_command import registry_group
 from keys.root import new_root
+from keys.splitting import BOX, restore, split
 from keys.unit import GNUPG_HOME, UNIT_CARD, add_case_key, extend, new_unit
 
 COURIER_CARD = "courier-card.json"
@@ -74,6 +75,47 @@ def unit_case_key(folder: Path, no_passphrase: bool) -> None:
     with _forgetting(folder):
         add_case_key(folder, passphrase)
     click.echo("The case key is there, and the key that signs answers is sealed to it.")
+
+
+@unit_group.command("split")
+@click.argument("folder", type=path(file_okay=False, exists=True))
+@click.argument("out", type=path(file_okay=False))
+@click.option("--need", type=int, default=3, show_default=True, help="How many shares bring the key back.")
+@click.option("--of", type=int, default=5, show_default=True, help="How many shares there are.")
+@click.option("--remove-primary", is_flag=True, help="Destroy the key in FOLDER once its shares read back.")
+@click.option("--no-passphrase", is_flag=True, help="The keys have none: they are for trying out only.")
+def unit_split(  # one parameter for each option
+    folder: Path, out: Path, need: int, of: int, remove_primary: bool, no_passphrase: bool
+) -> None:
+    """Split a unit's primary key into shares, one file each in the new folder OUT."""
+    passphrase = None if no_passphrase else _passphrase("the unit's keys")
+    with _forgetting(folder):
+        files = split(folder, out, need=need, of=of, passphrase=passphrase, remove=remove_primary)
+    click.echo(
+        f"{len(files)} shares are in {out}, one for one person each; {need} of them bring the key back."
+    )
+    click.echo(f"Everyone gets a copy of {out / BOX} too: it is worth nothing without the shares.")
+    if remove_primary:
+        click.echo(f"The primary key is no longer in {folder}. The months that were made work on.")
+
+
+@unit_group.command("restore")
+@click.argument("folder", type=path(file_okay=False))
+@click.argument("box", type=path(dir_okay=False, exists=True))
+@click.argument("shares", nargs=-1, required=True, type=path(dir_okay=False, exists=True))
+@click.option("--no-passphrase", is_flag=True, help="The keys have none: they are for trying out only.")
+def unit_restore(folder: Path, box: Path, shares: tuple[Path, ...], no_passphrase: bool) -> None:
+    """Bring a unit's primary key back from its BOX and enough SHARES, into FOLDER."""
+    is_new = not (folder / GNUPG_HOME).is_dir()
+    passphrase = _new_passphrase("the unit's keys") if is_new and not no_passphrase else None
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _forgetting(folder):
+        card = restore(folder, box, shares, passphrase)
+    click.echo(f"The primary key is in {folder}: {grouped(card.fingerprint)}")
+    if is_new:
+        click.echo(
+            "It has no months yet, another case key and another key that signs answers. Extend it now."
+        )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from common import phrases
+from common.keyring import NotDestroyed
 from common.names import is_one_line, is_short_name
 from common.registry import RegistryRefused
 from common.sealing import SealingFailed
@@ -20,6 +21,7 @@ _EXPECTED = (
     BadDraft,
     CeremonyFailed,
     NoSuchKey,
+    NotDestroyed,
     NotPublished,
     UnfitCertificate,
     UnfitRegistry,

@@ -83,13 +83,14 @@ def public_part(home: Path, certificate: str) -> str:
 
 
 def run(
-    home: Path, *arguments: str, passphrase: str | None = None, more: bytes = b""
+    home: Path, *arguments: str, passphrase: str | None = None, more: bytes = b"", answers: str | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """gpg in a home. The passphrase is its input's first line, and `more` the rest."""
+    """gpg in a home. Its input is the passphrase as a line, then `more`; or the `answers` to all that it asks."""
     command = [
         *("gpg", "--homedir", os.fspath(home), "--batch", "--no-options", "--no-auto-check-trustdb"),
-        *("--pinentry-mode", "loopback", "--passphrase-fd", "0"),
+        *("--pinentry-mode", "loopback"),
+        *(("--passphrase-fd", "0") if answers is None else ()),
         *arguments,
     ]
-    given = (passphrase or "").encode() + b"\n" + more
+    given = (passphrase or "").encode() + b"\n" + more if answers is None else answers.encode()
     return subprocess.run(command, input=given, capture_output=True, check=False, env=gpg_environment())

@@ -96,7 +96,7 @@ def add_case_key(folder: Path, passphrase: str | None) -> None:
 
     Raises CeremonyFailed, or UnfitRegistry when the unit's card is not in `folder`.
     """
-    card = _card(folder)
+    card = read_unit_card(folder)
     content = bytearray()
     try:
         Opener(folder / GNUPG_HOME).open(folder / REPLY_KEY, content.extend)
@@ -112,7 +112,7 @@ def extend(folder: Path, months: int, passphrase: str | None) -> Extended:
     The primary key's secret must be in the home, or on a card in its reader. Raises CeremonyFailed, UnfitRegistry or
     FileExistsError.
     """
-    card, home = _card(folder), folder / GNUPG_HOME
+    card, home = read_unit_card(folder), folder / GNUPG_HOME
     keys = keys_of(home, card.fingerprint)
     if not keys or keys[0].where is Where.GONE:
         raise CeremonyFailed("The primary key is not here. Restore it from its shares first.")
@@ -129,7 +129,8 @@ def extend(folder: Path, months: int, passphrase: str | None) -> Extended:
     return Extended(longer, file, spans[-1].month)
 
 
-def _card(folder: Path) -> UnitCard:
+def read_unit_card(folder: Path) -> UnitCard:
+    """The unit's own card in a folder. Raises CeremonyFailed or UnfitRegistry."""
     try:
         card = read_card(folder / UNIT_CARD)
     except FileNotFoundError as error:

@@ -22,6 +22,7 @@ from journalist_interface.desk import epochs, keeping
 from journalist_interface.desk.answering import read_answer, seal_answer
 from journalist_interface.desk.epochs import NotNow, destroy_epoch, list_epochs
 from journalist_interface.desk.importing import import_all
+from journalist_interface.desk.opening import CannotOpen
 from journalist_interface.desk.settings import NoCaseKey
 from keys import unit as units
 from keys.registry import sign_registry
@@ -232,7 +233,7 @@ def test_answers_that_have_not_left_keep_their_month(world, receive, old, monkey
     with monkeypatch.context() as patch:
         patch.setattr(sealing, "today", lambda: OLD_DAY)
         seal_answer(desk, reporter.identity, secrets.token_hex(16), "An answer of the old month.")
-    with pytest.raises(NotNow, match="1 answer sealed to it may not have left this desk. Export first"):
+    with pytest.raises(NotNow, match=r"1 answer sealed to it may not have left this desk. Export first"):
         destroy_epoch(desk, old.fingerprint)
     assert not first(desk).is_gone
 
@@ -260,7 +261,7 @@ def test_a_desk_of_an_older_release_looks_into_what_it_has_first(world, receive,
             rows.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     desk = world.desk()
     assert desk.cabinet.conversations.get(reporter.identity).messages == 2
-    with pytest.raises(NotNow, match="the month is not known. Look into them first"):
+    with pytest.raises(NotNow, match=r"the month is not known. Look into them first"):
         destroy_epoch(desk, old.fingerprint)
     browser.app.extensions["desk"] = desk
     assert "2 messages and 0 answers were opened or sealed before" in browser.get("/epochs").text
@@ -275,7 +276,7 @@ def test_a_key_on_a_card_is_not_said_to_be_destroyed(world, old):
     stub = desk.settings.gnupg / "private-keys-v1.d" / f"{old.key.keygrip}.key"
     stub.write_bytes(b"(20:shadowed-private-key)")
     assert first(desk).key.where is Where.CARD
-    with pytest.raises(NotNow, match="on a smart card. Delete it there, or destroy the card"):
+    with pytest.raises(NotNow, match=r"on a smart card. Delete it there, or destroy the card"):
         destroy_epoch(desk, old.fingerprint)
     assert stub.exists()
 
@@ -297,7 +298,7 @@ def test_what_does_not_open_whole_is_not_replaced(world, receive):
     damaged[-1] ^= 1
     sealed.write_bytes(damaged)
     desk = world.desk()
-    with pytest.raises(keeping.CannotOpen):
+    with pytest.raises(CannotOpen):
         keeping.keep(desk, reporter.identity)
     assert sealed.read_bytes() == damaged
     assert list(desk.files.staging.iterdir()) == []
