@@ -36,6 +36,7 @@ MORE_PROGRAMS = {
             "systemd-analyze": "systemd",
             "apparmor_parser": "apparmor",
             "nft": "nftables",
+            "scdaemon": "scdaemon",
         },
     ),
     "bench": dict(TOR_PROGRAMS, curl="curl"),
@@ -131,7 +132,7 @@ def follow(process: "subprocess.Popen[bytes]", started: float, terminal: bool) -
 def missing_packages(command: str) -> List[str]:
     """The Debian packages that are not there, judged by their programs and not by dpkg."""
     programs = dict(PROGRAMS, **MORE_PROGRAMS.get(command, {}))
-    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin"  # where root's programs are, whoever asks
+    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/lib/gnupg"  # root's and gpg's own
     packages = list(
         {package for program, package in programs.items() if shutil.which(program, path=path) is None}
     )

@@ -7,6 +7,7 @@ the people compare fingerprints over another way, such as a call, before the reg
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from keys.cards import UnitCard, write_card
 from keys.command import Group, grouped, one_line, path, short_name
 from keys.registry_command import registry_group
 from keys.root import new_root
+from keys.smartcard import to_card
 from keys.splitting import BOX, restore, split
 from keys.unit import GNUPG_HOME, UNIT_CARD, add_case_key, extend, new_unit
 
@@ -116,6 +118,21 @@ def unit_restore(folder: Path, box: Path, shares: tuple[Path, ...], no_passphras
         click.echo(
             "It has no months yet, another case key and another key that signs answers. Extend it now."
         )
+
+
+@unit_group.command("to-card")
+@click.argument("folder", type=path(file_okay=False, exists=True))
+@click.option("--month", type=click.DateTime(["%Y-%m"]), help="Move this month's key, such as 2027-02.")
+@click.option("--case-key", is_flag=True, help="Move the case key.")
+def unit_to_card(folder: Path, month: datetime | None, case_key: bool) -> None:
+    """Move one key to the OpenPGP card in the reader, in place of what the card had for opening."""
+    if case_key == (month is not None):
+        raise click.UsageError("Name either --month or --case-key: a card has room for one of them.")
+    with _forgetting(folder):
+        to_card(folder, month.date() if month else None)
+    click.echo(
+        "The key is on the card, and no longer in a file here. Copies of this home still have it: destroy them."
+    )
 
 
 @contextmanager

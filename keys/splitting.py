@@ -1,7 +1,7 @@
 """A primary key in the hands of several: m of n people bring it back, and fewer learn nothing of it.
 
-The secret key lies in a box: a file under a random key (ChaCha20-Poly1305, RFC 8439) that is used once and kept by nobody. That
-key is shared by SLIP-39 (Shamir's scheme over GF(256), words with a checksum). The box alone is worth nothing, so that
+The secret key lies in a box: a file under a random key (ChaCha20-Poly1305, RFC 8439) that is used once and kept by
+nobody. That key is shared by SLIP-39 (Shamir's scheme over GF(256), words with a checksum). The box alone is worth nothing, so that
 everyone may have a copy; so are the words without it. What opens the key within, its passphrase, is in the box too:
 people who forget it, or leave, do not take the key along.
 """
@@ -80,7 +80,7 @@ def restore(folder: Path, box: Path, shares: Sequence[Path], passphrase: str | N
     """Bring a primary key back, into the unit's own home or, where there is none, into a new one.
 
     A new home has no month's key and gets another case key and another key that signs answers: what was sealed to
-    lost keys stays lost. `passphrase` is then the new one; None leaves the one of old. Raises CeremonyFailed or OSError.
+    lost keys stays lost. `passphrase` is then the new one; None leaves the old one. Raises CeremonyFailed or OSError.
     """
     boxed = _open_box(box, shares)
     home = folder / GNUPG_HOME

@@ -1,7 +1,8 @@
 """An answer: looked at as its reporter will see it, then sealed twice, to the conversation and to the unit.
 
 The reply key is opened when it is needed and kept by nobody. What stays on the disk, the words included, is
-one file of one size whatever was said, sealed to the unit's certificate, or to its case key in a conversation that is kept.
+one file of one size whatever was said, sealed to the unit's certificate, or to its case key in a conversation that
+is kept.
 """
 
 import io
