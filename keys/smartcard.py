@@ -1,7 +1,8 @@
 """A unit's key onto an OpenPGP card (gpg's keytocard): from then on the home has a stub, and the secret is on the card.
 
-Such a card has one place for an encryption key: one month's key, or the case key. gpg's own pinentry asks for the passphrase
-and the card's admin PIN: neither passes through here. What gpg asks is answered by its name (doc/DETAILS, GET_LINE).
+Such a card has one place for an encryption key: one month's key, or the case key. gpg's own pinentry asks for the
+passphrase and the card's admin PIN: neither passes through here. What gpg asks is answered by its name (doc/DETAILS,
+GET_LINE).
 """
 
 import os

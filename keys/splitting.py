@@ -1,9 +1,9 @@
 """A primary key in the hands of several: m of n people bring it back, and fewer learn nothing of it.
 
 The secret key lies in a box: a file under a random key (ChaCha20-Poly1305, RFC 8439) that is used once and kept by
-nobody. That key is shared by SLIP-39 (Shamir's scheme over GF(256), words with a checksum). The box alone is worth nothing, so that
-everyone may have a copy; so are the words without it. What opens the key within, its passphrase, is in the box too:
-people who forget it, or leave, do not take the key along.
+nobody. That key is shared by SLIP-39 (Shamir's scheme over GF(256), words with a checksum). The box alone is worth
+nothing, so that everyone may have a copy; so are the words without it. What opens the key within, its passphrase, is in
+the box too: people who forget it, or leave, do not take the key along.
 """
 
 import secrets

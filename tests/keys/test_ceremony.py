@@ -10,8 +10,11 @@ from click.testing import CliRunner
 
 from common import registry as registries
 from common.days import today
+from common.epochs import epochs_of, month_after, month_of
+from common.keyring import Where, keys_of
 from common.routing import Answers, Reason, route
 from common.units import Status
+from keys.cards import UnitCard, read_card
 from keys.cli import keys
 from keys.draft import read_draft
 
@@ -45,7 +48,7 @@ def held(short_folder):
             if "KEYID" in command:
                 [key_id] = read_draft(folder / "registry.draft").content.unit("west-unit").couriers
                 command = command.replace("KEYID", key_id)  # noqa: PLW2901
-            if " unit new " in command:
+            if " keys unit " in command:
                 command += " --no-passphrase"  # noqa: PLW2901  # gpg takes seconds for each; test_cli.py has one
             done = CliRunner().invoke(keys, shlex.split(command)[2:], input=PHRASE * 3)
             assert done.exit_code == 0, f"{command}\n{done.output}"
@@ -100,6 +103,18 @@ def test_the_difference_says_in_words_what_was_asked_for_and_nothing_else(held):
 
 def words(day):
     return f"{day.day} {day:%B %Y}"
+
+
+def test_the_certificate_is_longer_by_a_year_and_its_primary_key_is_in_shares_again(held):
+    folder, _ = held
+    [file] = (folder / "west").glob("unit-card-2*.json")
+    before, after = read_card(folder / "west/unit-card.json"), read_card(file)
+    assert isinstance(before, UnitCard)
+    assert isinstance(after, UnitCard)
+    assert (after.fingerprint, after.reply_key) == (before.fingerprint, before.reply_key)
+    months = [epoch.month for epoch in epochs_of(keys_of(folder / "west/gnupg", after.fingerprint))]
+    assert months == [month_after(month_of(today()), number) for number in range(36)]
+    assert keys_of(folder / "west/gnupg", after.fingerprint)[0].where is Where.GONE
 
 
 def test_no_passphrase_is_repeated(held):
