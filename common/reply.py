@@ -80,15 +80,16 @@ def read(untrusted: bytes, reply_public_key: bytes, signed_by: bytes) -> Reply:
 
 @dataclass(frozen=True)
 class Header:
-    """To whom the conversation goes."""
+    """To whom the conversation goes, and the second seal that it has, if any."""
 
     unit: str
     day: date
+    second: str | None = None
 
 
 def compose_header(header: Header, header_key: Secret) -> bytes:
     """The 8 KiB that are sealed into slot 0."""
-    body = {"day": header.day.isoformat(), "unit": header.unit}
+    body = {"day": header.day.isoformat(), "second": header.second, "unit": header.unit}
     mac = hmac.digest(header_key.reveal(), _HEADER + canonical.dump(body), hashlib.sha256)
     return _padded(canonical.dump({"body": body, "mac": canonical.encode(mac)}))
 
@@ -100,7 +101,7 @@ def read_header(untrusted: bytes, header_key: Secret) -> Header:
     expected = hmac.digest(header_key.reveal(), _HEADER + canonical.dump(body), hashlib.sha256)
     if not hmac.compare_digest(canonical.octets(document, "mac", len(expected)), expected):
         raise signing.BadSignature
-    return Header(unit=canonical.text(body, "unit"), day=_day(body))
+    return Header(canonical.text(body, "unit"), _day(body), canonical.optional_text(body, "second"))
 
 
 def _mailbox(reply_public_key: bytes) -> str:

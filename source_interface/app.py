@@ -15,7 +15,7 @@ from source_interface import circuits
 from source_interface import house as houses
 from source_interface import session as sessions
 from source_interface.padded import pad
-from source_interface.pages import conversing, public, reporting
+from source_interface.pages import conversing, public, reporting, routing
 from source_interface.pages.messages import StaleForm, typed_words
 from source_interface.refusals import Refused
 from source_interface.render import page
@@ -42,7 +42,7 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     app.before_request(lambda: check_origin(request))
     app.after_request(pad)  # the last to run: Flask goes through them from the end
     app.after_request(harden)
-    for pages in (public, reporting, conversing):
+    for pages in (public, reporting, conversing, routing):
         pages.add_to(app)
     _add_errors(app)
     return app

@@ -37,6 +37,7 @@ class Sender:
     secrets: ConversationSecrets = field(repr=False)
     reply_key: mailbox.ReplyKey = field(repr=False)
     unit: Unit
+    second: Unit | None = None  # to whom it is also sealed
     header_since: date | None = None  # the day of the conversation's header; None before its first message
 
     def needs_header(self, day: date) -> bool:
@@ -106,7 +107,8 @@ def _checked_text(form: StreamedForm, limits: Limits) -> str:
 
 def _header(sender: Sender, day: date) -> SealedReply:
     """Who holds this conversation, for the next visit: sealed to the codename itself."""
-    plain = reply.compose_header(reply.Header(sender.unit.id, day), sender.secrets.header_key)
+    second = sender.second.id if sender.second else None
+    plain = reply.compose_header(reply.Header(sender.unit.id, day, second), sender.secrets.header_key)
     tag = mailbox.tags(sender.secrets.mailbox_key)[mailbox.HEADER_SLOT]
     return SealedReply(tag, mailbox.seal(plain, sender.reply_key.public()))
 

@@ -12,5 +12,6 @@ NOTICES = {
         "If the unit had fetched it and not yet said so, it may still read it."
     ),
     "too late": "The message can no longer be withdrawn: the unit has collected it.",
+    "changed": "Who can receive reports has changed since. Look again, then go on.",
     "deleted": "The answer is deleted.",
 }

@@ -66,8 +66,7 @@ _REASONS = {
         "This codename has been used for as many messages as it can take. Report it as another matter.", 409
     ),
     "unrouted": Reason(
-        "Who this goes to has to be chosen again, which this page cannot do. Copy your words, then report it as "
-        "another matter.",
+        "Who opened what you wrote here can receive nothing at present, so nothing was sent. Choose again who should.",
         409,
     ),
 }
@@ -78,6 +77,7 @@ class Refused(Exception):
 
     def __init__(self, reason: str, field: str | None = None) -> None:
         super().__init__(reason)
+        self.code = reason
         self.reason = _REASONS[reason]
         self.field = field
 

@@ -46,6 +46,7 @@ class Session:
     unit: str = ""  # chosen, for a conversation without header
     corrected: tuple[int, ...] = ()  # words put right on return, said once
     notice: str = ""  # a code from notices.py, said once
+    second: str = ""  # chosen with the unit: the second seal, where there is one
 
 
 class NoSession(Exception):
@@ -86,6 +87,7 @@ class SessionBox:
             root=Secret(bytes.fromhex(content["root"])) if content["root"] else None,
             words=tuple(content["words"]),
             unit=content["unit"],
+            second=content["second"],
             corrected=tuple(content["corrected"]),
             notice=content["notice"],
         )
@@ -97,6 +99,7 @@ def _written(session: Session, uptime: int) -> bytes:
         "root": session.root.reveal().hex() if session.root else "",
         "words": session.words,
         "unit": session.unit,
+        "second": session.second,
         "corrected": session.corrected,
         "notice": session.notice,
         "uptime": uptime,
@@ -111,6 +114,7 @@ def longest_session() -> Session:
         root=Secret(bytes(ROOT_BYTES)),
         words=(max(word_list(), key=len),) * WORDS_IN_A_CODENAME,
         unit="u" * LONGEST_ID,
+        second="s" * LONGEST_ID,
         corrected=tuple(range(1, WORDS_IN_A_CODENAME + 1)),
         notice=max(NOTICES, key=len),
     )

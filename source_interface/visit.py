@@ -76,17 +76,19 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
         and not found.replies[tag].startswith(mailbox.deleted_mark(keys.header_key, tag))  # costs no opening
     }
     holder = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
-    answers = (
-        _answers(holder.unit, reply_key, slots) if holder and holder.unit and holder.unit.is_enrolled else ()
-    )
+    answers = _answers(holder.unit, reply_key, slots) if holder and holder.unit else ()
     return Visit(keys, answers, messages)
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a conversation, and the day its header says so since. No `unit`: it has left the registry."""
+    """Who holds a conversation, and the day its header says so since. No `unit`: nothing may be sealed to it now.
+
+    `recipients` are all that a message goes to, the second seal with them; empty when one of them is missing.
+    """
 
     unit: Unit | None
+    recipients: tuple[Unit, ...]
     since: date
 
 
@@ -110,10 +112,16 @@ def _holder(
         header = reply.read_header(plain, header_key)
     except (NotCanonical, BadSignature):
         return None
+    found = [_enrolled(registry, named) for named in (header.unit, header.second) if named is not None]
+    recipients = tuple(unit for unit in found if unit is not None)
+    return Holder(found[0], recipients if len(recipients) == len(found) else (), header.day)
+
+
+def _enrolled(registry: Registry, unit_id: str) -> Unit | None:
     try:
-        return Holder(registry.unit(header.unit), header.day)
+        return registry.recipient(unit_id)
     except UnknownUnit:
-        return Holder(None, header.day)
+        return None
 
 
 def _answers(holder: Unit, reply_key: mailbox.ReplyKey, slots: dict[int, bytes]) -> tuple[Answer, ...]:

@@ -128,6 +128,12 @@ def charity_keys(short_folder: Callable[[], Path]) -> UnitKeys:
 
 
 @pytest.fixture(scope="session")
+def overseer_keys(short_folder: Callable[[], Path]) -> UnitKeys:
+    """An oversight body. In no registry, unless a test puts it there."""
+    return _made_unit(short_folder(), "test-overseer", "Test Oversight Body", UnitKind.OVERSEER)
+
+
+@pytest.fixture(scope="session")
 def root_key(tmp_path_factory: pytest.TempPathFactory) -> RootKey:
     file = tmp_path_factory.mktemp("root") / "registry-root.key"
     return RootKey(file, new_root(file))

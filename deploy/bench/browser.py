@@ -11,11 +11,13 @@ from typing import Any
 
 import socks
 
+from deploy import demo
 from deploy.servers import LOOPBACK
 
 _CSRF = re.compile(rb'name="csrf" value="([^"]+)"')
-_UNIT = re.compile(rb'name="unit" value="([^"]+)"')
 _SLIP = re.compile(rb"<li><span>([a-z-]+)</span>")
+# What a reporter answers who is then sent to the demo's unit, and goes on.
+BEGIN = {"force": demo.FORCE_ID, "involved": "no", "holders": demo.UNIT_ID}
 _BOUNDARY = "candour-bench-boundary"
 _FILE_HEAD = (
     f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="file.bin"\r\n'
@@ -72,7 +74,6 @@ class Browser:
         self._connection = kind(host, timeout=120, blocksize=1 << 20)
         self._cookie = ""
         self.csrf = ""
-        self._unit = ""
 
     def get(self, path: str) -> Answer:
         """A page."""
@@ -85,13 +86,9 @@ class Browser:
 
     def begin(self) -> None:
         """Start a report: a new codename."""
-        self.read_token("/start")
-        self._expect(self.start(), 303)
+        self.read_token("/routing")
+        self._expect(self.post("/routing", BEGIN), 303)
         self.read_token("/report")
-
-    def start(self) -> Answer:
-        """Press "Start a report" on the page that was read last."""
-        return self.post("/start", {"unit": self._unit})
 
     def come_back(self, codename: str) -> None:
         """Open the conversation of a codename."""
@@ -105,8 +102,6 @@ class Browser:
         if found is None:
             raise Surprise(f"{path} has no form")
         self.csrf = found[1].decode()
-        unit = _UNIT.search(page.body)
-        self._unit = unit[1].decode() if unit else ""
 
     def codename(self) -> str:
         """The codename that /sent shows."""

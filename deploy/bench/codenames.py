@@ -14,7 +14,7 @@ from common.sealing import Opener
 from common.secret import Secret
 from common.store.opening import open_store
 from deploy import demo
-from deploy.bench.browser import Browser
+from deploy.bench.browser import BEGIN, Browser
 from deploy.bench.figures import Figure, in_turn, plain, ratio
 from deploy.bench.gpg import Gpg
 from deploy.bench.stage import Stage
@@ -32,9 +32,9 @@ def first(stage: Stage) -> Iterator[Figure]:
 
     def ours() -> float:
         browser = Browser(stage.source)
-        browser.read_token("/start")
+        browser.read_token("/routing")
         started = perf_counter()
-        browser.start()
+        browser.post("/routing", BEGIN)
         took = perf_counter() - started
         browser.read_token("/report")
         started = perf_counter()

@@ -9,7 +9,17 @@ from deploy.bench.figures import Figure, plain
 from deploy.bench.stage import Stage
 
 _LOADED = re.compile(rb'<(?:link|img|script|iframe)[^>]+(?:href|src)="(/[^"]+)"')
-_PAGES = ("/", "/start", "/safety", "/help", "/certificate", "/return", "/report", "/conversation")
+_PAGES = (
+    "/",
+    "/start",
+    "/routing",
+    "/safety",
+    "/help",
+    "/certificate",
+    "/return",
+    "/report",
+    "/conversation",
+)
 _TIMES = 200
 
 

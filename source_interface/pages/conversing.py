@@ -66,13 +66,16 @@ def write_again(session: Session) -> Response:
     """A later message of the same conversation."""
 
     def sender() -> Sender:
+        registry = house().registry.current()
         keys = conversation_secrets(root_of(session))
         reply_key = ReplyKey(keys.reply_seed)
-        holder = holder_of(house().store, house().registry.current(), keys, reply_key)
-        unit = holder.unit if holder else _chosen(session)
-        if unit is None or not unit.is_enrolled:
+        holder = holder_of(house().store, registry, keys, reply_key)
+        if holder and holder.recipients:
+            return Sender(keys, reply_key, *holder.recipients, header_since=holder.since)
+        recipients = _chosen(session) if session.unit or holder else (default_unit(registry),)
+        if not recipients:
             raise Refused("unrouted")
-        return Sender(keys, reply_key, unit, header_since=holder.since if holder else None)
+        return Sender(keys, reply_key, *recipients)
 
     def taken() -> Response:
         keep(replace(session, notice="sent"))
@@ -138,6 +141,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         messages=found.messages,
         can_write=slot is not None,
         slot=slot,
+        choose_again=typed.refused is not None and typed.refused.code == "unrouted",
         **typed.for_template(),
     )
 
@@ -146,15 +150,20 @@ def _look(session: Session) -> Visit:
     return visit(house().store, house().registry.current(), root_of(session))
 
 
-def _chosen(session: Session) -> Unit | None:
-    """Who receives what is written where there is no header: who was chosen, and never another in its place."""
+def has_lost_its_holder(session: Session) -> bool:
+    """A genuine header names somebody to whom nothing may be sealed now. False for a codename that was never used."""
+    keys = conversation_secrets(root_of(session))
+    holder = holder_of(house().store, house().registry.current(), keys, ReplyKey(keys.reply_seed))
+    return holder is not None and not holder.recipients
+
+
+def _chosen(session: Session) -> tuple[Unit, ...]:
+    """Who was chosen in this visit: all of them, and never another in their place; otherwise nobody."""
     registry = house().registry.current()
-    if not session.unit:
-        return default_unit(registry)
     try:
-        return registry.recipient(session.unit)
+        return tuple(registry.recipient(chosen) for chosen in (session.unit, session.second) if chosen)
     except UnknownUnit:
-        return None
+        return ()
 
 
 def default_unit(registry: Registry) -> Unit:

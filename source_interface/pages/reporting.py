@@ -1,7 +1,7 @@
 """The first report: before you start, write, and the codename once everything is durable."""
 
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from flask import Flask, Response, g, make_response, redirect, request, url_for
 
@@ -10,8 +10,9 @@ from common.days import today
 from common.derivation import conversation_secrets, derive_root
 from common.mailbox import SLOTS, ReplyKey
 from common.registry import UnknownUnit
+from common.routing import Answers, Route, route
 from common.units import Unit
-from source_interface import circuits
+from source_interface import circuits, questions
 from source_interface.house import house
 from source_interface.intake import Sender
 from source_interface.pages import messages
@@ -24,36 +25,24 @@ from source_interface.visit import Visit, visit
 
 
 @visitor
-def start(session: Session) -> Response:
-    """Before you start: GET reads it, POST begins."""
-    if request.method == "GET":
-        return _start_page(None)
-    fields = small_form(request, session)
-    if _has_unsaved_codename(session):
-        return go("sent")
-    untrusted_id = fields.get("unit", "")
-    if not untrusted_id:
-        return _start_page("Choose who your report should go to.", 422)
-    try:
-        unit = house().registry.current().recipient(untrusted_id)
-    except UnknownUnit:
-        return _start_page("Who can receive reports has changed. Look below who it is now, then choose.", 422)
-    begin(unit.id)
-    return go("report")
+def start(_session: Session) -> Response:
+    """Before you start. Where there is one force, what would be asked next is asked here."""
+    return page("start.html", only=only_way(), asked={}, wrong={})
 
 
-def begin(unit_id: str) -> None:
+def begin(to: Route) -> None:
     """A new codename, in a session of its own: forms of the one before do not work with it."""
     drawn = codename.generate()
     with circuits.derivation():
         root = derive_root(drawn, house().config.pepper)
-    keep(replace(new_session(), root=root, words=drawn.words, unit=unit_id))
+    second = to.second.id if to.second else ""
+    keep(replace(new_session(), root=root, words=drawn.words, unit=to.unit.id, second=second))
 
 
 @reporter
 def report(session: Session) -> Response:
     """Write the first report: GET shows the form, POST sends it."""
-    root, unit = root_of(session), _unit_of(session)
+    root, units = root_of(session), _recipients(session)
 
     def look() -> Visit:
         return visit(house().store, house().registry.current(), root)
@@ -65,13 +54,13 @@ def report(session: Session) -> Response:
             "report.html",
             typed.status,
             slot=secrets.randbelow(SLOTS),
-            unit_names=[unit.name],
+            unit_names=[unit.name for unit in units],
             **typed.for_template(),
         )
 
     def sender() -> Sender:
         keys = conversation_secrets(root)
-        return Sender(keys, ReplyKey(keys.reply_seed), unit)
+        return Sender(keys, ReplyKey(keys.reply_seed), *units)
 
     if request.method == "GET":
         # A first report may have arrived although its answer was lost on the way.
@@ -116,14 +105,10 @@ def noted(session: Session) -> Response:
 def another(session: Session) -> Response:
     """Another matter, under a codename of its own."""
     small_form(request, session)
-    if _has_unsaved_codename(session):
+    if has_unsaved_codename(session):
         return go("sent")
-    units = house().registry.current().enrolled_units()
-    if len(units) == 1:
-        begin(units[0].id)
-        return go("report")
     keep(new_session())
-    return go("start")
+    return go("routing")
 
 
 def go(endpoint: str) -> Response:
@@ -131,38 +116,49 @@ def go(endpoint: str) -> Response:
     return make_response(redirect(url_for(endpoint), 303))
 
 
-def _start_page(error: str | None, status: int = 200) -> Response:
+@dataclass(frozen=True)
+class OnlyWay:
+    """Where there is one force, and its unit can receive reports: who gets them, if nothing speaks against it."""
+
+    force: str
+    holders: str  # ids, as a form carries them
+    names: tuple[str, ...]
+
+
+def only_way() -> OnlyWay | None:
+    """The only way that there is, so that nobody is asked which."""
     registry = house().registry.current()
-    units = registry.enrolled_units()
-    return page(
-        "start.html",
-        status,
-        units=[
-            (unit.id, ", ".join(force.name_on(today()) for force in registry.served_by(unit, today())))
-            for unit in units
-        ],
-        unit_names=[unit.name for unit in units],
-        error=error,
-    )
+    force = questions.only_force(registry, today())
+    if force is None:
+        return None
+    found = route(Answers(frozenset({force.id})), today(), registry)
+    return OnlyWay(force.id, holders(found), tuple(unit.name for unit in found.units))
 
 
-def _has_unsaved_codename(session: Session) -> bool:
+def holders(found: Route) -> str:
+    """Who can open a report, as a form carries it: so that what was shown is what counts."""
+    return " ".join(unit.id for unit in found.units)
+
+
+def has_unsaved_codename(session: Session) -> bool:
     """A report has arrived, and its codename was never said to be written down: it must not be replaced."""
     if session.root is None or not session.words:
         return False
     return bool(visit(house().store, house().registry.current(), session.root).messages)
 
 
-def _unit_of(session: Session) -> Unit:
+def _recipients(session: Session) -> tuple[Unit, ...]:
+    """Who was shown when it began: all of them, or nobody."""
+    registry = house().registry.current()
     try:
-        return house().registry.current().recipient(session.unit)
+        return tuple(registry.recipient(chosen) for chosen in (session.unit, session.second) if chosen)
     except UnknownUnit as error:
         raise Refused("stale") from error
 
 
 def add_to(app: Flask) -> None:
     """Register the pages."""
-    app.add_url_rule("/start", "start", start, methods=["GET", "POST"])
+    app.add_url_rule("/start", "start", start)
     app.add_url_rule("/report", "report", report, methods=["GET", "POST"])
     app.add_url_rule("/sent", "sent", sent)
     app.add_url_rule("/noted", "noted", noted, methods=["POST"])

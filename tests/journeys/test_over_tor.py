@@ -269,9 +269,8 @@ def flood(browser: Browser, kind: str, began: threading.Barrier, over: threading
 def ask(browser: Browser, kind: str, number: int) -> Answer:
     if kind == "upload":
         return browser.try_to_send("/conversation/write", number % 256, "Again and again.")
-    browser.read_token("/start" if kind == "start" else "/return")
-    return (
-        browser.start()
-        if kind == "start"
-        else browser.post("/return", {"codename": codename.generate().text})
+    path, fields = (
+        ("/routing", BEGIN) if kind == "start" else ("/return", {"codename": codename.generate().text})
     )
+    browser.read_token(path)
+    return browser.post(path, fields)

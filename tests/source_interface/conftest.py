@@ -29,7 +29,17 @@ from source_interface.app import create_app
 CODENAME = re.compile(r"<li><span>([a-z-]+)</span></li>")
 BOUNDARY = b"----geckoformboundary5d1f"
 UNIT = "test-unit"
-PUBLIC = ["/", "/safety", "/help", "/certificate", "/certificate/test-unit.asc", "/start", "/return"]
+FORCE = {"test-unit": "test-force", "other-unit": "other-force"}
+PUBLIC = [
+    "/",
+    "/safety",
+    "/help",
+    "/certificate",
+    "/certificate/test-unit.asc",
+    "/start",
+    "/routing",
+    "/return",
+]
 
 
 class Page(HTMLParser):
@@ -160,9 +170,14 @@ class Reporter:
 
     def start(self):
         """From the first page to the message form."""
-        self.get("/start")
-        assert self.post("/start", {"unit": UNIT}).goes_to == "/report"
+        self.get("/routing")
+        assert self.begin().goes_to == "/report"
         return self.get("/report")
+
+    def begin(self, unit=UNIT, **changed):
+        """Answer the questions on the last page so that the report goes to a unit, and begin."""
+        fields = {"force": FORCE[unit], "involved": "no", "do": "begin", "holders": unit}
+        return self.post("/routing", fields | changed)
 
     def report(self, text="It happened at the yard.", files=()):
         """A report that arrives. Returns the words of its codename."""
@@ -232,13 +247,17 @@ def multipart():
 
 @pytest.fixture
 def new_app(server_config, registry, charity_keys, root_key):
-    """Makes applications with data folders of their own; keywords are limits. `units`: other than the usual two."""
+    """Makes applications with data folders of their own; keywords are limits. `units`: other than the usual two.
+
+    `forces`: other than the usual two.
+    """
     made = []
 
-    def make(units=(), **limits):
+    def make(units=(), forces=None, **limits):
         config = server_config(**limits)
         if units:
-            draft = replace(registry, units=(*units, charity_keys.unit))
+            kept = registry.forces if forces is None else tuple(forces)
+            draft = replace(registry, forces=kept, units=(*units, charity_keys.unit))
             config.registry.write_bytes(sign_registry(draft, root_key.file))
         made.append(create_app(config))
         return made[-1]
@@ -260,11 +279,11 @@ def house(app):
 
 
 @pytest.fixture
-def put_registry(house, registry, charity_keys, root_key):
+def put_registry(house, root_key, registry, charity_keys):
     """Puts a newer registry, of these units and the charity's desk, into place."""
 
-    def put(*units, version=2):
-        draft = replace(registry, version=version, units=(*units, charity_keys.unit))
+    def put(*units, version=2, forces=registry.forces):
+        draft = replace(registry, version=version, forces=forces, units=(*units, charity_keys.unit))
         part = house.config.registry.with_suffix(".new")
         part.write_bytes(sign_registry(draft, root_key.file))
         part.replace(house.config.registry)
@@ -367,9 +386,13 @@ def everything(reporter, answer, app):
         )
     ]
     seen += [("ended", reporter.get("/conversation")), ("no such way", reporter.ask("DELETE", "/"))]
-    seen.append(("elsewhere", reporter.ask("POST", "/start", Origin="http://evil.example")))
-    reporter.get("/start")
-    seen.append(("no choice", reporter.post("/start", {"unit": "none"})))
+    seen.append(("elsewhere", reporter.ask("POST", "/routing", Origin="http://evil.example")))
+    reporter.get("/routing")
+    seen.append(("no choice", reporter.post("/routing", {"force": "none"})))
+    reporter.get("/routing")
+    route = reporter.post("/routing", {"force": "test-force", "involved": "yes", "keep_from": "other-force"})
+    seen.append(("route", route))
+    seen.append(("changed", reporter.post("/routing", {"do": "change"})))
     seen.append(("form", reporter.start()))
     seen.append(("no text", reporter.write("")))
     seen.append(

@@ -174,7 +174,7 @@ def test_of_a_suspended_holder_no_answer_is_shown_and_nothing_more_is_sealed_to_
     before = len(list(house.config.blobs.rglob("*")))
     refused = reporter.write("More.")
     assert refused.status == 409
-    assert "Who this goes to has to be chosen again" in refused.text
+    assert "can receive nothing at present" in refused.text
     assert len(list(house.config.blobs.rglob("*"))) == before
 
 

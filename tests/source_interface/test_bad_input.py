@@ -172,7 +172,7 @@ def test_a_form_without_a_proper_boundary(broken, reporter):
 def test_a_form_of_the_wrong_kind(broken, reporter, multipart):
     fields = reporter.get("/report").page.forms["/report"] | {"text": "Words."}
     broken(urlencode(fields).encode(), kind="application/x-www-form-urlencoded")
-    for path in ("/start", "/return", "/noted"):
+    for path in ("/routing", "/return", "/noted"):
         reporter.get("/return")
         token = next(iter(reporter.forms.values()))["csrf"]
         sent = multipart([("csrf", token), ("unit", "test-unit"), ("f", "big.bin", b"x" * 3_000_000)])
@@ -239,9 +239,9 @@ def test_what_decides_may_not_come_after_the_files(broken, reporter):
 
 def test_a_small_form_has_bounds(reporter):
     for body in (b"csrf=" + b"x" * 70_000, b"a=b&" * 17_000, b"%" * 70_000):
-        reporter.get("/start")
+        reporter.get("/routing")
         started = time.monotonic()
-        answer = reporter.ask("POST", "/start", body, Content_Type="application/x-www-form-urlencoded")
+        answer = reporter.ask("POST", "/routing", body, Content_Type="application/x-www-form-urlencoded")
         assert answer.status in (400, 403, 413)
         assert time.monotonic() - started < 2
 

@@ -177,8 +177,8 @@ def test_starting_is_refused_too_and_a_mistyped_codename_costs_nothing(on_circui
         assert reporter.post("/return", {"codename": "no such words at all here"}).status == 422
     for _ in range(DERIVATIONS.burst):
         reporter.start()
-    reporter.get("/start")
-    answer = reporter.post("/start", {"unit": "test-unit"})
+    reporter.get("/routing")
+    answer = reporter.begin()
     assert answer.status == 429
     assert "Wait a minute" in answer.text
 

@@ -2,7 +2,16 @@
 
 import pytest
 
-FORMS = ["/start", "/return", "/leave", "/noted", "/another", "/withdraw", "/answer/delete"]
+FORMS = [
+    "/routing",
+    "/conversation/routing",
+    "/return",
+    "/leave",
+    "/noted",
+    "/another",
+    "/withdraw",
+    "/answer/delete",
+]
 
 
 @pytest.fixture
@@ -120,7 +129,7 @@ def test_a_page_may_be_followed_to_from_anywhere(reporter):
 def test_a_token_is_new_in_every_session_and_in_every_matter(reporter, reporter_at, app):
     tokens = set()
     for one in (reporter, reporter_at(app)):
-        tokens.add(one.get("/start").page.forms["/start"]["csrf"])
+        tokens.add(one.get("/routing").page.forms["/routing"]["csrf"])
         one.start()
         tokens.add(one.forms["/report"]["csrf"])
     assert len(tokens) == 4

@@ -78,6 +78,6 @@ def test_when_too_many_come_at_once_the_codename_is_given_back(reporter, app, mo
         assert answer.status == 503
         assert "Wait a minute" in answer.text
         assert answer.page.textareas["codename"] == " ".join(words)
-        reporter.get("/start")
-        assert reporter.post("/start", {"unit": "test-unit"}).status == 503
+        reporter.get("/routing")
+        assert reporter.begin().status == 503
     assert issubclass(Busy, Exception)

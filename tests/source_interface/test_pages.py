@@ -112,11 +112,11 @@ def test_a_certificate_is_a_file_that_gpg_reads(reporter, unit_keys):
 def test_head_and_options_and_get_with_a_body(reporter):
     assert reporter.ask("HEAD", "/").body == b""
     assert reporter.ask("GET", "/", b"x" * 100_000).status == 200
-    assert set(reporter.ask("OPTIONS", "/start").headers["allow"].split(", ")) == {
+    assert set(reporter.ask("OPTIONS", "/routing").headers["allow"].split(", ")) == {
         "GET",
         "HEAD",
         "OPTIONS",
         "POST",
     }
     for method in ("PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"):
-        assert reporter.ask(method, "/start").status == 405, method
+        assert reporter.ask(method, "/routing").status == 405, method

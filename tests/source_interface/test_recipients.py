@@ -1,4 +1,4 @@
-"""A message is sealed to whom its reporter chose, and to nobody else in their place."""
+"""A message is sealed to whom its reporter was shown, and to nobody else in their place."""
 
 import io
 import subprocess
@@ -8,8 +8,12 @@ import pytest
 
 from common import codename
 from common.sealing import RecipientRefused, gpg_environment
+from common.units import Status
 from keys.unit import GNUPG_HOME
 from source_interface import house as houses
+
+GONE = "can receive nothing at present"
+AGAIN = "/conversation/routing"
 
 
 def test_what_is_added_for_a_unit_that_left_the_registry_goes_to_nobody(
@@ -21,10 +25,50 @@ def test_what_is_added_for_a_unit_that_left_the_registry_goes_to_nobody(
         put_registry(other_unit_keys.unit)
         answer = reporter.write("His name is in here.")
         assert answer.status == 409
-        assert "Who this goes to has to be chosen again" in answer.text
+        assert GONE in answer.text
         assert answer.typed == "His name is in here."
         assert not house.store.waiting("other-unit")
+        assert not house.store.waiting("test-charity")
     assert len(house.store.waiting("test-unit")) == 1
+
+
+def test_who_gets_it_then_is_chosen_again_while_the_words_wait_in_their_tab(
+    reporter, put_registry, house, other_unit_keys, arrived, opened
+):
+    words = reporter.report()
+    reporter.come_back(words)
+    put_registry(other_unit_keys.unit)
+    tab = reporter.write("More, typed before.")
+    assert ("a", AGAIN) in [(tag, attributes.get("href")) for tag, attributes in tab.page.tags]
+    assert "Step 2" not in reporter.get(AGAIN).text
+    shown = reporter.post(AGAIN, {"force": "other-force", "involved": "no"})
+    assert other_unit_keys.unit.name in shown.page.words
+    assert not house.store.waiting("other-unit")
+    chosen = reporter.post(AGAIN, {"do": "begin"})
+    assert "Nothing has been sent yet" in chosen.page.words
+    before = set(arrived(house.config))
+    reporter.last = tab
+    assert reporter.write("More, typed before.").goes_to == "/conversation"
+    assert len(house.store.waiting("other-unit")) == 1
+    [sealed] = set(arrived(house.config)) - before
+    report, _ = opened(sealed, other_unit_keys)
+    assert (report.unit, report.first) == ("other-unit", True)  # its new holder has seen nothing of it before
+    reporter.come_back(words)
+    assert reporter.write("And more.").status == 303  # the conversation remembers
+    assert len(house.store.waiting("other-unit")) == 2
+
+
+def test_nobody_else_can_be_chosen_while_the_holder_can_receive(reporter, house):
+    words = reporter.report()
+    for there in (words, codename.generate().words):
+        reporter.come_back(there)
+        assert reporter.get(AGAIN).goes_to == "/conversation"
+        token = reporter.get("/conversation").page.forms["/leave"]["csrf"]
+        fields = {"csrf": token, "force": "other-force", "involved": "no", "holders": "other-unit"}
+        assert reporter.post(AGAIN, fields).goes_to == "/conversation"
+        reporter.get("/conversation")
+        reporter.write("More.")
+    assert not house.store.waiting("other-unit")
 
 
 def test_when_the_unit_is_there_again_so_is_the_conversation(
@@ -39,22 +83,19 @@ def test_when_the_unit_is_there_again_so_is_the_conversation(
     assert len(house.store.waiting("test-unit")) == 2
 
 
-def test_a_choice_is_not_replaced_when_one_unit_is_left(reporter, put_registry, other_unit_keys):
-    reporter.get("/start")
+def test_what_was_shown_is_not_replaced_when_the_registry_has_changed(
+    reporter, put_registry, other_unit_keys, charity_keys
+):
+    reporter.get("/routing")
+    shown = reporter.post("/routing", {"force": "test-force", "involved": "no"})
+    assert "Test Anti-Corruption Unit" in shown.page.words
     put_registry(other_unit_keys.unit)
-    answer = reporter.post("/start", {"unit": "test-unit"})
-    assert answer.status == 422
-    assert "Who can receive reports has changed" in answer.text
-    assert other_unit_keys.unit.name in answer.page.words
-    assert reporter.post("/start").goes_to == "/report"  # the choice that the page now shows
-    assert other_unit_keys.unit.name in reporter.get("/report").text
-
-
-def test_no_choice_is_no_choice(reporter):
-    reporter.get("/start")
-    answer = reporter.post("/start", {"unit": ""})
-    assert answer.status == 422
-    assert "Choose who your report should go to" in answer.text
+    again = reporter.post("/routing", {"do": "begin"})
+    assert again.status == 200
+    assert "Who can receive reports has changed" in again.page.words
+    assert charity_keys.unit.name in again.page.words
+    assert reporter.post("/routing", {"do": "begin"}).goes_to == "/report"
+    assert charity_keys.unit.name in reporter.get("/report").page.words
 
 
 def test_a_report_begun_for_a_unit_that_left_goes_to_nobody(reporter, put_registry, house, other_unit_keys):
@@ -66,13 +107,22 @@ def test_a_report_begun_for_a_unit_that_left_goes_to_nobody(reporter, put_regist
     assert not house.store.waiting("other-unit")
 
 
-def test_under_a_codename_that_nobody_used_it_goes_where_it_goes_by_default(reporter, house):
+def test_under_a_codename_that_nobody_used_it_goes_to_the_charitys_desk(reporter, house):
     reporter.come_back(codename.generate().words)
     assert reporter.write("Never sent before.").status == 303
     assert len(house.store.waiting("test-charity")) == 1
     assert reporter.get("/conversation").status == 200
     assert reporter.write("And more.").status == 303  # the first has left its header
     assert len(house.store.waiting("test-charity")) == 2
+
+
+def test_or_to_the_one_unit_where_there_is_one(new_app, reporter_at, unit_keys, other_unit_keys):
+    suspended = replace(other_unit_keys.unit, status=Status.SUSPENDED)
+    app = new_app(units=[unit_keys.unit, suspended])
+    reporter = reporter_at(app)
+    reporter.come_back(codename.generate().words)
+    assert reporter.write("Never sent before.").status == 303
+    assert len(app.extensions["candour.house"].store.waiting("test-unit")) == 1
 
 
 def test_a_certificate_that_was_revoked_is_sealed_to_no_more(house, unit_keys, tmp_path):

@@ -1,12 +1,14 @@
 """Every page has one of few sizes, head and body together, whatever is on it: traffic does not tell what is read."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from common import codename
 from common.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
 from common.secret import Secret
+from keys.country import read_country
 from source_interface import padded
 from source_interface import session as sessions
 from source_interface.notices import NOTICES
@@ -142,3 +144,19 @@ def test_nothing_is_compressed_even_if_a_browser_would_like_it(reporter):
         answer = reporter.ask("GET", path, Accept_Encoding="gzip, deflate, br, zstd")
         assert "content-encoding" not in answer.headers
         assert b"Candour" in answer.body
+
+
+def test_the_questions_fit_with_every_force_of_the_country_and_everything_wrong(
+    reporter, put_registry, unit_keys, size
+):
+    forces = tuple(replace(force, oversight=()) for force in read_country().forces)
+    put_registry(replace(unit_keys.unit, serves=()), forces=forces)
+    reporter.get("/routing")
+    pages = [reporter.last, reporter.post("/routing", {"other": "x", "keep_from": "x", "moved": "1"})]
+    reporter.get("/routing")
+    pages.append(reporter.post("/routing", {"force": "kent", "other": "essex", "involved": "yes"}))
+    assert [page.status for page in pages] == [200, 422, 200]
+    assert pages[0].text.count("<option value=") > 3 * 48
+    assert {size(page) for page in pages} == {PAGE_BYTES}
+    most = max(len(page.body.rstrip()) for page in pages)
+    assert most < PAGE_BYTES - 2500, "room for a few forces more, and for longer names"

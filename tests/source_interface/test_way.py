@@ -241,7 +241,8 @@ def test_another_matter_has_another_codename_and_takes_no_form_of_the_first(
     reporter.post("/noted")
     old_page = reporter.get("/conversation")
     old_form = reporter.message("Of the first matter.")
-    assert reporter.post("/another").goes_to == "/report"
+    assert reporter.post("/another").goes_to == "/routing"
+    reporter.start()
     answer = reporter.deliver(*old_form)
     assert answer.status == 403
     assert answer.typed == "Of the first matter."
@@ -257,23 +258,24 @@ def test_another_matter_has_another_codename_and_takes_no_form_of_the_first(
 
 def test_a_codename_that_was_not_written_down_is_never_replaced(reporter):
     words = reporter.report()
-    reporter.get("/start")
-    assert reporter.post("/start", {"unit": "test-unit"}).goes_to == "/sent"
+    reporter.get("/routing")
+    assert reporter.begin().goes_to == "/sent"
     reporter.get("/conversation")
     assert reporter.post("/another").goes_to == "/sent"
     assert reporter.codename() == words
 
 
-def test_another_matter_asks_again_who_it_is_for_where_there_are_several(reporter):
+def test_another_matter_asks_again_who_it_is_about(reporter):
     reporter.report()
     reporter.get("/sent")
     reporter.post("/noted")
     reporter.get("/conversation")
-    assert reporter.post("/another").goes_to == "/start"
+    assert reporter.post("/another").goes_to == "/routing"
     assert reporter.get("/conversation").status == 403
-    reporter.get("/start")
-    assert reporter.post("/start", {"unit": "nobody"}).status == 422
-    assert reporter.post("/start", {"unit": "other-unit"}).goes_to == "/report"
+    reporter.get("/routing")
+    assert reporter.begin(force="nowhere").status == 422
+    reporter.get("/routing")
+    assert reporter.begin("other-unit").goes_to == "/report"
     assert "Other Anti-Corruption Unit" in reporter.get("/report").text
 
 

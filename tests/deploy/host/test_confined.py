@@ -204,8 +204,11 @@ class Visitor:
 
     def report(self, text: str, name: str, content: bytes) -> list[str]:
         """Send a report with one file. Returns the codename's words."""
-        self.ask("GET", "/start")
-        assert self.post("/start", unit="test-unit") == (303, "/report")
+        self.ask("GET", "/routing")
+        assert self.post("/routing", force="test-force", involved="no", holders="test-unit") == (
+            303,
+            "/report",
+        )
         self.ask("GET", "/report")
         parts = [
             (f'name="{key}"', value.encode())

@@ -84,13 +84,13 @@ class Flood:
 
     def start(self):
         reporter = self.server.reporter(BUSY)
-        reporter.get("/start")
+        reporter.get("/routing")
         page, cookie = reporter.last, reporter.cookie
 
         def ask():
             again = self.server.reporter(BUSY)
             again.last, again.cookie = page, cookie
-            return again.post("/start", {"unit": "test-unit"}).status
+            return again.begin().status
 
         return ask
 

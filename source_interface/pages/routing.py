@@ -1,0 +1,97 @@
+"""Who a report is about, and who will be able to open it: asked and said before anything is written.
+
+Two pages at one address. The questions; then who opens the report and why, with the answers in the form, to go on
+with or to change. What was shown is what counts: when the registry has changed meanwhile, it is shown again.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from flask import Flask, Response, g, request, url_for
+
+from common.days import today
+from common.routing import Route, route
+from source_interface import questions, reasons
+from source_interface.house import house
+from source_interface.pages.conversing import has_lost_its_holder
+from source_interface.pages.reporting import begin, go, has_unsaved_codename, holders, only_way
+from source_interface.questions import Questions
+from source_interface.render import page
+from source_interface.request import small_form
+from source_interface.session import Session, keep, reporter, visitor
+
+
+@visitor
+def routing(session: Session) -> Response:
+    """Before a first report: GET asks; POST says who can open it, or begins, or asks again."""
+    fields = small_form(request, session) if request.method == "POST" else None
+
+    def chosen(found: Route) -> Response:
+        if has_unsaved_codename(session):
+            return go("sent")
+        begin(found)
+        return go("report")
+
+    return _ask(Questions()) if fields is None else _answered(fields, chosen)
+
+
+@reporter
+def choose_again(session: Session) -> Response:
+    """The same within a conversation whose recipients cannot be sealed to any more. Its codename stays."""
+    fields = small_form(request, session) if request.method == "POST" else None
+    if not has_lost_its_holder(session):
+        return go("conversation")
+
+    def chosen(found: Route) -> Response:
+        keep(replace(session, unit=found.unit.id, second=found.second.id if found.second else ""))
+        return page("chosen.html", holders=[unit.name for unit in found.units])
+
+    return _ask(Questions()) if fields is None else _answered(fields, chosen)
+
+
+def _answered(fields: dict[str, str], chosen: Callable[[Route], Response]) -> Response:
+    registry = house().registry.current()
+    asked = questions.read(fields, registry, today())
+    if fields.get("do") == "change":
+        return _ask(Questions(asked.given))
+    if asked.wrong:
+        return _ask(asked, 422)
+    found = route(questions.answers(asked, registry), today(), registry)
+    if fields.get("holders", "") == holders(found):
+        return chosen(found)
+    if fields.get("do") == "begin":
+        g.notice = "changed"
+    return page(
+        "route.html",
+        asked=asked.given,
+        holders=holders(found),
+        names=[unit.name for unit in found.units],
+        sentences=reasons.in_sentences(found),
+        **_where(),
+    )
+
+
+def _ask(asked: Questions, status: int = 200) -> Response:
+    registry = house().registry.current()
+    return page(
+        "routing.html",
+        status,
+        asked=asked.given,
+        wrong=asked.wrong,
+        force_list=questions.force_list(registry, today()),
+        only=only_way(),
+        **_where(),
+    )
+
+
+def _where() -> dict[str, object]:
+    return {
+        "form_action": url_for(str(request.endpoint)),
+        "in_place": request.endpoint == "choose_again",
+    }
+
+
+def add_to(app: Flask) -> None:
+    """Register the pages."""
+    app.add_url_rule("/routing", "routing", routing, methods=["GET", "POST"])
+    app.add_url_rule("/conversation/routing", "choose_again", choose_again, methods=["GET", "POST"])
