@@ -2,6 +2,7 @@
 
 A codename has 256 receipt tags and 256 reply tags. A tag is 16 bytes of what HKDF-SHA256 expands the conversation's
 key to (RFC 5869): who has the key knows all 256 at once, who has not sees random numbers. Reply slot 0 is the header's.
+A message takes one of the first 128 receipt slots, and where it is sealed twice, its second copy the one 128 above.
 
 Every item is exactly 8 KiB of plaintext, sealed with HPKE (RFC 9180, single shot, base mode; KEM ML-KEM-768 +
 X25519, HKDF-SHA256, ChaCha20-Poly1305) to a key pair that follows from the codename. The ciphertext is bound to
@@ -31,6 +32,7 @@ from common.padding import REPLY_CIPHERTEXT_BYTES, REPLY_PLAINTEXT_BYTES
 from common.secret import Secret
 
 SLOTS = 256
+MESSAGE_SLOTS = SLOTS // 2  # receipt slots of messages; the others are those of their second copies
 HEADER_SLOT = 0
 TAG_BYTES = 16
 MARK_BYTES = 16
@@ -59,6 +61,11 @@ def tags(key: Secret) -> list[bytes]:
 def deleted_mark(header_key: Secret, tag: bytes) -> bytes:
     """16 bytes by which a visit knows what is left in the slot of an answer that was deleted. Random to all others."""
     return hmac.digest(header_key.reveal(), _DELETED + tag, hashlib.sha256)[:MARK_BYTES]
+
+
+def second_slot(slot: int) -> int:
+    """The receipt slot of the second copy of the message in `slot`."""
+    return slot + MESSAGE_SLOTS
 
 
 def draw_candidates(mailbox_key: Secret, used: frozenset[int] = frozenset()) -> tuple[int, ...]:

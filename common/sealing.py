@@ -17,7 +17,7 @@ import io
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -30,7 +30,6 @@ from common.days import today
 logging.getLogger("gnupg").setLevel(logging.CRITICAL)  # it logs tracebacks of whatever a stream raises
 
 _CHUNK = 1024 * 1024
-_HIDDEN_RECIPIENT = "--hidden-recipient"
 
 _SEAL = [
     *("--no-options", "--no-keyring", "--lock-never", "--no-random-seed-file", "--no-autostart"),
@@ -95,17 +94,12 @@ class _Crypt(gnupg.Crypt):  # type: ignore[misc]  # python-gnupg carries no type
 
 
 class _Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
-    """python-gnupg with two things put right.
+    """python-gnupg with larger pipes, and one thing put right.
 
-    It names recipients by key; here a recipient is a file with a certificate in it. And where gpg ends before
-    its input does, it raises what the pipe says instead of giving gpg's own reason.
+    Where gpg ends before its input does, it raises what the pipe says instead of giving gpg's own reason.
     """
 
     result_map = gnupg.GPG.result_map | {"crypt": _Crypt}
-
-    def make_args(self, args: list[str], passphrase: bool) -> list[str]:
-        named = [f"{_HIDDEN_RECIPIENT}-file" if arg == _HIDDEN_RECIPIENT else arg for arg in args]
-        return list(super().make_args(named, passphrase))
 
     def _open_subprocess(self, args: list[str], passphrase: bool = False) -> Any:
         self.process = process = super()._open_subprocess(args, passphrase)
@@ -122,32 +116,42 @@ class _Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
             return result
 
 
-class _SealingGpg(_Gpg):
-    """Writes gpg's input from the thread that has it.
+class _Sealing:
+    """One gpg at work. `result` counts once `finish` has been called.
 
-    gpg's output goes to a file, and its few status lines fit into their pipe, so that nothing needs to be read
-    meanwhile. python-gnupg would start three threads, and leave one reading the source when gpg ends early.
+    Its output goes to a file, and its few status lines fit into their pipe, so that nothing needs to be read while it
+    is fed. python-gnupg's own way would start three threads, and leave one reading the source when gpg ends early.
     """
 
-    def _handle_io(self, args: list[str], source: Any, result: Any, *_: Any, **__: Any) -> Any:
-        process = self._open_subprocess(args)
-        whole = False
+    def __init__(self, gpg: _Gpg, arguments: list[str]) -> None:
+        self._gpg = gpg
+        self._whole = False
+        self._process = gpg._open_subprocess(arguments)  # noqa: SLF001  # ours
+        self.result = gpg.result_map["crypt"](gpg)
+
+    def feed(self, chunk: bytes) -> bool:
+        """False when gpg has ended before its input did: then `result` says why."""
         try:
-            while chunk := source.read(_CHUNK):
-                process.stdin.write(chunk)
-            process.stdin.flush()
-            whole = True
+            self._process.stdin.write(chunk)
         except BrokenPipeError:
-            pass  # gpg ended before its input did: it says why
-        finally:
-            with suppress(BrokenPipeError):
-                process.stdin.close()
-            with io.TextIOWrapper(process.stderr, self.encoding) as status:
-                self._read_response(status, result)
-            process.stdout.close()
-            result.returncode = process.wait()
-        result.ok = result.ok and whole
-        return result
+            return False
+        return True
+
+    def end_of_input(self) -> None:
+        """All of it has been fed."""
+        with suppress(BrokenPipeError):
+            self._process.stdin.flush()
+            self._whole = True
+
+    def finish(self) -> None:
+        """Wait for gpg, whatever came of it."""
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        with io.TextIOWrapper(self._process.stderr, self._gpg.encoding) as status:
+            self._gpg._read_response(status, self.result)  # noqa: SLF001
+        self._process.stdout.close()
+        self.result.returncode = self._process.wait()
+        self.result.ok = self.result.ok and self._whole
 
 
 def private_home(folder: Path) -> Path:
@@ -173,7 +177,7 @@ class Sealer:
     """Seals streams. Safe to share between threads; `home` stays empty."""
 
     def __init__(self, home: Path) -> None:
-        self._gpg = _tool(_SealingGpg, private_home(home), _SEAL)
+        self._gpg = _tool(private_home(home), _SEAL)
 
     def seal(self, source: Readable, recipients: Sequence[Path], output: Path) -> None:
         """Write `source`, sealed to the certificates in `recipients`, to the new file `output`.
@@ -181,26 +185,43 @@ class Sealer:
         Raises RecipientRefused, SealingFailed, or whatever `source.read` raises. `output` may then exist in
         part: it is the caller's to remove.
         """
-        result = self._gpg.encrypt_file(
-            source,
-            recipients=None,
-            hidden_recipients=[os.fspath(file) for file in recipients],
-            always_trust=True,
-            armor=False,
-            output=os.fspath(output),
-            extra_args=["--faked-system-time", midnight(today())],
-        )
-        if result.status.startswith("invalid recipient"):
+        self.seal_each(source, [(recipients, output)])
+
+    def seal_each(self, source: Readable, copies: Sequence[tuple[Sequence[Path], Path]]) -> None:
+        """The same for several outputs, each sealed to recipients of its own, in one pass of `source`.
+
+        A gpg for each: no copy tells that there is another. All of them are whole when this returns.
+        """
+        with ExitStack() as stack:
+            at_work = [self._start(stack, recipients, output) for recipients, output in copies]
+            while chunk := source.read(_CHUNK):
+                if not all(work.feed(chunk) for work in at_work):
+                    break
+            else:
+                for work in at_work:
+                    work.end_of_input()
+        results = [work.result for work in at_work]
+        if any(result.status.startswith("invalid recipient") for result in results):
             raise RecipientRefused
-        if not result.ok or result.returncode != 0:
+        if not all(result.ok and result.returncode == 0 for result in results):
             raise SealingFailed
+
+    def _start(self, stack: ExitStack, recipients: Sequence[Path], output: Path) -> _Sealing:
+        if not recipients:
+            raise ValueError("sealed to nobody")
+        arguments = ["--encrypt", "--output", os.fspath(output), "--trust-model", "always"]
+        for file in recipients:
+            arguments += ["--hidden-recipient-file", os.fspath(file)]
+        work = _Sealing(self._gpg, [*arguments, "--faked-system-time", midnight(today())])
+        stack.callback(work.finish)
+        return work
 
 
 class Opener:
     """Opens what was sealed, with the keys that the gpg-agent of `home` holds: in a file or on a card."""
 
     def __init__(self, home: Path) -> None:
-        self._gpg = _tool(_Gpg, home, [])
+        self._gpg = _tool(home, [])
 
     def open(
         self,
@@ -264,7 +285,7 @@ def _why(status: str) -> Unopened:
     return Unopened.NOT_SEALED if "no data" in status else Unopened.DAMAGED
 
 
-def _tool(kind: type[_Gpg], home: Path, options: list[str]) -> _Gpg:
-    tool = kind(gnupghome=os.fspath(home), env=gpg_environment(), options=options)
+def _tool(home: Path, options: list[str]) -> _Gpg:
+    tool = _Gpg(gnupghome=os.fspath(home), env=gpg_environment(), options=options)
     tool.buffer_size = _CHUNK
     return tool

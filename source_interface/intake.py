@@ -3,6 +3,9 @@
 One pass: socket -> multipart -> ZIP -> gpg -> staging file. gpg pulls: nothing is read faster than it can be sealed,
 and no more than a chunk is held. Only when the file, its folder and its row are durable does `receive` return.
 Whatever goes wrong on the way leaves neither file nor row.
+
+Where there is a second seal, the one pass goes through two gpgs into two envelopes, each with an id, a tag and an
+owner of its own: neither owner is shown that there is another. Both are kept, or neither.
 """
 
 import logging
@@ -18,7 +21,7 @@ from common.days import today
 from common.derivation import ConversationSecrets
 from common.report import Conversation, Report, clean_text
 from common.sealing import RecipientRefused, SealingFailed
-from common.store.repository import KEEP_REPLIES, AlreadyReceived, SealedReply
+from common.store.repository import KEEP_REPLIES, AlreadyReceived, Copy, SealedReply
 from common.units import Unit
 from source_interface.form import TEXT, StreamedForm
 from source_interface.house import House
@@ -32,13 +35,22 @@ _log = logging.getLogger("candour.intake")
 
 @dataclass(frozen=True)
 class Sender:
-    """The conversation a message belongs to, and where it goes."""
+    """The conversation a message belongs to, and where it goes: to its holder, and to the second seal, if any."""
 
     secrets: ConversationSecrets = field(repr=False)
     reply_key: mailbox.ReplyKey = field(repr=False)
-    unit: Unit
-    second: Unit | None = None  # to whom it is also sealed
+    recipients: tuple[Unit, ...]
     header_since: date | None = None  # the day of the conversation's header; None before its first message
+
+    @property
+    def unit(self) -> Unit:
+        """The holder of the conversation."""
+        return self.recipients[0]
+
+    @property
+    def second(self) -> Unit | None:
+        """To whom it is also sealed."""
+        return self.recipients[1] if len(self.recipients) > 1 else None
 
     def needs_header(self, day: date) -> bool:
         """True before the first message, and long before a header expires.
@@ -56,7 +68,7 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
     limits = house.config.limits
     if expected_bytes > limits.max_report_bytes:
         raise Refused("report too large", field="files")
-    _check_room(house, expected_bytes)
+    _check_room(house, expected_bytes * len(sender.recipients))
     receipt_tag = mailbox.tags(sender.secrets.receipt_key)[slot]
     if form.has_files and house.store.was_received(receipt_tag):
         raise AlreadyReceived  # rather than sealing all of it first
@@ -76,19 +88,27 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
             conversation=conversation,
         )
 
-    with house.store.blobs.pending() as blob:
+    with house.store.blobs.pending() as blob, house.store.blobs.pending() as second_blob:
         pieces = _watching_the_disk(house, envelope.write(form.files(), report))
+        copies = [(house.recipient_files(sender.unit), blob.path)]
+        second = None
+        if sender.second:
+            tag = mailbox.tags(sender.secrets.receipt_key)[mailbox.second_slot(slot)]
+            second = Copy(second_blob, tag, sender.second.id)
+            copies.append((house.recipient_files(sender.second), second_blob.path))
         try:
-            house.sealer.seal(_Pulled(pieces), house.recipient_files(sender.unit), blob.path)
+            house.sealer.seal_each(_Pulled(pieces), copies)
             house.store.accept(
                 blob,
                 receipt_tag=receipt_tag,
                 unit=sender.unit.id,
                 day=day,
                 header=_header(sender, day) if sender.needs_header(day) else None,
+                second=second,
             )
         except RecipientRefused as error:
-            _log.error("the certificate of unit %s is refused by gpg", sender.unit.id)
+            for unit in sender.recipients:  # gpg does not say which
+                _log.error("the certificate of unit %s is refused by gpg", unit.id)
             raise Refused("recipient") from error
         except (SealingFailed, SQLAlchemyError, OSError) as error:
             _log.error("a message could not be kept: %s", type(error).__name__)

@@ -11,7 +11,10 @@ NOTICES = {
         "The message is withdrawn, and deleted here. "
         "If the unit had fetched it and not yet said so, it may still read it."
     ),
-    "too late": "The message can no longer be withdrawn: the unit has collected it.",
+    "withdrawn in part": (
+        "One copy of the message is withdrawn, and deleted here. The other had been collected, and cannot be called back."
+    ),
+    "too late": "The message can no longer be withdrawn: it has been collected.",
     "changed": "Who can receive reports has changed since. Look again, then go on.",
     "deleted": "The answer is deleted.",
 }

@@ -35,11 +35,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class Message:
-    """Something the reporter sent: never shown again, only that it is there."""
+    """Something the reporter sent: never shown again, only that it is there.
+
+    `collected` of each copy that there is: the holder's, and that of the second seal.
+    """
 
     slot: int
     day: str
-    collected: bool
+    first: bool | None
+    second: bool | None
+
+    @property
+    def collected(self) -> bool:
+        """No copy of it can be withdrawn."""
+        return False not in (self.first, self.second)
 
 
 @dataclass(frozen=True)
@@ -51,9 +60,9 @@ class Visit:
     messages: tuple[Message, ...]
 
     def free_slot(self) -> int | None:
-        """A random receipt slot that is not taken; None when all 256 are."""
+        """A random receipt slot for a message; None when all 128 are taken."""
         taken = {message.slot for message in self.messages}
-        free = [slot for slot in range(mailbox.SLOTS) if slot not in taken]
+        free = [slot for slot in range(mailbox.MESSAGE_SLOTS) if slot not in taken]
         return secrets.choice(free) if free else None
 
 
@@ -64,9 +73,9 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
     reply_tags = mailbox.tags(keys.mailbox_key)
     found = store.mailbox(receipt_tags, reply_tags)
     messages = tuple(
-        Message(slot, phrases.day(found.sent[tag][0]), found.sent[tag][1])
-        for slot, tag in enumerate(receipt_tags)
-        if tag in found.sent
+        _message(slot, found.sent.get(tag), found.sent.get(receipt_tags[mailbox.second_slot(slot)]))
+        for slot, tag in enumerate(receipt_tags[: mailbox.MESSAGE_SLOTS])
+        if tag in found.sent or receipt_tags[mailbox.second_slot(slot)] in found.sent
     )
     reply_key = mailbox.ReplyKey(keys.reply_seed)
     slots = {
@@ -78,6 +87,11 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
     holder = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
     answers = _answers(holder.unit, reply_key, slots) if holder and holder.unit else ()
     return Visit(keys, answers, messages)
+
+
+def _message(slot: int, first: tuple[date, bool] | None, second: tuple[date, bool] | None) -> Message:
+    day = next(copy[0] for copy in (first, second) if copy)
+    return Message(slot, phrases.day(day), first and first[1], second and second[1])
 
 
 @dataclass(frozen=True)

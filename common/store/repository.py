@@ -74,6 +74,15 @@ class SealedReply:
 
 
 @dataclass(frozen=True)
+class Copy:
+    """A message that is sealed anew to one more: an envelope like any, with a tag and an owner of its own."""
+
+    blob: PendingBlob
+    receipt_tag: bytes = field(repr=False)
+    unit: str
+
+
+@dataclass(frozen=True)
 class Mailbox:
     """What lies under a codename's tags: by receipt tag (day, collected), by reply tag the ciphertext."""
 
@@ -110,22 +119,34 @@ class Store:
     # What the source interface does.
 
     def accept(
-        self, blob: PendingBlob, *, receipt_tag: bytes, unit: str, day: date, header: SealedReply | None
+        self,
+        blob: PendingBlob,
+        *,
+        receipt_tag: bytes,
+        unit: str,
+        day: date,
+        header: SealedReply | None,
+        second: Copy | None = None,
     ) -> None:
         """Keep a sealed message and, where it is new, the header of its conversation. Durable on return.
 
-        Raises AlreadyReceived; nothing is kept then.
+        With `second` both copies are kept, or neither. Raises AlreadyReceived; nothing is kept then.
         """
-        size = self.blobs.publish(blob, day)
-        row = {"id": blob.id, "receipt_tag": receipt_tag, "unit": unit, "day": day, "padded_size": size}
+        copies = [Copy(blob, receipt_tag, unit), *([second] if second else [])]
+        rows: list[dict[str, object]] = []
         try:
+            for copy in copies:
+                size = self.blobs.publish(copy.blob, day)
+                row = {"receipt_tag": copy.receipt_tag, "unit": copy.unit, "day": day, "padded_size": size}
+                rows.append(row | {"id": copy.blob.id})
             with self._writing() as connection:
-                connection.execute(_INSERT_ENVELOPE, row)
+                connection.execute(_INSERT_ENVELOPE, rows)
                 if header is not None:
                     connection.execute(_DELETE_REPLY, {"of_tag": header.tag})
                     connection.execute(_INSERT_REPLY, _reply_values(header, day))
-        except SQLAlchemyError as error:
-            self._discard_unless_kept(blob.id)
+        except (SQLAlchemyError, OSError) as error:
+            for row in rows:
+                self._discard_unless_kept(str(row["id"]))
             if isinstance(error, IntegrityError) and self.was_received(receipt_tag):
                 raise AlreadyReceived from None
             raise

@@ -11,6 +11,7 @@ from time import perf_counter
 from urllib.parse import urlsplit
 
 from common import codename
+from common.mailbox import MESSAGE_SLOTS
 from deploy.bench.browser import Browser, Surprise
 from deploy.bench.figures import Figure, Series, plain, ratio
 from deploy.bench.stage import Stage
@@ -111,7 +112,7 @@ def _dripping(stage: Stage) -> Iterator[None]:
     sockets = []
     for slot in range(_UPLOADS):
         connection = socket.create_connection(("127.0.0.1", place.port or 80))
-        connection.sendall(reporter.opening_of_upload("/report", slot, place.netloc))
+        connection.sendall(reporter.opening_of_upload("/report", slot % MESSAGE_SLOTS, place.netloc))
         connection.setblocking(False)
         sockets.append(connection)
     ended = threading.Event()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
+from common.mailbox import MESSAGE_SLOTS
 from deploy.bench.browser import Browser
 from deploy.bench.figures import Figure, in_turn, ratio
 from deploy.bench.gpg import Gpg
@@ -57,7 +58,7 @@ class Client:
 
     def has_room(self, times: int) -> bool:
         """Whether the conversation has slots for so many more."""
-        return self._slot + times < 256
+        return self._slot + times < MESSAGE_SLOTS
 
     def renew(self) -> None:
         """Another conversation, when this one is full."""

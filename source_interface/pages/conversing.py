@@ -7,7 +7,7 @@ from flask import Flask, Response, g, request
 from common import codename
 from common.codename import NotACodename
 from common.derivation import Busy, conversation_secrets, derive_root
-from common.mailbox import ReplyKey, deleted_mark, tags
+from common.mailbox import SLOTS, ReplyKey, deleted_mark, second_slot, tags
 from common.registry import Registry, UnknownUnit
 from common.units import Unit
 from source_interface import circuits
@@ -71,11 +71,11 @@ def write_again(session: Session) -> Response:
         reply_key = ReplyKey(keys.reply_seed)
         holder = holder_of(house().store, registry, keys, reply_key)
         if holder and holder.recipients:
-            return Sender(keys, reply_key, *holder.recipients, header_since=holder.since)
+            return Sender(keys, reply_key, holder.recipients, header_since=holder.since)
         recipients = _chosen(session) if session.unit or holder else (default_unit(registry),)
         if not recipients:
             raise Refused("unrouted")
-        return Sender(keys, reply_key, *recipients)
+        return Sender(keys, reply_key, recipients)
 
     def taken() -> Response:
         keep(replace(session, notice="sent"))
@@ -93,18 +93,22 @@ def withdraw(session: Session) -> Response:
     if fields.get("confirm") != "1":
         for message in found.messages:
             if message.slot == slot and not message.collected:
-                return page("withdraw.html", slot=slot, day=message.day)
+                return page("withdraw.html", slot=slot, day=message.day, twice=message.second is not None)
         keep(replace(session, notice="too late"))
         return go("conversation")
-    withdrawn = house().store.withdraw(tags(found.secrets.receipt_key)[slot])
-    keep(replace(session, notice="withdrawn" if withdrawn else "too late"))
+    of_receipt = tags(found.secrets.receipt_key)
+    there = next((message for message in found.messages if message.slot == slot), None)
+    withdrawn = [house().store.withdraw(of_receipt[copy]) for copy in (slot, second_slot(slot))]
+    partly = there is not None and True in (there.first, there.second)
+    notice = ("withdrawn in part" if partly else "withdrawn") if any(withdrawn) else "too late"
+    keep(replace(session, notice=notice))
     return go("conversation")
 
 
 @reporter
 def delete_answer(session: Session) -> Response:
     """Delete an answer, from every slot that it lies in."""
-    slot = slot_number(small_form(request, session).get("answer", ""))
+    slot = slot_number(small_form(request, session).get("answer", ""), SLOTS)
     found = _look(session)
     for answer in found.answers:
         for copy in answer.slots if slot in answer.slots else ():

@@ -7,7 +7,7 @@ from typing import cast
 
 from flask import Response, g, request
 
-from common.mailbox import SLOTS
+from common.mailbox import MESSAGE_SLOTS, SLOTS
 from common.store.repository import AlreadyReceived
 from source_interface import circuits, hints, intake
 from source_interface.form import StreamedForm
@@ -17,7 +17,7 @@ from source_interface.request import check_token
 from source_interface.session import Session
 
 MESSAGE_FORMS = frozenset({"report", "write_again"})
-_SLOT_NAMES = frozenset(map(str, range(SLOTS)))
+_SLOT_NAMES = {most: frozenset(map(str, range(most))) for most in (MESSAGE_SLOTS, SLOTS)}
 _PATIENCE = 900.0  # seconds
 _SHORT_PATIENCE = 20.0
 _SHORT_BYTES = 256 * 1024 * 1024
@@ -133,9 +133,9 @@ class StaleForm(Exception):
         self.typed = typed
 
 
-def slot_number(untrusted_slot: str) -> int:
-    """A slot as our forms name it. Raises Refused."""
-    if untrusted_slot not in _SLOT_NAMES:
+def slot_number(untrusted_slot: str, most: int = MESSAGE_SLOTS) -> int:
+    """A slot as our forms name it, below `most`. Raises Refused."""
+    if untrusted_slot not in _SLOT_NAMES[most]:
         raise Refused("broken")
     return int(untrusted_slot)
 

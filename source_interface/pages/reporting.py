@@ -8,7 +8,7 @@ from flask import Flask, Response, g, make_response, redirect, request, url_for
 from common import codename
 from common.days import today
 from common.derivation import conversation_secrets, derive_root
-from common.mailbox import SLOTS, ReplyKey
+from common.mailbox import MESSAGE_SLOTS, ReplyKey
 from common.registry import UnknownUnit
 from common.routing import Answers, Route, route
 from common.units import Unit
@@ -53,14 +53,14 @@ def report(session: Session) -> Response:
         return page(
             "report.html",
             typed.status,
-            slot=secrets.randbelow(SLOTS),
+            slot=secrets.randbelow(MESSAGE_SLOTS),
             unit_names=[unit.name for unit in units],
             **typed.for_template(),
         )
 
     def sender() -> Sender:
         keys = conversation_secrets(root)
-        return Sender(keys, ReplyKey(keys.reply_seed), *units)
+        return Sender(keys, ReplyKey(keys.reply_seed), units)
 
     if request.method == "GET":
         # A first report may have arrived although its answer was lost on the way.

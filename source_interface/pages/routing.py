@@ -6,6 +6,7 @@ with or to change. What was shown is what counts: when the registry has changed 
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from flask import Flask, Response, g, request, url_for
 
@@ -84,7 +85,7 @@ def _ask(asked: Questions, status: int = 200) -> Response:
     )
 
 
-def _where() -> dict[str, object]:
+def _where() -> dict[str, Any]:
     return {
         "form_action": url_for(str(request.endpoint)),
         "in_place": request.endpoint == "choose_again",

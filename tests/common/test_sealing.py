@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import threading
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -153,3 +154,36 @@ def test_a_home_that_others_can_enter_is_closed(tmp_path):
 
 def test_midnight_is_written_as_gpg_wants_it():
     assert midnight(today()) == today().isoformat().replace("-", "") + "T000000!"
+
+
+class Large:
+    """A stream of so many bytes that keeps none."""
+
+    def __init__(self, size):
+        self.left = size
+
+    def read(self, _):
+        chunk = bytes(min(self.left, 2**20))
+        self.left -= len(chunk)
+        return chunk
+
+
+def test_two_copies_of_a_large_stream_take_no_more_memory_than_a_small_one(
+    unit_keys, other_unit_keys, sealer, tmp_path
+):
+    copies = [
+        ([keys.folder / "certificate.asc"], tmp_path / name)
+        for keys, name in ((unit_keys, "one"), (other_unit_keys, "two"))
+    ]
+    tracemalloc.start()
+    try:
+        sealer.seal_each(Large(2**26), copies)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8 * 2**20
+    assert (tmp_path / "one").stat().st_size == (tmp_path / "two").stat().st_size > 2**26
+    assert gpg(other_unit_keys, "--decrypt", tmp_path / "one").returncode != 0
+    assert len(gpg(other_unit_keys, "--decrypt", tmp_path / "two").stdout) == 2**26
+    shown = gpg(unit_keys, "--list-packets", tmp_path / "one").stdout
+    assert shown.count(b"pubkey enc packet") == 1  # nothing in it tells that there is another

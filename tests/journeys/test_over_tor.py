@@ -25,9 +25,10 @@ import pytest
 from marionette_driver.marionette import Marionette
 
 from common import codename
+from common.mailbox import MESSAGE_SLOTS
 from common.parcel import SMALL_BYTES
 from deploy import demo
-from deploy.bench.browser import Answer, Browser
+from deploy.bench.browser import BEGIN, Answer, Browser
 from deploy.onions import couriers
 from deploy.testnet.hosting import Hosted, hosted
 from deploy.testnet.network import Network
@@ -268,7 +269,7 @@ def flood(browser: Browser, kind: str, began: threading.Barrier, over: threading
 
 def ask(browser: Browser, kind: str, number: int) -> Answer:
     if kind == "upload":
-        return browser.try_to_send("/conversation/write", number % 256, "Again and again.")
+        return browser.try_to_send("/conversation/write", number % MESSAGE_SLOTS, "Again and again.")
     path, fields = (
         ("/routing", BEGIN) if kind == "start" else ("/return", {"codename": codename.generate().text})
     )

@@ -330,7 +330,7 @@ def test_the_other_user_fetches_and_acknowledges_what_one_took_in_and_can_change
     assert found["bytes"] == found["said"] > 45_000
     assert found["refused"] == ["PermissionError"] * 8
     assert found["waiting"] == 0
-    assert "collected by the unit" in Visitor(source).come_back(codename)
+    assert "<strong>collected</strong>" in Visitor(source).come_back(codename)
 
 
 def test_the_couriers_service_answers_under_its_own_user(host, source):

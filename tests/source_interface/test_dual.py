@@ -1,0 +1,152 @@
+"""A message that is sealed twice: two envelopes, each for one recipient, and neither shows that there is another."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from common import registry as registries
+from common import signing
+from common.days import today
+from common.mailbox import MESSAGE_SLOTS
+from common.sealing import OpeningFailed
+from keys.private import read_private_key
+
+BODY = "test-overseer"
+
+
+@pytest.fixture
+def app(new_app, unit_keys, other_unit_keys, overseer_keys):
+    overseen = replace(unit_keys.unit, second_seal=BODY)
+    return new_app(units=[overseen, other_unit_keys.unit, overseer_keys.unit])
+
+
+@pytest.fixture
+def reporter(reporter):
+    """One who is shown both."""
+    reporter.begin_for, begin = f"test-unit {BODY}", reporter.begin
+    reporter.begin = lambda: begin(holders=reporter.begin_for)
+    return reporter
+
+
+@pytest.fixture
+def copies(house):
+    """The envelopes of the unit and of the overseer."""
+    return lambda: [house.store.waiting(unit) for unit in ("test-unit", BODY)]
+
+
+def test_each_opens_its_own_copy_and_not_the_other(reporter, copies, house, opened, unit_keys, overseer_keys):
+    reporter.report("It happened at the yard.", [("a.bin", b"x" * 300_000)])
+    [[of_unit], [of_body]] = copies()
+    assert of_unit.id != of_body.id
+    first, second = (
+        house.store.sealed_file(unit, one.id) for unit, one in (("test-unit", of_unit), (BODY, of_body))
+    )
+    assert first.read_bytes()[:2000] != second.read_bytes()[:2000]
+    for sealed, keys, other in ((first, unit_keys, overseer_keys), (second, overseer_keys, unit_keys)):
+        report, files = opened(sealed, keys)
+        assert (report.text, report.unit) == ("It happened at the yard.", "test-unit")
+        assert [len(content) for content in files.values()] == [300_000]
+        with pytest.raises(OpeningFailed):
+            opened(sealed, other)
+
+
+def test_neither_sees_the_others_copy_nor_what_became_of_it(reporter, copies, house):
+    reporter.report()
+    [[of_unit], [of_body]] = copies()
+    assert house.store.sealed_file(BODY, of_unit.id) is None
+    assert house.store.sealed_file("test-unit", of_body.id) is None
+    house.store.acknowledge(BODY, [of_unit.id], today())  # not its own: nothing happens
+    assert copies() == [[of_unit], [of_body]]
+    house.store.acknowledge("test-unit", [of_unit.id], today())
+    assert copies() == [[], [of_body]]
+    house.store.sweep(today() + timedelta(days=30), alone=False)
+    assert copies() == [[], [of_body]]
+
+
+def test_what_is_added_goes_to_both_in_every_visit(reporter, reporter_at, app, copies):
+    words = reporter.report()
+    reporter.get("/conversation")
+    assert reporter.write("More.").status == 303
+    later = reporter_at(app)
+    later.come_back(words)
+    assert later.write("And more.").status == 303
+    assert [len(found) for found in copies()] == [3, 3]
+    assert later.get("/conversation").text.count("The copy for the oversight body") == 3
+
+
+def test_it_is_not_sealed_to_one_alone_when_the_other_has_gone(
+    reporter, copies, put_registry, unit_keys, other_unit_keys
+):
+    words = reporter.report()
+    reporter.come_back(words)
+    put_registry(unit_keys.unit, other_unit_keys.unit)
+    assert reporter.write("More.").status == 409
+    assert [len(found) for found in copies()] == [1, 1]
+    reporter.get("/conversation/routing")
+    reporter.post("/conversation/routing", {"force": "test-force", "involved": "no"})
+    assert "It is chosen" in reporter.post("/conversation/routing", {"do": "begin"}).page.words
+    reporter.get("/conversation")
+    assert reporter.write("More.").status == 303
+    assert [len(found) for found in copies()] == [2, 1]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_recipient_that_gpg_refuses_leaves_neither_copy(
+    place, reporter, copies, house, registry, charity_keys, unit_keys, overseer_keys, arrived, root_key
+):
+    reporter.start()
+    units = [replace(unit_keys.unit, second_seal=BODY), overseer_keys.unit]
+    units[place] = replace(units[place], certificate="no certificate", fingerprint="F" * 40)
+    draft = replace(registry, version=2, units=(*units, charity_keys.unit))
+    signed = signing.sign(registries.to_body(draft), registries.CONTEXT, read_private_key(root_key.file))
+    house.config.registry.write_bytes(signed)  # which the ceremony would not have signed
+    answer = reporter.write("It happened at the yard.")
+    assert answer.status == 503
+    assert answer.typed == "It happened at the yard."
+    assert arrived(house.config) == []
+    assert copies() == [[], []]
+
+
+def test_withdrawing_takes_both(reporter, copies, arrived, house):
+    reporter.report()
+    reporter.post("/noted")
+    reporter.get("/conversation")
+    asked = reporter.post("/withdraw")
+    assert "in both copies" in asked.page.words
+    reporter.post("/withdraw")
+    assert "is withdrawn and deleted" in reporter.get("/conversation").text
+    assert copies() == [[], []]
+    assert arrived(house.config) == []
+
+
+@pytest.mark.parametrize("collected", [0, 1])
+def test_or_the_one_that_is_still_there_and_says_so(collected, reporter, copies, house):
+    reporter.report()
+    reporter.post("/noted")
+    [envelope] = copies()[collected]
+    house.store.acknowledge(("test-unit", BODY)[collected], [envelope.id], today())
+    page = reporter.get("/conversation")
+    assert page.text.count("<strong>collected</strong>") == page.text.count("not yet collected") == 1
+    reporter.post("/withdraw")
+    reporter.post("/withdraw")
+    page = reporter.get("/conversation")
+    assert "One copy of the message is withdrawn" in page.page.words
+    assert "/withdraw" not in reporter.forms
+    assert copies() == [[], []]
+
+
+def test_a_form_sent_twice_is_one_message(reporter, copies):
+    reporter.start()
+    form = reporter.message()
+    cookie = reporter.cookie
+    assert reporter.deliver(*form).goes_to == "/sent"
+    reporter.cookie = cookie
+    assert reporter.deliver(*form).goes_to == "/sent"
+    assert [len(found) for found in copies()] == [1, 1]
+
+
+def test_no_slot_of_a_second_copy_can_be_asked_for(reporter, copies):
+    reporter.start()
+    assert reporter.write("x", slot=str(MESSAGE_SLOTS)).status == 400
+    assert copies() == [[], []]
