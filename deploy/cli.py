@@ -10,7 +10,7 @@ import click
 
 from deploy.errors import DeployError
 from deploy.host.place import Place
-from deploy.where import chosen, data_option, default_data, is_host, port_option, ports_options, where_options
+from deploy.where import chosen, data_option, default_data, is_host, ports_options, where_options
 
 
 class LazyGroup(click.Group):
@@ -86,12 +86,16 @@ def _controls(untrusted: str | None) -> Sequence[Path | int]:
 
 @candour.command()
 @data_option
-@port_option("--port", 8082, "desk")
-def desk(data: Path, port: int) -> None:
-    """Run the desk alone, and print its one-time link."""
+@click.option("--unit", metavar="ID", help="Whose desk.  [default: the demo's first unit]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="PORT", help="[default: 8082; with --unit: any]"
+)
+def desk(data: Path, unit: str | None, port: int | None) -> None:
+    """Run one desk alone, and print its one-time link."""
+    from deploy.demo import UNIT_ID
     from deploy.up import run_desk
 
-    run_desk(data, port)
+    run_desk(data, (0 if unit else 8082) if port is None else port, unit or UNIT_ID)
 
 
 @candour.command(context_settings={"ignore_unknown_options": True})

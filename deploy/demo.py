@@ -1,4 +1,6 @@
-"""The demo's data folder: one force, its unit and courier, and a charity's desk, with real keys made by `keys/`.
+"""The demo's data folder: a few forces, their units, a charity's desk and an overseer, with real keys made by `keys/`.
+
+Each has a desk, a courier and a stick of its own: those of the first unit in DIR, of the others in DIR/units/ID.
 
 Promises: the folder is there whole or not at all. It is built beside its place, under `DIR.new`, and
 renamed, so a start that was killed midway begins again. Secrets are made by `keys/` or drawn here from the
@@ -13,17 +15,26 @@ import secrets
 import shutil
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deploy import agent
 from deploy.errors import DeployError
 from deploy.servers import PROJECT
 
+if TYPE_CHECKING:
+    from common.registry import Registry
+    from common.units import Unit
+
 UNIT_ID, UNIT_NAME = "demo-unit", "Demo Anti-Corruption Unit"
+SHARED_ID, SHARED_NAME = "demo-shared", "Northmarch and Southmarch Anti-Corruption Unit"
 CHARITY_ID, CHARITY_NAME = "demo-charity", "Demo Charity’s Desk"
+OVERSEER_ID, OVERSEER_NAME = "demo-overseer", "Demo Oversight Body"
+OTHER_IDS = (SHARED_ID, CHARITY_ID, OVERSEER_ID)
 FORCE_ID, FORCE_NAME = "demo-force", "Demo Constabulary"
 DEFAULT_DATA = PROJECT / "var"
 REGISTRY_DAYS = 365
@@ -38,18 +49,28 @@ def server_settings(data: Path) -> Path:
     return data / "server" / "server.toml"
 
 
-def courier_settings(data: Path) -> Path:
-    return data / "courier" / "courier.toml"
+def place(data: Path, unit_id: str = UNIT_ID) -> Path:
+    """Where a unit's desk, courier and stick are."""
+    return data if unit_id == UNIT_ID else data / "units" / unit_id
 
 
-def desk_settings(data: Path) -> Path:
-    return data / "desk" / "desk.toml"
+def courier_settings(data: Path, unit_id: str = UNIT_ID) -> Path:
+    return place(data, unit_id) / "courier" / "courier.toml"
 
 
-def gnupg_home(data: Path) -> Path:
+def desk_settings(data: Path, unit_id: str = UNIT_ID) -> Path:
+    return place(data, unit_id) / "desk" / "desk.toml"
+
+
+def gnupg_home(data: Path, unit_id: str = UNIT_ID) -> Path:
     """The desk's GnuPG home, as its settings name it."""
-    named = str(_read_settings(desk_settings(data)).get("gnupg", "gnupg"))
-    return desk_settings(data).parent / named
+    settings = desk_settings(data, unit_id)
+    return settings.parent / str(_read_settings(settings).get("gnupg", "gnupg"))
+
+
+def unit_ids(data: Path) -> list[str]:
+    """The units that have a desk in a data folder, the first one first."""
+    return [UNIT_ID, *(unit_id for unit_id in OTHER_IDS if desk_settings(data, unit_id).is_file())]
 
 
 def is_made(data: Path) -> bool:
@@ -101,72 +122,108 @@ def _fill_by_a_short_path(fresh: Path, collection_address: str, short: Path) -> 
     try:
         _fill(alias, collection_address)
     finally:
-        _stop_agents(alias)
         alias.unlink()
 
 
 def _stop_agents(data: Path) -> None:
-    for room in ("desk", "charity"):
-        agent.stop(data / room / "gnupg")
+    for unit_id in (UNIT_ID, *OTHER_IDS):
+        agent.stop(place(data, unit_id) / "desk" / "gnupg")
 
 
 def _fill(data: Path, collection_address: str) -> None:
-    from common.courier_key import new_courier
-    from common.days import today
-    from common.forces import Force, Name, Nation
-    from common.registry import Registry
-    from common.units import Service, Status, Unit, UnitKind
-    from keys import registry, root, unit
+    from keys import registry, root
 
-    for name in ("server", "server/blobs", "courier", "courier/state", "desk", "charity", "root", "stick"):
+    for name in ("server", "server/blobs", "root", "units"):
         (data / name).mkdir(mode=0o700)
-    made = unit.new_unit(data / "desk", UNIT_ID, UNIT_NAME, passphrase=None)
-    charity = unit.new_unit(data / "charity", CHARITY_ID, CHARITY_NAME, passphrase=None)
-    enrolled = new_courier(data / "courier" / "courier.key")
     root_key = data / "root" / "registry-root.key"
     root_public_key = root.new_root(root_key)
-    draft = Registry(
+    with ThreadPoolExecutor() as pool:  # gpg takes its time, and each has a home of its own
+        units = tuple(pool.map(lambda unit: _furnish(data, unit, collection_address), _units()))
+    signed = registry.sign_registry(_registry(units), root_key)
+    for room in (data / "server", *(desk_settings(data, unit.id).parent for unit in units)):
+        _write(room / "registry.json", signed)
+        _write(room / "registry-root.pub", root_public_key.hex().encode() + b"\n")
+    _write(data / "server" / "pepper", secrets.token_bytes(PEPPER_BYTES))
+    _write_settings(server_settings(data), _SERVER)
+
+
+def _units() -> "tuple[Unit, ...]":
+    """Who is in the demo, without keys: enough to see each way that a report can go."""
+    from common.units import Service, Status, Unit, UnitKind
+
+    def unit(unit_id: str, name: str, kind: UnitKind, *forces: str) -> Unit:
+        serves = tuple(map(Service, forces))
+        return Unit(unit_id, name, kind, Status.ENROLLED, serves, "", "", b"", {})
+
+    first = unit(UNIT_ID, UNIT_NAME, UnitKind.UNIT, FORCE_ID)
+    shared = unit(SHARED_ID, SHARED_NAME, UnitKind.UNIT, "demo-north", "demo-south")
+    return (
+        replace(first, conflict_route=OVERSEER_ID),
+        replace(shared, conflict_route=OVERSEER_ID, second_seal=OVERSEER_ID),
+        unit(CHARITY_ID, CHARITY_NAME, UnitKind.DESK),
+        unit(OVERSEER_ID, OVERSEER_NAME, UnitKind.OVERSEER),
+    )
+
+
+def _registry(units: "tuple[Unit, ...]") -> "Registry":
+    from common.days import today
+    from common.forces import Force, Name, Nation, Oversight
+    from common.registry import Registry
+
+    by = (Oversight(OVERSEER_ID),)
+    return Registry(
         version=1,
         issued=today(),
         expires=today() + timedelta(days=REGISTRY_DAYS),
-        forces=(Force(FORCE_ID, (Name(FORCE_NAME),), Nation.ENGLAND, "Nowhere"),),
-        units=(
-            Unit(
-                id=UNIT_ID,
-                name=UNIT_NAME,
-                kind=UnitKind.UNIT,
-                status=Status.ENROLLED,
-                serves=(Service(FORCE_ID),),
-                certificate=made.certificate,
-                fingerprint=made.fingerprint,
-                reply_key=made.reply_public_key,
-                couriers={enrolled.key_id: enrolled.public_key},
-            ),
-            Unit(
-                id=CHARITY_ID,
-                name=CHARITY_NAME,
-                kind=UnitKind.DESK,
-                status=Status.ENROLLED,
-                serves=(),
-                certificate=charity.certificate,
-                fingerprint=charity.fingerprint,
-                reply_key=charity.reply_public_key,
-                couriers={},  # nothing is collected for it yet
-            ),
+        forces=(
+            Force(FORCE_ID, (Name(FORCE_NAME),), Nation.ENGLAND, "Nowhere", oversight=by),
+            Force("demo-north", (Name("Northmarch Police"),), Nation.ENGLAND, "The Marches", oversight=by),
+            Force("demo-south", (Name("Southmarch Police"),), Nation.WALES, "Wales", oversight=by),
+            Force("demo-far", (Name("Farshore Police"),), Nation.SCOTLAND, "Scotland"),  # has no unit
         ),
+        units=units,
     )
-    signed = registry.sign_registry(draft, root_key)
-    for room in ("server", "desk"):
-        _write(data / room / "registry.json", signed)
-        _write(data / room / "registry-root.pub", root_public_key.hex().encode() + b"\n")
+
+
+def _furnish(data: Path, unit: "Unit", collection_address: str) -> "Unit":
+    """Make a unit's desk, courier and stick. Returns it with its keys."""
+    from common.courier_key import new_courier
+    from keys.unit import new_unit
+
+    at = place(data, unit.id)
+    for name in ("", "courier", "courier/state", "desk", "stick"):
+        (at / name).mkdir(mode=0o700, exist_ok=True)
+    short = data.with_name(unit.id.removeprefix("demo-"))  # which gpg-agent's sockets need, here as well
+    short.symlink_to(at / "desk")
+    try:
+        made = new_unit(short, unit.id, unit.name, passphrase=None)
+    finally:
+        agent.stop(short / "gnupg")
+        short.unlink()
+    enrolled = new_courier(at / "courier" / "courier.key")
     for name in ("sealed", "saved"):
-        (data / "desk" / name).mkdir(mode=0o700, exist_ok=True)
-    _write(data / "server" / "pepper", secrets.token_bytes(PEPPER_BYTES))
-    _write_settings(server_settings(data), _SERVER)
+        (at / "desk" / name).mkdir(mode=0o700, exist_ok=True)
+    server = os.path.relpath(data / "server", at / "courier")
     _write_settings(
-        courier_settings(data), _COURIER | {"collection": collection_address, "key_id": enrolled.key_id}
+        courier_settings(data, unit.id),
+        {
+            "collection": collection_address,
+            "unit": unit.id,
+            "key": "courier.key",
+            "key_id": enrolled.key_id,
+            "registry": f"{server}/registry.json",
+            "registry_root": f"{server}/registry-root.pub",
+            "state": "state",
+        },
     )
-    _write_settings(desk_settings(data), _DESK)
+    _write_settings(desk_settings(data, unit.id), {"unit": unit.id} | _DESK)
+    return replace(
+        unit,
+        certificate=made.certificate,
+        fingerprint=made.fingerprint,
+        reply_key=made.reply_public_key,
+        couriers={enrolled.key_id: enrolled.public_key},
+    )
 
 
 _SERVER = {
@@ -176,17 +233,7 @@ _SERVER = {
     "database": "sqlite:///candour.sqlite",
     "blobs": "blobs",
 }
-_COURIER = {
-    "collection": "",
-    "unit": UNIT_ID,
-    "key": "courier.key",
-    "key_id": "",
-    "registry": "../server/registry.json",
-    "registry_root": "../server/registry-root.pub",
-    "state": "state",
-}
 _DESK = {
-    "unit": UNIT_ID,
     "gnupg": "gnupg",
     "database": "desk.sqlite",
     "sealed": "sealed",
@@ -198,16 +245,16 @@ _DESK = {
 }
 
 
-def point_courier_at(data: Path, collection_address: str, socks: str | None = None) -> None:
-    """Let the demo's courier call where the collection listens this time; `socks`: through this proxy."""
-    path = courier_settings(data)
+def point_couriers_at(data: Path, collection_address: str, socks: str | None = None) -> None:
+    """Let the demo's couriers call where the collection listens this time; `socks`: through this proxy."""
     given = {"collection": collection_address, "socks": socks}
-    settings = _read_settings(path)
-    if any(settings.get(key) != value for key, value in given.items()):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if line.partition("=")[0].strip() not in given]
-        told = [f"{key} = {json.dumps(value)}" for key, value in given.items() if value is not None]
-        _write(path, "\n".join([*told, *kept, ""]).encode())
+    for path in (courier_settings(data, unit_id) for unit_id in unit_ids(data)):
+        settings = _read_settings(path)
+        if any(settings.get(key) != value for key, value in given.items()):
+            lines = path.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if line.partition("=")[0].strip() not in given]
+            told = [f"{key} = {json.dumps(value)}" for key, value in given.items() if value is not None]
+            _write(path, "\n".join([*told, *kept, ""]).encode())
 
 
 @contextmanager

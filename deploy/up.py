@@ -52,39 +52,42 @@ def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
         pair = listeners.enter_context(_onions(tor, at_source, at_collection)) if tor else None
         with Supervisor(_show) as supervisor:
             if not demo.is_made(data):
-                with step(f"Making a demo unit and its keys in {data}"):
+                with step(f"Making demo units and their keys in {data}"):
                     demo.make(data, collection.address, supervisor.folder)
             supervisor.keep(demo.held(data / "server"))
             supervisor.keep(demo.held(data / "desk"))
             if pair:
-                demo.point_courier_at(data, f"http://{pair.collection}", pair.socks)
+                demo.point_couriers_at(data, f"http://{pair.collection}", pair.socks)
             else:
-                demo.point_courier_at(data, collection.address)
-            if _start(supervisor, [source, collection, desk], data):
+                demo.point_couriers_at(data, collection.address)
+            if _start(supervisor, [source, collection, desk], demo.gnupg_home(data)):
                 shown = source_address + (_onions_in_words(pair) if pair else "")
                 print(_what_next(data, shown, desk_address + supervisor.link(desk)), flush=True)
                 _until_stopped(supervisor)
 
 
-def run_desk(data: Path, port: int) -> None:
-    """Run the desk of a data folder alone until a stop is asked for."""
+def run_desk(data: Path, port: int, unit_id: str = demo.UNIT_ID) -> None:
+    """Run one desk of a data folder alone until a stop is asked for. Raises DataFolderRefused."""
     demo.check_is_made(data)
+    settings = demo.desk_settings(data, unit_id)
+    if unit_id not in demo.unit_ids(data):
+        known = ", ".join(demo.unit_ids(data))
+        raise demo.DataFolderRefused(f"There is no desk of {unit_id} in {data}. Choose one of: {known}.")
     with ExitStack() as listeners:
         listener = listeners.enter_context(servers.listen("desk", port, "--port"))
-        desk = servers.desk(demo.desk_settings(data), listener)
+        desk = servers.desk(settings, listener)
         address = desk.address
         with Supervisor(_show) as supervisor:
-            supervisor.keep(demo.held(data / "desk"))
-            if _start(supervisor, [desk], data):
-                print(
-                    f"\n{_desk_link(address + supervisor.link(desk))}\n\nCtrl-C stops the desk.", flush=True
-                )
+            supervisor.keep(demo.held(settings.parent))
+            if _start(supervisor, [desk], demo.gnupg_home(data, unit_id)):
+                link = _desk_link(address + supervisor.link(desk), unit_id)
+                print(f"\n{link}\n\nCtrl-C stops the desk.", flush=True)
                 _until_stopped(supervisor)
 
 
-def _start(supervisor: Supervisor, chosen: list[Server], data: Path) -> bool:
+def _start(supervisor: Supervisor, chosen: list[Server], gnupg_home: Path) -> bool:
     """Start the servers, and wait for them; False when a stop was asked for meanwhile."""
-    supervisor.keep(agent.reachable(demo.gnupg_home(data), supervisor.folder))
+    supervisor.keep(agent.reachable(gnupg_home, supervisor.folder))
     *most, last = [server.name for server in chosen]
     try:
         with step(f"Starting the {', '.join(most)} and {last}" if most else f"Starting the {last}"):
@@ -124,19 +127,23 @@ or over Tor, in Tor Browser, for as long as this runs:
 that wants too much is not held back here. deploy/install sets up a host where it is."""
 
 
-def _desk_link(link: str) -> str:
-    return f"The desk, for the unit. This link lets in one browser, once:\n    {link}"
+def _desk_link(link: str, unit_id: str = demo.UNIT_ID) -> str:
+    return f"The desk of {unit_id}. This link lets in one browser, once:\n    {link}"
 
 
 def _what_next(data: Path, source_address: str, desk_link: str) -> str:
     option = "" if data == demo.DEFAULT_DATA else f" --data {data}"
+    others = "\n".join(f"    ./candour desk --unit {other}{option}" for other in demo.unit_ids(data)[1:])
     return f"""
-The source interface, for the reporter. Send a report here:
+The source interface, for the reporter. Send a report here, about “{demo.FORCE_NAME}”:
     {source_address}
 
 {_desk_link(desk_link)}
 
 Carry everything waiting to the desk and back, in another terminal, after each report and each answer:
     ./candour courier round{option}
+
+A report about another force, or about those who would open it, goes elsewhere. Each has a desk of its own:
+{others}
 
 The demo's keys have no passphrase: for trying out only, never for a real report. Ctrl-C stops it all."""

@@ -39,7 +39,7 @@ def _milliseconds(signed: bytes, config: ServerConfig) -> float:
 def _nation(config: ServerConfig, certificate: str) -> Registry:
     """The demo's registry, grown: keys and digits that differ, and one certificate of the true size for all."""
     small, country = config.load_registry(), read_country()
-    [unit] = small.enrolled_units()
+    unit = small.enrolled_units()[0]
     many = (
         replace(
             unit,
@@ -52,7 +52,8 @@ def _nation(config: ServerConfig, certificate: str) -> Registry:
         )
         for number in range(_UNITS)
     )
-    return replace(small, forces=country.forces, units=(*many, *country.overseers, small.desk))
+    overseers = (*country.overseers, small.unit(demo.OVERSEER_ID))
+    return replace(small, forces=country.forces, units=(*many, *overseers, small.desk))
 
 
 def _certificate(stage: Stage) -> str:

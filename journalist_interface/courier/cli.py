@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class _Chosen:
 
     config: Path | None = None
     data: Path | None = None
+    unit: str | None = None
     socks: str | None = None
 
     @property
@@ -41,7 +42,20 @@ class _Chosen:
 
     @property
     def config_file(self) -> Path:
-        return self.config or self.data_folder / "courier" / "courier.toml"
+        return self.config or self.place / "courier" / "courier.toml"
+
+    @property
+    def place(self) -> Path:
+        """Where the demo keeps the desk, the courier and the stick of the unit that is meant: the first by default."""
+        of_its_own = self.data_folder / "units" / (self.unit or "")
+        return of_its_own if self.unit and of_its_own.is_dir() else self.data_folder
+
+    def each(self) -> "list[_Chosen]":
+        """The couriers meant: the one that was named, or all of the demo's."""
+        if self.unit or self.config:
+            return [self]
+        others = sorted(folder.name for folder in self.data_folder.glob("units/*"))
+        return [self, *(replace(self, unit=other) for other in others)]
 
 
 def _note(context: click.Context, option: click.Parameter, value: Any) -> None:
@@ -71,6 +85,10 @@ def _short_name(_context: click.Context, _option: click.Parameter, value: str | 
     if value is not None and not is_short_name(value):
         raise click.BadParameter("use up to 64 small letters, digits and hyphens, such as west-mercia.")
     return value
+
+
+def _note_unit(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    _note(context, option, _short_name(context, option, value))
 
 
 def _address(untrusted: str) -> str:
@@ -112,18 +130,33 @@ def deliver_command(chosen: _Chosen, stick: Path) -> None:
 
 
 @courier.command("round")
+@click.option("--unit", metavar="ID", callback=_note_unit, expose_value=False, help="Of one unit alone.")
 @_options
 @click.pass_obj
 def round_command(chosen: _Chosen) -> None:
-    """For the demo: collect, let the desk import and export, deliver."""
-    stick = chosen.data_folder / "stick"
+    """For the demo: collect, let the desk import and export, deliver; for each of its units."""
+    left: list[str] = []
+    for one in chosen.each():
+        left += _round(one, quietly=one is not chosen)
+    _finish("", tuple(left))
+
+
+def _round(chosen: _Chosen, *, quietly: bool) -> tuple[str, ...]:
+    """One unit's round, which is not spoken of where nothing was there to do. Returns what was left behind."""
+    stick = chosen.place / "stick"
     with _at_work(chosen) as (config, client, state):
+        if chosen.unit not in (None, config.unit):
+            raise click.ClickException(f"There is no courier of {chosen.unit} in {chosen.data_folder}.")
         collected = collect(client, state, stick, config, Progress())
+        if quietly and not collected.bundle and not (chosen.place / "desk" / "desk.sqlite").exists():
+            return collected.left
+        click.echo(f"For {config.unit}:")
         click.echo(_collected_in_words(collected))
         for task in ("import", "export"):
-            click.echo(ask_desk(chosen.data_folder, task))
+            click.echo(ask_desk(chosen.place, task))
         delivered = deliver(client, state, stick, config.its_unit(), Progress())
-    _finish(_delivered_in_words(delivered), (*collected.left, *delivered.left))
+    click.echo(_delivered_in_words(delivered))
+    return (*collected.left, *delivered.left)
 
 
 @courier.command("enrol")
@@ -179,7 +212,8 @@ def _in_a_sentence() -> Iterator[None]:
 
 
 def _finish(words: str, left: tuple[str, ...]) -> None:
-    click.echo(words)
+    if words:
+        click.echo(words)
     for sentence in left:
         click.echo(sentence, err=True)
     if left:

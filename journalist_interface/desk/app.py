@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from common.config import BadConfiguration
 from journalist_interface.desk import saving, views
-from journalist_interface.desk.entry import COOKIE, Entry
+from journalist_interface.desk.entry import Entry
 from journalist_interface.desk.places import where
 from journalist_interface.desk.problems import Problem, of_error, of_status, show
 from journalist_interface.desk.workplace import open_desk
@@ -68,7 +68,7 @@ def _admit(entry: Entry) -> None:
         abort(421)
     if request.endpoint in _OPEN_TO_ALL:
         return
-    if not entry.is_inside(request.cookies.get(COOKIE)):
+    if not entry.is_inside(request.cookies.get(entry.cookie)):
         abort(403)
     g.csrf = entry.csrf()
     changes = request.method not in ("GET", "HEAD")

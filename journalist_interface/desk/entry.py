@@ -28,6 +28,7 @@ class Entry:
     """The one-time link and the session of a running desk at `port`."""
 
     def __init__(self, port: int) -> None:
+        self.cookie = f"{COOKIE}_{port}"  # a browser keeps cookies by host: desks side by side share it
         self._hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
         self._link = Secret(secrets.token_hex(TOKEN_BYTES).encode())
         self._csrf_key = Secret(secrets.token_bytes(TOKEN_BYTES))

@@ -34,11 +34,15 @@ def test_the_registry_names_the_demo_unit_and_is_signed(data):
     registry = config.load_registry()
     unit = registry.unit(demo.UNIT_ID)
     assert [force.id for force in registry.served_by(unit, today())] == [demo.FORCE_ID]
-    assert registry.enrolled_units() == (unit,)
+    shared = registry.unit(demo.SHARED_ID)
+    assert registry.enrolled_units() == (unit, shared)
+    assert [force.id for force in registry.served_by(shared, today())] == ["demo-north", "demo-south"]
     assert registry.desk == registry.recipient(demo.CHARITY_ID)
     assert registry.expires == today() + timedelta(days=demo.REGISTRY_DAYS)
-    assert len(unit.couriers) == 1
-    assert load_registry(data / "desk" / "registry.json", config.registry_root) == registry
+    assert all(len(one.couriers) == 1 for one in registry.units)
+    for unit_id in demo.unit_ids(data):
+        held = demo.desk_settings(data, unit_id).with_name("registry.json")
+        assert load_registry(held, config.registry_root) == registry
 
 
 def test_the_secrets_are_their_owners_alone(data):
@@ -57,8 +61,11 @@ def test_the_settings_name_what_is_there(data):
 
 def test_no_agent_is_left_of_the_making(data, tmp_path):
     homes = [
-        folder / room / "gnupg" for folder in (data, tmp_path / "s" / "new") for room in ("desk", "charity")
+        demo.place(folder, unit_id) / "desk" / "gnupg"
+        for folder in (data, tmp_path / "s" / "new")
+        for unit_id in demo.unit_ids(data)
     ]
+    assert len(homes) == 8
     running = [
         line
         for cmdline in Path("/proc").glob("[0-9]*/cmdline")
@@ -106,17 +113,17 @@ def test_an_empty_folder_will_do(tmp_path, short):
 
 def test_the_courier_follows_the_collections_port(data):
     before = demo.courier_settings(data).read_text(encoding="utf-8")
-    demo.point_courier_at(data, "http://127.0.0.1:9999")
+    demo.point_couriers_at(data, "http://127.0.0.1:9999")
     after = demo.courier_settings(data).read_text(encoding="utf-8")
     assert sorted(after.replace(":9999", ":8081").splitlines()) == sorted(before.splitlines())
 
 
 def test_the_courier_goes_through_tor_only_while_there_is_an_onion(data):
     before = demo.courier_settings(data).read_text(encoding="utf-8")
-    demo.point_courier_at(data, "http://x.onion", "socks5h://127.0.0.1:9050")
+    demo.point_couriers_at(data, "http://x.onion", "socks5h://127.0.0.1:9050")
     told = set(demo.courier_settings(data).read_text(encoding="utf-8").splitlines())
     assert {'collection = "http://x.onion"', 'socks = "socks5h://127.0.0.1:9050"'} <= told
-    demo.point_courier_at(data, "http://127.0.0.1:8081")
+    demo.point_couriers_at(data, "http://127.0.0.1:8081")
     after = demo.courier_settings(data).read_text(encoding="utf-8")
     assert sorted(after.splitlines()) == sorted(before.splitlines())
 

@@ -48,6 +48,23 @@ class Running:
     def desk(self) -> str:
         return self.desk_link.partition("/enter/")[0]
 
+    @contextmanager
+    def desk_of(self, unit_id: str) -> Iterator[str]:
+        """`candour desk --unit`: the one-time link, while it runs."""
+        command = [sys.executable, "-m", "deploy", "desk", "--unit", unit_id, "--data", str(self.data)]
+        with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            printed = ""
+            for line in process.stdout:
+                printed += line
+                if "Ctrl-C" in line:
+                    break
+            try:
+                yield _PRINTED.findall(printed)[0]
+            finally:
+                process.send_signal(signal.SIGINT)
+                assert process.wait(30) == 0
+
     def round(self) -> str:
         """`candour courier round`: everything waiting goes to the desk, answers come back."""
         done = subprocess.run(

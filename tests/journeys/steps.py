@@ -3,11 +3,32 @@
 from pathlib import Path
 
 
-def report(page, source: str, text: str, *files: Path) -> str:
-    """Send a first report, note the codename, leave. Returns the codename."""
+def say_who(page, force: str, involved: str = "No", *, other: str = "") -> None:
+    """Answer the questions as a person with a keyboard does, and go on."""
+    page.find("#force").send_keys(force)
+    if other:
+        page.find("#other").send_keys(other)
+    next(label for label in page.all("fieldset label") if label.text == involved).click()
+    page.press("Go on")
+
+
+def begin(page, source: str, force: str = "Demo Constabulary", involved: str = "No") -> None:
+    """From the first page to the one to write on."""
     page.go(source)
     page.press("Make a report")
     page.press("Start a report")
+    say_who(page, force, involved)
+    page.press("Start the report")
+
+
+def report(page, source: str, text: str, *files: Path) -> str:
+    """Send a first report, note the codename, leave. Returns the codename."""
+    begin(page, source)
+    return send(page, text, *files)
+
+
+def send(page, text: str, *files: Path) -> str:
+    """Send what is typed, note the codename, leave. Returns the codename."""
     page.type("#text", text)
     page.attach("#files", *files)
     page.press("Send")

@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import pytest
 
+from tests.journeys.steps import say_who
+
 BLOCK = """
     window.candourBlocks = {
         observe(channel) {
@@ -44,7 +46,7 @@ def look(page, name):
     assert levels[0] == 1 or levels[:2] == [2, 1], f"{name}: only what went wrong may stand before the title"
     assert all(after - before <= 1 for before, after in pairwise(levels)), (name, levels)
     labels = {label.get_attribute("for") for label in page.all("label")}
-    for field in page.all("main textarea, main input:not([type=hidden])"):
+    for field in page.all("main textarea, main select, main input:not([type=hidden])"):
         assert field.get_attribute("id") in labels, name
 
 
@@ -54,6 +56,12 @@ def test_a_report_and_the_way_back_with_nothing_but_text(bare, candour):
     bare.press("Make a report")
     look(bare, "start")
     bare.press("Start a report")
+    look(bare, "questions")
+    bare.press("Go on")
+    look(bare, "questions with a problem")
+    say_who(bare, "Demo Constabulary")
+    look(bare, "route")
+    bare.press("Start the report")
     look(bare, "report")
     bare.press("Send")
     look(bare, "problem")

@@ -72,7 +72,7 @@ class Onions:
 
     def round(self) -> None:
         """`candour courier round`, through the courier's own tor."""
-        demo.point_courier_at(
+        demo.point_couriers_at(
             self.data, self.host.collection, f"socks5h://127.0.0.1:{self.courier.socks_port}"
         )
         done = subprocess.run(

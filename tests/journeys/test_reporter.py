@@ -3,13 +3,13 @@
 import os
 from pathlib import Path
 
+from tests.journeys import steps
+
 WORDS = "Something happened at the yard, and someone was paid for it."
 
 
 def begin(firefox, candour) -> None:
-    firefox.go(candour.source)
-    firefox.press("Make a report")
-    firefox.press("Start a report")
+    steps.begin(firefox, candour.source)
 
 
 def codename_on(page) -> str:
@@ -24,7 +24,7 @@ def test_scripts_do_not_run_in_this_browser(firefox, tmp_path: Path):
 
 
 def test_no_page_asks_for_anything_from_elsewhere_or_for_scripts(firefox, candour):
-    for path in ("/", "/start", "/return", "/safety", "/help", "/certificate"):
+    for path in ("/", "/start", "/routing", "/return", "/safety", "/help", "/certificate"):
         firefox.go(candour.source + path)
         source = firefox.marionette.page_source
         assert "<script" not in source

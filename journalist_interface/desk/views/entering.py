@@ -3,7 +3,6 @@
 from flask import Blueprint, abort, redirect, request, url_for
 from werkzeug import Response
 
-from journalist_interface.desk.entry import COOKIE
 from journalist_interface.desk.views.here import entry
 
 pages = Blueprint("entering", __name__)
@@ -15,10 +14,10 @@ def enter(untrusted_token: str) -> Response:
     if request.method != "GET":
         abort(405)
     inside = redirect(url_for("conversations.listed"), 303)
-    if entry().is_inside(request.cookies.get(COOKIE)):
+    if entry().is_inside(request.cookies.get(entry().cookie)):
         return inside
     session = entry().enter(untrusted_token)
     if session is None:
         abort(403)
-    inside.set_cookie(COOKIE, session.reveal().decode(), httponly=True, samesite="Strict", path="/")
+    inside.set_cookie(entry().cookie, session.reveal().decode(), httponly=True, samesite="Strict", path="/")
     return inside
