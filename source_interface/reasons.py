@@ -34,8 +34,8 @@ _SENTENCES = {
     Reason.SUCCESSOR: "A force that you chose is part of another force today, and that one counts.",
     Reason.SAME_UNIT: "One unit serves all the forces that you chose.",
     Reason.ALSO_OVERSEER: (
-        "A second copy is locked for {second}, so that no report can vanish unnoticed. This site tells neither of the "
-        "two what the other does."
+        "A second copy is locked for {second}, so that it does not rest with one of the two alone. This site tells "
+        "neither what the other does."
     ),
     Reason.NOT_ALSO_OVERSEER: "A second copy often goes to an oversight body as well. This time it does not.",
 }

@@ -37,7 +37,8 @@ def certificate() -> Response:
             "fingerprint": phrases.grouped(unit.fingerprint),
             "certificate": unit.certificate,
         }
-        for unit in house().registry.current().enrolled_units()
+        for unit in house().registry.current().units
+        if unit.is_enrolled
     ]
     return page("certificate.html", units_full=units)
 

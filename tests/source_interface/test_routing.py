@@ -223,3 +223,10 @@ def test_an_oversight_body_of_the_force_takes_what_no_conflict_route_does(
     shown = reporter.post("/routing", {"involved": "yes"})
     assert "body that oversees the force" in shown.page.words
     assert f"<li>{NAMES[BODY]}</li>" in shown.text
+
+
+def test_whoever_a_report_may_go_to_can_be_sealed_to_by_hand(reporter):
+    page = reporter.get("/certificate")
+    for unit_id, name in NAMES.items():
+        assert f"<h2>{name}</h2>" in page.text
+        assert reporter.get(f"/certificate/{unit_id}.asc").status == 200

@@ -43,7 +43,7 @@ def test_two_desks_have_two_links(world):
 def test_the_cookie_is_for_this_site_and_no_script(outside):
     answer = outside.get(outside.app.config["ONE_TIME_LINK"])
     cookie = answer.headers["Set-Cookie"]
-    assert cookie.startswith(f"{COOKIE}_8082=")
+    assert cookie.startswith(f"{COOKIE}_8083=")
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     assert "Expires" not in cookie
@@ -65,9 +65,9 @@ def test_without_the_session_every_page_says_how_to_come_in(outside):
 
 
 def test_another_cookie_is_no_session(outside):
-    outside.client.set_cookie(f"{COOKIE}_{PORT}", "0" * 64, domain="127.0.0.1")
+    outside.client.set_cookie(f"{COOKIE}_8083", "0" * 64, domain="127.0.0.1")
     assert outside.get("/").status_code == 403
-    outside.client.set_cookie(f"{COOKIE}_{PORT}", "é", domain="127.0.0.1")
+    outside.client.set_cookie(f"{COOKIE}_8083", "é", domain="127.0.0.1")
     assert outside.get("/").status_code == 403
 
 
