@@ -12,7 +12,7 @@ NOTICES = {
         "If the unit had fetched it and not yet said so, it may still read it."
     ),
     "withdrawn in part": (
-        "One copy of the message is withdrawn, and deleted here. The other had been collected, and cannot be called back."
+        "One copy of the message is withdrawn, and deleted here. The other was collected, and cannot be called back."
     ),
     "too late": "The message can no longer be withdrawn: it has been collected.",
     "changed": "Who can receive reports has changed since. Look again, then go on.",
