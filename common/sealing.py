@@ -201,7 +201,7 @@ class Sealer:
                 for work in at_work:
                     work.end_of_input()
         results = [work.result for work in at_work]
-        if any(result.status.startswith("invalid recipient") for result in results):
+        if any(_refuses_a_recipient(result) for result in results):
             raise RecipientRefused
         if not all(result.ok and result.returncode == 0 for result in results):
             raise SealingFailed
@@ -215,6 +215,11 @@ class Sealer:
         work = _Sealing(self._gpg, [*arguments, "--faked-system-time", midnight(today())])
         stack.callback(work.finish)
         return work
+
+
+def _refuses_a_recipient(result: Any) -> bool:
+    """An expired or revoked certificate, or one that was cut short, of which gpg would still use what there is."""
+    return result.status.startswith("invalid recipient") or "[GNUPG:] NODATA" in result.stderr
 
 
 class Opener:

@@ -115,7 +115,7 @@ def test_withdrawing_takes_both(reporter, copies, arrived, house):
     asked = reporter.post("/withdraw")
     assert "in both copies" in asked.page.words
     reporter.post("/withdraw")
-    assert "is withdrawn and deleted" in reporter.get("/conversation").text
+    assert "is withdrawn, and deleted here" in reporter.get("/conversation").text
     assert copies() == [[], []]
     assert arrived(house.config) == []
 
@@ -142,7 +142,9 @@ def test_a_form_sent_twice_is_one_message(reporter, copies):
     cookie = reporter.cookie
     assert reporter.deliver(*form).goes_to == "/sent"
     reporter.cookie = cookie
-    assert reporter.deliver(*form).goes_to == "/sent"
+    again = reporter.deliver(*form)
+    assert again.status == 200
+    assert "had arrived already" in again.page.words
     assert [len(found) for found in copies()] == [1, 1]
 
 
