@@ -23,7 +23,7 @@ _HINTS = {
     rf"\bmy {_PLACED}\b": (
         "“My …” says how you are placed. “A sergeant” or “someone on the team” says less about you."
     ),
-    r"\b(collar|shoulder|warrant|badge|staff|payroll) ?(no\.?|number)? ?[:#]? ?[a-z]{0,3}\d{2}": (
+    r"\b(pc|ps|dc|ds|collar|shoulder|warrant|badge|staff|payroll) ?(no\.?|number)? ?[:#]? ?[a-z]{0,3}\d{2}": (
         "There is a number that may belong to one person. If it is yours, leave it out."
     ),
     rf"\b(i am|i'm|i’m|i work as|i serve as|as) an? (\w{{1,20}} ){{0,3}}{_JOB}\b": (

@@ -95,7 +95,7 @@ def _unpack(file: Path, gnupg: Path, unpacking: Unpacking, most: int) -> None:
     try:
         Opener(gnupg).open(file, reader.feed, most)
     except OpeningFailed as error:
-        unlock = f" Where the key has a passphrase, unlock it first: gpg --output /dev/null --decrypt {file}"
+        unlock = f" Where the key has a passphrase, unlock it first: gpg --decrypt {file} >/dev/null"
         raise RestoreRefused(
             f"{file} does not open. {error}{unlock if error.reason is not Unopened.NOT_SEALED else ''}"
         ) from error

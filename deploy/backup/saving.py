@@ -57,7 +57,8 @@ def save(layout: Layout, to: Path, recipient: Path) -> Saved:
         blur_times(layout.stamp, today())
     except RecipientRefused:
         raise BackupFailed(
-            f"gpg refuses the certificate {recipient}: it is expired, revoked or no certificate. Give a good one."
+            f"gpg refuses the certificate {recipient}: it is expired, revoked or no certificate, or was made "
+            "today and counts from midnight (UTC) on. Give a good one."
         ) from None
     except SealingFailed:
         raise BackupFailed(

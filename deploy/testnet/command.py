@@ -26,7 +26,9 @@ def run_testnet(folder: Path | None) -> None:
             network = stack.enter_context(private_network(place))
         with step("Joining it with a client and with a host of onion services"):
             client = network.join("client", [f"SocksPort {LOOPBACK}:auto"])
-            services = network.join("services")
+            services = network.join(
+                "services", [f"SocksPort {LOOPBACK}:auto"]
+            )  # for the courier of `up --onion`
         print(_what_next(client, services), flush=True)
         network.watch()
 
