@@ -4,6 +4,9 @@
         manifest.json                   {"body": {"kind", "unit", "day", "items": [{"name", "size", "sha256"}]}, …}
         <32 hex>                        each item a file beside it
 
+    replies-<day>-<8 hex>/              from desk to courier: sealed answers, signed with the unit's reply key
+    forwards-<day>-<8 hex>/             likewise: one conversation passed on (common/forwarding.py)
+
 A bundle is taken whole or refused with the reason: an item that is missing, added, altered, a link, or has a
 name that is none. Everything on a stick is untrusted until `verified` has said otherwise.
 """
@@ -13,7 +16,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from io import BufferedReader
@@ -32,9 +35,9 @@ _MOST_MANIFEST_BYTES = 32 * 1024 * 1024
 _CONTEXT = "candour/1 bundle"
 _CHUNK = 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_FOLDER = re.compile(r"(envelopes|replies)-\d{4}-\d{2}-\d{2}-[0-9a-f]{8}")
+_FOLDER = re.compile(r"(envelopes|replies|forwards)-\d{4}-\d{2}-\d{2}-[0-9a-f]{8}")
 
-Kind = Literal["envelopes", "replies"]
+Kind = Literal["envelopes", "replies", "forwards"]
 
 
 class BundleRefused(Exception):
@@ -179,6 +182,21 @@ def copy_item(bundle: Bundle, item: Item, target: Path) -> None:
         os.fsync(copy.fileno())
     if size != item.size or digest.hexdigest() != item.sha256:
         raise BundleRefused(f"the item {item.name} is altered or damaged")
+
+
+def check_item(bundle: Bundle, item: Item) -> None:
+    """See that an item is what the manifest says, whatever its size. Raises BundleRefused."""
+    with _regular(bundle.folder / item.name) as source:
+        if os.fstat(source.fileno()).st_size == item.size:
+            digest = hashlib.file_digest(source, "sha256").hexdigest()
+            if digest == item.sha256:
+                return
+    raise BundleRefused(f"the item {item.name} is altered or damaged")
+
+
+def opened_item(bundle: Bundle, item: Item) -> AbstractContextManager[BinaryIO]:
+    """An item's file, opened but not checked. Raises BundleRefused."""
+    return _regular(bundle.folder / item.name)
 
 
 def read_item(bundle: Bundle, item: Item, most: int) -> bytes:

@@ -188,15 +188,20 @@ class WrongFile(Exception):
     """The file is not the one that was sent: its checksum differs from the manifest's. It was not saved."""
 
 
+def span(tail: Tail, file: Attachment) -> tuple[int, int]:
+    """Where a file's content begins in the archive, and where it ends, in bytes."""
+    with tail.archive() as archive:
+        entry = archive.getinfo(file.name)
+    # What stands between an entry's start and its content: its header, its name and its ZIP64 field.
+    start = entry.header_offset + _LOCAL_HEADER + len(file.name.encode()) + 20
+    return start, start + file.size
+
+
 class Extract:
     """Takes one file out of a stream that passes by a second time, and checks it against the manifest."""
 
     def __init__(self, tail: Tail, file: Attachment, write: Callable[[bytes], object]) -> None:
-        with tail.archive() as archive:
-            entry = archive.getinfo(file.name)
-        # What stands between an entry's start and its content: its header, its name and its ZIP64 field.
-        self._start = entry.header_offset + _LOCAL_HEADER + len(file.name.encode()) + 20
-        self._end = self._start + file.size
+        self._start, self._end = span(tail, file)
         self._at = 0
         self._file = file
         self._write = write

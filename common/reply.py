@@ -2,14 +2,17 @@
 
 An answer is signed by its unit's Ed25519 reply key and names the mailbox it is for, so that it cannot be carried
 over to another conversation. The header is made by the source interface with a MAC under the header key, which
-no unit has, so that none can make itself the holder. Both are padded to exactly 8 KiB and look alike sealed.
+no unit has, so that none can make itself the holder. A handover is signed by the holder and names the next one, and
+the answers that stand. All are padded to exactly 8 KiB and look alike sealed.
 """
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -19,7 +22,9 @@ from common.padding import REPLY_PLAINTEXT_BYTES
 from common.secret import Secret
 
 _REPLY = "candour/1 reply"
+_HANDOVER = "candour/1 handover"
 _HEADER = b"candour/1 header\n"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class AnswerTooLong(ValueError):
@@ -40,6 +45,21 @@ class Reply:
     text: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Handover:
+    """By it a holder, `unit`, gives a conversation to the `next` one. `identity` is random (32 hex digits).
+
+    `standing`: what `digest` says of each answer of the old holder that stands. Whatever else it signed, then or
+    later, counts no more; a digest, unlike an identity or a day, cannot be given to another answer afterwards.
+    """
+
+    identity: str
+    unit: str
+    next: str
+    day: date
+    standing: frozenset[str]
+
+
 def new_reply(unit: str, day: date, text: str) -> Reply:
     """A reply with a fresh identity."""
     return Reply(identity=secrets.token_hex(16), unit=unit, day=day, text=text)
@@ -47,14 +67,25 @@ def new_reply(unit: str, day: date, text: str) -> Reply:
 
 def compose(reply: Reply, reply_public_key: bytes, key: Ed25519PrivateKey) -> bytes:
     """The 8 KiB that are sealed. Raises AnswerTooLong."""
+    return _padded(signing.sign(_reply_body(reply, reply_public_key), _REPLY, key))
+
+
+def digest(reply: Reply, reply_public_key: bytes) -> str:
+    """What a handover calls an answer: the SHA-256 of all that is signed, in hex."""
+    return hashlib.sha256(canonical.dump(_reply_body(reply, reply_public_key))).hexdigest()
+
+
+def compose_handover(handover: Handover, reply_public_key: bytes, key: Ed25519PrivateKey) -> bytes:
+    """The 8 KiB that are sealed: more than a hundred answers can stand. Raises AnswerTooLong."""
     body = {
-        "day": reply.day.isoformat(),
-        "id": reply.identity,
+        "day": handover.day.isoformat(),
+        "id": handover.identity,
         "mailbox": _mailbox(reply_public_key),
-        "text": reply.text,
-        "unit": reply.unit,
+        "next": handover.next,
+        "standing": sorted(handover.standing),
+        "unit": handover.unit,
     }
-    return _padded(signing.sign(body, _REPLY, key))
+    return _padded(signing.sign(body, _HANDOVER, key))
 
 
 def claimed_unit(untrusted: bytes) -> str:
@@ -75,6 +106,25 @@ def read(untrusted: bytes, reply_public_key: bytes, signed_by: bytes) -> Reply:
         unit=canonical.text(body, "unit"),
         day=_day(body),
         text=canonical.text(body, "text"),
+    )
+
+
+def read_any(untrusted: bytes, reply_public_key: bytes, signed_by: bytes) -> Reply | Handover:
+    """An answer or a handover, whichever it says it is; otherwise as `read`."""
+    if "next" not in signing.read_unverified(untrusted):
+        return read(untrusted, reply_public_key, signed_by)
+    body = signing.verify(untrusted, _HANDOVER, signed_by)
+    if canonical.text(body, "mailbox") != _mailbox(reply_public_key):
+        raise signing.BadSignature
+    standing = canonical.listed(body, "standing")
+    if not all(isinstance(one, str) and _DIGEST.fullmatch(one) for one in standing):
+        raise NotCanonical("not a list of digests")
+    return Handover(
+        identity=canonical.text(body, "id"),
+        unit=canonical.text(body, "unit"),
+        next=canonical.text(body, "next"),
+        day=_day(body),
+        standing=frozenset(standing),
     )
 
 
@@ -102,6 +152,16 @@ def read_header(untrusted: bytes, header_key: Secret) -> Header:
     if not hmac.compare_digest(canonical.octets(document, "mac", len(expected)), expected):
         raise signing.BadSignature
     return Header(canonical.text(body, "unit"), _day(body), canonical.optional_text(body, "second"))
+
+
+def _reply_body(reply: Reply, reply_public_key: bytes) -> dict[str, Any]:
+    return {
+        "day": reply.day.isoformat(),
+        "id": reply.identity,
+        "mailbox": _mailbox(reply_public_key),
+        "text": reply.text,
+        "unit": reply.unit,
+    }
 
 
 def _mailbox(reply_public_key: bytes) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from common import canonical
+from common import canonical, trail
 from common.canonical import NotCanonical
 from common.mailbox import REPLY_PUBLIC_KEY_BYTES
 from common.secret import Secret
@@ -41,6 +41,7 @@ class Report:
     day: date
     first: bool
     conversation: Conversation = field(repr=False)
+    trail: tuple[bytes, ...] = ()  # signed steps of common/trail.py, oldest first; none before it is passed on
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def to_json(report: Report) -> bytes:
             "mailbox_key": canonical.encode(report.conversation.mailbox_key.reveal()),
             "reply_public_key": canonical.encode(report.conversation.reply_public_key),
         }
+        | ({"trail": [canonical.encode(step) for step in report.trail]} if report.trail else {})
     )
 
 
@@ -98,13 +100,26 @@ def from_json(untrusted: bytes) -> Report:
             mailbox_key=Secret(canonical.octets(document, "mailbox_key", 32)),
             reply_public_key=canonical.octets(document, "reply_public_key", REPLY_PUBLIC_KEY_BYTES),
         ),
+        trail=_trail(document),
     )
+
+
+def _trail(document: dict[str, Any]) -> tuple[bytes, ...]:
+    steps = canonical.listed(document, "trail") if "trail" in document else []
+    if len(steps) > trail.MOST_STEPS or not all(isinstance(step, str) for step in steps):
+        raise NotCanonical("not a trail")
+    decoded = tuple(canonical.decode(step) for step in steps)
+    for step in decoded:
+        trail.claimed(step)
+    return decoded
 
 
 def to_text(report: Report, attachments: tuple[Attachment, ...]) -> bytes:
     """report.txt: the same for a person who has nothing but gpg and unzip."""
     kind = "A report" if report.first else "A later message"
     lines = [f"{kind} to {report.unit}, sent on {report.day.isoformat()}.", ""]
+    steps = [trail.claimed(step) for step in report.trail]
+    lines += [f"{step.by}: {step.sentence}" for step in steps] + [""] * bool(steps)
     if attachments:
         lines.append(f"Files: {len(attachments)}. Their checksums are in manifest.json.")
         lines += [f"  {file.name} ({file.size} bytes, looks like {file.kind})" for file in attachments]

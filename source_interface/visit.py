@@ -1,4 +1,4 @@
-"""What a returning reporter finds: answers whose signatures hold, and what was sent.
+"""What a returning reporter finds: answers whose signatures hold, who reads and answers now, and what was sent.
 
 Every visit asks for all 512 tags in two queries, and writes nothing.
 """
@@ -14,8 +14,10 @@ from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.registry import Registry, UnknownUnit
 from common.secret import Secret
 from common.signing import BadSignature
-from common.store.repository import Store
+from common.store.repository import Mailbox, Store
 from common.units import Unit
+from source_interface import holding
+from source_interface.holding import Held, Item
 
 # What is opened and read where there is nothing: it opens with no codename, and no MAC of it holds.
 _NO_HEADER = secrets.token_bytes(REPLY_CIPHERTEXT_BYTES)
@@ -58,6 +60,8 @@ class Visit:
     secrets: ConversationSecrets = field(repr=False)
     answers: tuple[Answer, ...] = field(repr=False)
     messages: tuple[Message, ...]
+    handed_to: str | None = None  # the name of who reads and answers now, where it is not who did at first
+    handed_by: tuple[str, ...] = ()
 
     def free_slot(self) -> int | None:
         """A random receipt slot for a message; None when all 128 are taken."""
@@ -78,15 +82,31 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
         if tag in found.sent or receipt_tags[mailbox.second_slot(slot)] in found.sent
     )
     reply_key = mailbox.ReplyKey(keys.reply_seed)
+    slots, posted = _lying(found, reply_tags, keys)
+    header = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
+    if header is None or header.unit is None:
+        return Visit(keys, (), messages)
+    held = holding.follow(registry, header.unit, _items(registry, reply_key, slots, posted))
+    return Visit(
+        keys,
+        _answers(registry, held),
+        messages,
+        handed_to=held.holder.name if held.before else None,
+        handed_by=tuple(unit.name for unit in held.before),
+    )
+
+
+def _lying(
+    found: Mailbox, reply_tags: list[bytes], keys: ConversationSecrets
+) -> tuple[dict[int, bytes], dict[int, date]]:
+    """By slot: what lies in it, and the day it was put there. What the reporter has deleted costs no opening."""
     slots = {
         slot: found.replies[tag]
         for slot, tag in enumerate(reply_tags)
         if tag in found.replies
-        and not found.replies[tag].startswith(mailbox.deleted_mark(keys.header_key, tag))  # costs no opening
+        and not found.replies[tag].startswith(mailbox.deleted_mark(keys.header_key, tag))
     }
-    holder = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
-    answers = _answers(holder.unit, reply_key, slots) if holder and holder.unit else ()
-    return Visit(keys, answers, messages)
+    return slots, {slot: found.posted[reply_tags[slot]] for slot in slots}
 
 
 def _message(slot: int, first: tuple[date, bool] | None, second: tuple[date, bool] | None) -> Message:
@@ -109,9 +129,19 @@ class Holder:
 def holder_of(
     store: Store, registry: Registry, keys: ConversationSecrets, reply_key: mailbox.ReplyKey
 ) -> Holder | None:
-    """Who holds a conversation, by its header alone: all that writing again has to know."""
-    sealed = store.reply(mailbox.tags(keys.mailbox_key)[mailbox.HEADER_SLOT])
-    return _holder(registry, reply_key, sealed, keys.header_key)
+    """Who holds a conversation, by its header and the handovers since: all that writing again has to know.
+
+    `since` is the header's day: once the header is renewed, it names whoever holds the conversation then.
+    """
+    reply_tags = mailbox.tags(keys.mailbox_key)
+    found = store.mailbox((), reply_tags)
+    slots, posted = _lying(found, reply_tags, keys)
+    header = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
+    if header is None or header.unit is None or not header.recipients:
+        return header
+    held = holding.follow(registry, header.unit, _items(registry, reply_key, slots, posted))
+    others = tuple(unit for unit in header.recipients[1:] if unit.id != held.holder.id)
+    return Holder(held.holder, (held.holder, *others), header.since)
 
 
 def _holder(
@@ -138,21 +168,31 @@ def _enrolled(registry: Registry, unit_id: str) -> Unit | None:
         return None
 
 
-def _answers(holder: Unit, reply_key: mailbox.ReplyKey, slots: dict[int, bytes]) -> tuple[Answer, ...]:
-    """The answers of the holder, newest first; what is not its, or is there twice, is left out."""
+def _items(
+    registry: Registry, reply_key: mailbox.ReplyKey, slots: dict[int, bytes], posted: dict[int, date]
+) -> list[Item]:
+    """What is genuine, whoever signed it. Each slot is opened and verified once, whoever holds what."""
     public = reply_key.public()
-    genuine: dict[str, tuple[reply.Reply, list[int]]] = {}
+    items = []
     for slot, ciphertext in slots.items():
         try:
             untrusted = reply_key.open(ciphertext)
-            if reply.claimed_unit(untrusted) != holder.id:
-                continue
-            read = reply.read(untrusted, public, holder.reply_key)
-        except (mailbox.NotForThisMailbox, NotCanonical, BadSignature):
+            said = reply.read_any(untrusted, public, registry.unit(reply.claimed_unit(untrusted)).reply_key)
+        except (mailbox.NotForThisMailbox, NotCanonical, BadSignature, UnknownUnit):
             continue
-        genuine.setdefault(read.identity, (read, []))[1].append(slot)
+        digest = reply.digest(said, public) if isinstance(said, reply.Reply) else ""
+        items.append(Item(slot, posted[slot], said, digest))
+    return items
+
+
+def _answers(registry: Registry, held: Held) -> tuple[Answer, ...]:
+    """The answers that may be shown, newest first; what is there twice is shown once."""
+    genuine: dict[str, tuple[reply.Reply, list[int]]] = {}
+    for item in held.answers:
+        if isinstance(item.said, reply.Reply):
+            genuine.setdefault(item.digest, (item.said, []))[1].append(item.slot)
     newest_first = sorted(genuine.values(), key=lambda found: found[0].day, reverse=True)
     return tuple(
-        Answer(str(at[0]), tuple(at), phrases.day(read.day), holder.name, read.text)
+        Answer(str(at[0]), tuple(at), phrases.day(read.day), registry.unit(read.unit).name, read.text)
         for read, at in newest_first
     )

@@ -5,7 +5,8 @@ blob without a row; both are swept at start. A blob without a row is set aside f
 may be the row that is missing, where the database is an old one or another. An object store can take its place.
 
 All of it is its owner's alone, whatever the umask. Where two users serve, as on a host, whoever sets it up makes the
-folder setgid: then its group may read what is in it, and write nothing.
+folder setgid: then its group may read what is in it, and write nothing. What a unit forwards comes in by the collection
+instead, and lies in a folder beside, `forwarded/`, in which both may write and delete.
 """
 
 import fcntl
@@ -23,6 +24,7 @@ from pathlib import Path
 from common.days import midnight_of, today
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_PART = ".part"
 
 
 _SET_ASIDE = "set-aside"
@@ -62,6 +64,7 @@ class BlobFolder:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / "staging"
+        self._forwarded = root.with_name("forwarded")
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         shared = bool(root.stat().st_mode & stat.S_ISGID)
         self._mode = 0o640 if shared else 0o600
@@ -69,6 +72,7 @@ class BlobFolder:
         try:
             for folder in (self._staging, *(root / f"{n:02x}" for n in range(256))):
                 folder.mkdir(exist_ok=True)
+            self._forwarded.mkdir(exist_ok=True)
         finally:
             os.umask(mask)
 
@@ -103,13 +107,52 @@ class BlobFolder:
         """Where a blob is. Raises ValueError for what cannot be a blob's name."""
         if not is_blob_id(blob_id):
             raise ValueError("not a blob's name")
-        return self._root / blob_id[:2] / blob_id
+        place, forwarded = self._root / blob_id[:2] / blob_id, self._forwarded / blob_id
+        return forwarded if not place.exists() and forwarded.exists() else place
+
+    def forwarded_part(self, name: str) -> Path:
+        """Where an envelope that a unit forwards grows. `name`: 32 hex digits, which need not be its id."""
+        if not is_blob_id(name):
+            raise ValueError("not a blob's name")
+        return self._forwarded / f"{name}{_PART}"
+
+    def publish_forwarded(self, part: Path, blob_id: str, day: date) -> None:
+        """Put a forwarded envelope that is whole in place, durably."""
+        place = self._forwarded / blob_id
+        descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            os.fchmod(descriptor, self._mode)
+            os.utime(descriptor, (midnight_of(day), midnight_of(day)))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        part.rename(place)
+        sync_folder(self._forwarded)
+        self._blur_forwarded(day)
+
+    def forwarded_ids(self, not_after: date) -> set[str]:
+        """The forwarded blobs that are of this day or older. Unfinished ones of such a day are removed."""
+        limit, found = midnight_of(not_after + timedelta(days=1)), set()
+        for entry in self._forwarded.iterdir():
+            with suppress(FileNotFoundError):
+                if entry.stat().st_mtime >= limit:
+                    continue
+                if entry.suffix == _PART:
+                    entry.unlink()
+                elif is_blob_id(entry.name):
+                    found.add(entry.name)
+        return found
+
+    def _blur_forwarded(self, day: date) -> None:
+        with suppress(PermissionError):  # on a host the folder is the source interface's
+            blur_times(self._forwarded, day)
 
     def delete(self, blob_id: str) -> None:
         """Remove a blob, if it is there."""
         place = self.path(blob_id)
         place.unlink(missing_ok=True)
-        blur_times(place.parent, today())
+        with suppress(PermissionError):
+            blur_times(place.parent, today())
 
     def ids(self, not_after: date) -> Iterator[tuple[str, set[str]]]:
         """The blobs that are of this day or older, folder by folder: (their first two digits, their ids)."""

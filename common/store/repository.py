@@ -43,8 +43,8 @@ _SENT = text(
     _EACH_TAG + "SELECT receipt_tag, day, collected_day FROM each JOIN envelope ON receipt_tag = one"  # noqa: S608
 ).columns(EnvelopeRow.receipt_tag, EnvelopeRow.day, EnvelopeRow.collected_day)
 _REPLIES = text(
-    _EACH_TAG + "SELECT tag, ciphertext FROM each JOIN reply ON tag = one"  # noqa: S608
-).columns(ReplyRow.tag, ReplyRow.ciphertext)
+    _EACH_TAG + "SELECT tag, ciphertext, day FROM each JOIN reply ON tag = one"  # noqa: S608
+).columns(ReplyRow.tag, ReplyRow.ciphertext, ReplyRow.day)
 _REPLY = select(ReplyRow.ciphertext).where(ReplyRow.tag == bindparam("of_tag"))
 
 
@@ -84,10 +84,14 @@ class Copy:
 
 @dataclass(frozen=True)
 class Mailbox:
-    """What lies under a codename's tags: by receipt tag (day, collected), by reply tag the ciphertext."""
+    """What lies under a codename's tags: by receipt tag (day, collected), by reply tag the ciphertext.
+
+    `posted`: by reply tag the day it was put there. Only this server knows it, and nobody can change it.
+    """
 
     sent: dict[bytes, tuple[date, bool]] = field(repr=False)
     replies: dict[bytes, bytes] = field(repr=False)
+    posted: dict[bytes, date] = field(repr=False)
 
 
 class Store:
@@ -171,6 +175,7 @@ class Store:
         return Mailbox(
             sent={tag: (day, collected is not None) for tag, day, collected in sent},
             replies={row.tag: row.ciphertext for row in replies},
+            posted={row.tag: row.day for row in replies},
         )
 
     def reply(self, tag: bytes) -> bytes | None:
@@ -243,6 +248,29 @@ class Store:
         )
         with self._writing() as connection:
             connection.execute(noted)
+
+    def was_forwarded(self, envelope_id: str, unit: str) -> bool:
+        """True when an envelope of this id is kept for this unit."""
+        query = select(EnvelopeRow.id).where(EnvelopeRow.id == envelope_id, EnvelopeRow.unit == unit)
+        with self.engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def accept_forwarded(self, part: Path, envelope_id: str, unit: str, size: int, day: date) -> bool:
+        """Keep an envelope that one unit passes on to another, `unit`. Durable on return; False: its id is taken.
+
+        Its receipt tag is drawn at random, so that it follows from no codename: a reporter's withdrawing does not
+        reach it, and nothing ties it to the envelope that it came from.
+        """
+        if self.was_forwarded(envelope_id, unit):
+            return True
+        row = {"id": envelope_id, "receipt_tag": secrets.token_bytes(TAG_BYTES), "unit": unit, "day": day}
+        with self.engine.connect() as connection:
+            if connection.execute(select(EnvelopeRow.id).where(EnvelopeRow.id == envelope_id)).first():
+                return False
+        self.blobs.publish_forwarded(part, envelope_id, day)
+        with self._writing() as connection:
+            connection.execute(_INSERT_ENVELOPE, row | {"padded_size": size})
+        return True
 
     def post_reply(self, candidates: Sequence[bytes], ciphertext: bytes, day: date) -> None:
         """Put a sealed reply into the first candidate slot that is free. The same reply twice is kept once.

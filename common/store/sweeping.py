@@ -57,6 +57,7 @@ class Sweep:
         self._blobs.clear_staging(over_since)
         self._put_back_and_set_aside(over_since, today)
         self._blobs.delete_set_aside(today - KEEP_SET_ASIDE)
+        self._remove_forwarded_orphans(today - _SURELY_OVER)  # the collection may be writing, whoever else does not
         if alone or self._is_soon_rewritten():
             self._forget_order()
 
@@ -106,3 +107,10 @@ class Sweep:
                 count,
                 KEEP_SET_ASIDE.days,
             )
+
+    def _remove_forwarded_orphans(self, not_after: date) -> None:
+        with self._engine.connect() as connection:
+            for blob_id in self._blobs.forwarded_ids(not_after):
+                query = select(EnvelopeRow.id).where(EnvelopeRow.id == blob_id)
+                if connection.execute(query).first() is None:
+                    self._blobs.delete(blob_id)

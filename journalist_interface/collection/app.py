@@ -10,11 +10,11 @@ from pathlib import Path
 
 from flask import Flask, Response, g, request
 
-from common import outgoing
+from common import forwarding, outgoing
 from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.registry_file import RegistryFile
 from common.store.opening import open_store
-from journalist_interface.collection import envelopes, errors, replies
+from journalist_interface.collection import envelopes, errors, forwards, replies
 from journalist_interface.collection.context import EXTENSION, Collection, here
 from journalist_interface.collection.freshness import Freshness
 from journalist_interface.collection.signatures import verify
@@ -27,7 +27,7 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     store.engine.dispose()  # a worker that is forked from here makes connections of its own
     app = Flask("candour_collection", static_folder=None, template_folder=None)
     app.config.update(
-        MAX_CONTENT_LENGTH=outgoing.MOST_BYTES + 1,  # one more, to tell what is too large from what just fits
+        MAX_CONTENT_LENGTH=outgoing.MOST_BYTES + 1,
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
     app.url_map.merge_slashes = False  # no redirects: a request is answered as it was signed
@@ -40,6 +40,8 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     app.after_request(_seal_answer)
     app.register_blueprint(envelopes.blueprint)
     app.register_blueprint(replies.blueprint)
+    app.register_blueprint(forwards.blueprint)
+    app.extensions[forwards.EXTENSION] = forwards.Incoming(settings.limits)
     return app
 
 
@@ -53,7 +55,9 @@ def _named_by_environment() -> Path:
 def _admit() -> None:
     """Before anything else, unknown addresses included: whose request is this?"""
     collection = here()
-    g.unit = verify(request, collection.registry.current(), collection.freshness)
+    most = forwarding.CHUNK if request.path.startswith(f"{forwards.PREFIX}/") else outgoing.MOST_BYTES
+    request.max_content_length = most + 1  # one more, to tell what is too large from what just fits
+    g.unit = verify(request, collection.registry.current(), collection.freshness, most)
 
 
 def _seal_answer(response: Response) -> Response:

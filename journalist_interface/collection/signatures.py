@@ -30,12 +30,17 @@ UNSIGNED = "This request is not signed. Sign it with the courier's key, as RFC 9
 DOES_NOT_HOLD = "The signature does not hold. Check the courier's key and its key id against the registry."
 
 
-def verify(request: Request, registry: Registry, freshness: Freshness) -> str:
-    """The id of the unit whose courier signed this request, now and for the first time. Raises Refused."""
+def verify(
+    request: Request, registry: Registry, freshness: Freshness, most: int = outgoing.MOST_BYTES
+) -> str:
+    """The id of the unit whose courier signed this request, now and for the first time. Raises Refused.
+
+    `most`: bytes that its body may have.
+    """
     if "Signature" not in request.headers or "Signature-Input" not in request.headers:
         raise Refused(401, UNSIGNED)
     body = request.get_data(cache=True)  # cut off at MAX_CONTENT_LENGTH where its length is not given before
-    if len(body) > outgoing.MOST_BYTES:
+    if len(body) > most:
         raise RequestEntityTooLarge
     message = _message(request)
     required = [*_ALWAYS]

@@ -66,6 +66,17 @@ def listing(untrusted: bytes) -> list[Waiting]:
     return found
 
 
+def position(untrusted: bytes, size: int) -> int:
+    """How much of a posted envelope of `size` bytes is there. Raises NotTheCollection."""
+    try:
+        at = canonical.whole(canonical.load(untrusted), "at")
+    except NotCanonical as error:
+        raise NotTheCollection from error
+    if not 0 <= at <= size:
+        raise NotTheCollection
+    return at
+
+
 def begin_of(response: requests.Response, size: int) -> int:
     """Where a partial answer begins, by its Content-Range. Raises WrongSize when it does not go to the end."""
     unit, _, rest = response.headers.get("Content-Range", "").partition(" ")

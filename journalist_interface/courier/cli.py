@@ -234,9 +234,11 @@ def _collected_in_words(done: Collected) -> str:
 
 
 def _delivered_in_words(done: Delivered) -> str:
+    passed_on = f" {_count(done.forwards, 'report')} passed on." if done.forwards else ""
     if not done.replies and not done.bundles:
-        return "There are no replies to deliver." if not done.left else "No replies were delivered."
-    return f"{_count(done.replies, 'reply', 'replies')} delivered."
+        nothing = "There are no replies to deliver." if not done.left else "No replies were delivered."
+        return passed_on.strip() or nothing
+    return f"{_count(done.replies, 'reply', 'replies')} delivered.{passed_on}"
 
 
 def _count(number: int, one: str, many: str = "") -> str:

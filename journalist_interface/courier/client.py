@@ -3,14 +3,16 @@
 Nothing of the environment is used: no proxy variables, no netrc. Redirects are not followed.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import requests
 
-from common import canonical, parcel
+from common import canonical, forwarding, parcel
 from common.parcel import NotAParcel
 from journalist_interface.courier.answers import (
     CHUNK,
@@ -19,6 +21,7 @@ from journalist_interface.courier.answers import (
     begin_of,
     content,
     listing,
+    position,
     problem_of,
 )
 from journalist_interface.courier.errors import NotTheCollection, TurnedAway
@@ -37,6 +40,10 @@ class NoFreeSlot(Exception):
 
 class Gone(Exception):
     """The envelope is not there any more: its sender withdrew it, or it was collected long ago."""
+
+
+class NotForwarded(Exception):
+    """The collection does not take what is passed on. The message is its own sentence."""
 
 
 class _Failed(Exception):
@@ -116,6 +123,38 @@ class CollectionClient:
         """Deliver a sealed reply; twice is as good as once. Raises NoFreeSlot."""
         if self._post("/v1/replies", document, 409) == 409:
             raise NoFreeSlot
+
+    def post_forward(self, slip: bytes, envelope_id: str, file: BinaryIO, at: Callable[[int], None]) -> None:
+        """Post an envelope that the desk passes on, from wherever it stopped; twice is as good as once.
+
+        `at` is told the position. Raises NotForwarded.
+        """
+        size = os.fstat(file.fileno()).st_size
+        tries = Tries(self._patience, at)
+        have = -1  # it is not known how much of it is there
+        while have < size:
+            try:
+                if have < 0:
+                    have = self._post_piece("/v1/forwards", slip, size)
+                else:
+                    file.seek(have)
+                    piece = file.read(forwarding.CHUNK)
+                    have = self._post_piece(f"/v1/forwards/{envelope_id}?at={have}", piece, size)
+                tries.reached(max(have, 0))
+            except _Failed as failure:
+                tries.failed(str(failure))
+                have = -1
+
+    def _post_piece(self, path: str, body: bytes, size: int) -> int:
+        """How much of an envelope is there now. Raises NotForwarded, _Failed."""
+        with self._ask("POST", path, body) as response:
+            if response.status_code in (422, 429):
+                raise NotForwarded(problem_of(response).sentence)
+            if response.status_code == 404:
+                raise _Failed(_CUT)  # it has started anew: it is asked again
+            if response.status_code != 200:
+                raise NotTheCollection
+            return position(content(response), size)
 
     def _one_parcel(self, left: deque[Waiting], keep: Callable[[Waiting, bytes], None]) -> bool:
         """Take what one request brings off the front of `left`. True when there is no more to come."""

@@ -1,19 +1,22 @@
-"""`deliver`: sealed replies, from the stick to the collection.
+"""`deliver`: sealed replies, and conversations that are passed on, from the stick to the collection.
 
 A bundle is looked through whole before its first reply is posted. What was delivered is remembered until the
-bundle is off the stick, so that a reply which its reporter has read and deleted does not come again.
+bundle is off the stick, so that a reply which its reporter has read and deleted does not come again. Of a conversation
+that is passed on, the handover goes last: the next holder has it all before the reporter hears of it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import bundle, outgoing
+from common import bundle, forwarding, outgoing
 from common.bundle import Bundle, BundleRefused
 from common.canonical import NotCanonical
+from common.forwarding import Forward, Slip
+from common.signing import BadSignature
 from common.units import Unit
 from journalist_interface.courier import stick as sticks
-from journalist_interface.courier.client import CollectionClient, NoFreeSlot
+from journalist_interface.courier.client import CollectionClient, NoFreeSlot, NotForwarded
 from journalist_interface.courier.progress import Progress
 from journalist_interface.courier.state import State
 
@@ -25,10 +28,11 @@ class Delivered:
     replies: int
     bundles: int
     left: tuple[str, ...]
+    forwards: int = 0  # conversations passed on
 
 
 def deliver(client: CollectionClient, state: State, stick: Path, unit: Unit, progress: Progress) -> Delivered:
-    """Deliver every reply bundle on the stick. Raises CourierError."""
+    """Deliver every bundle of replies and of forwards on the stick. Raises CourierError."""
     sticks.check(stick)
     replies, bundles, left = 0, 0, list[str]()
     for folder in bundle.found(stick, "replies"):
@@ -49,7 +53,61 @@ def deliver(client: CollectionClient, state: State, stick: Path, unit: Unit, pro
         sticks.remove(folder)
         state.forget_bundle(folder.name)
         bundles += 1
-    return Delivered(replies, bundles, tuple(left))
+    forwards = 0
+    for folder in bundle.found(stick, "forwards"):
+        try:
+            with progress.step(f"Delivering {folder.name}"):
+                _pass_on(client, state, folder, unit, progress)
+        except BundleRefused as refused:
+            left.append(f"{folder.name}: {refused} It stays on the stick; have the desk make it again.")
+        except NotForwarded as refused:
+            left.append(f"{folder.name}: {refused} It stays on the stick.")
+        except NoFreeSlot:
+            left.append(
+                f"{folder.name}: what tells its reporter found no free place. It stays on the stick; have the desk "
+                "export it again."
+            )
+        else:
+            sticks.remove(folder)
+            state.forget_bundle(folder.name)
+            forwards += 1
+    return Delivered(replies, bundles, tuple(left), forwards)
+
+
+def _pass_on(client: CollectionClient, state: State, folder: Path, unit: Unit, progress: Progress) -> None:
+    """Post the envelopes of a bundle of forwards, then its handover. Raises BundleRefused, NotForwarded, NoFreeSlot."""
+    carried = bundle.read_manifest(folder, "forwards", unit.id, (unit.reply_key,))
+    if not carried.items:
+        raise BundleRefused("it is empty")
+    first, *envelopes = carried.items
+    document = bundle.read_item(carried, first, forwarding.MOST_BYTES)
+    try:
+        forward = forwarding.load(document)
+        slips = {slip.id: (slip, signed) for slip, signed in _slips(forward, unit)}
+    except (NotCanonical, BadSignature) as error:
+        raise BundleRefused(f"the item {first.name} is not a report passed on") from error
+    if {item.name for item in envelopes} != set(slips):
+        raise BundleRefused("its envelopes are not those that it names")
+    for item in envelopes:
+        slip, _ = slips[item.name]
+        bundle.check_item(carried, item)
+        if (item.size, item.sha256) != (slip.size, slip.sha256):
+            raise BundleRefused(f"the item {item.name} is altered or damaged")
+    done = state.delivered(folder.name)
+    for item in envelopes:
+        if item.name in done:
+            continue
+        with bundle.opened_item(carried, item) as file, progress.bar("Posting", item.size) as bar:
+            client.post_forward(slips[item.name][1], item.name, file, bar.within)
+        state.note_delivered(folder.name, item.name)
+    if first.name not in done:
+        client.post_reply(outgoing.dump(forward.handover))
+        state.note_delivered(folder.name, first.name)
+
+
+def _slips(forward: Forward, unit: Unit) -> Iterator[tuple[Slip, bytes]]:
+    for signed in forward.slips:
+        yield forwarding.read_slip(signed, unit.reply_key), signed
 
 
 def _looked_through(folder: Path, unit: Unit) -> Bundle:

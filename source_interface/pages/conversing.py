@@ -143,6 +143,8 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         unsaved=bool(session.words),
         answers=found.answers,
         messages=found.messages,
+        handed_to=found.handed_to,
+        handed_by=found.handed_by,
         can_write=slot is not None,
         slot=slot,
         choose_again=typed.refused is not None and typed.refused.code == "unrouted",
