@@ -77,7 +77,7 @@ class Pulled:
     Use it within `with`: at its end the thread is over, whatever was raised.
     """
 
-    def __init__(self, push: Callable[[Callable[[bytes], None]], None]) -> None:
+    def __init__(self, push: Callable[[Callable[[bytes], None]], object]) -> None:
         self._queue: queue.Queue[bytes | None] = queue.Queue(_HELD)
         self._stopped = False
         self._ended = False
@@ -102,7 +102,7 @@ class Pulled:
         if self._failure is not None:
             raise self._failure
 
-    def _run(self, push: Callable[[Callable[[bytes], None]], None]) -> None:
+    def _run(self, push: Callable[[Callable[[bytes], None]], object]) -> None:
         def put(chunk: bytes) -> None:
             if self._stopped:
                 raise _Stopped

@@ -41,7 +41,9 @@ class Report:
     day: date
     first: bool
     conversation: Conversation = field(repr=False)
-    trail: tuple[bytes, ...] = ()  # signed steps of common/trail.py, oldest first; none before it is passed on
+    trail: tuple[
+        bytes, ...
+    ] = ()  # signed steps of common/trail.py, oldest first; none before it is passed on
 
 
 @dataclass(frozen=True)

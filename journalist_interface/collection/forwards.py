@@ -61,7 +61,9 @@ class Incoming:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.largest = limits.max_report_bytes + limits.max_report_bytes // 8 + 1024 * 1024  # padded and sealed
+        self.largest = (
+            limits.max_report_bytes + limits.max_report_bytes // 8 + 1024 * 1024
+        )  # padded and sealed
         self._lock = threading.Lock()
         self._uploads: dict[tuple[str, str], _Upload] = {}
         self._day = date.min
@@ -110,9 +112,7 @@ def begun() -> Response:
 def continued(envelope_id: str) -> Response:
     """The next piece; the last one keeps the envelope."""
     position = request.args.get("at", "")
-    if not is_blob_id(envelope_id) or not (
-        position.isascii() and position.isdigit() and len(position) < 16
-    ):
+    if not is_blob_id(envelope_id) or not (position.isascii() and position.isdigit() and len(position) < 16):
         raise BadRequest
     upload = _incoming().upload(calling_unit(), envelope_id)
     if upload is None:

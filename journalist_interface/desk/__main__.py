@@ -60,10 +60,15 @@ def export(settings: Path) -> None:
         _refuse(error)
     if done.folder:
         click.echo(f"{count(done.answers, 'answer')} written to the stick as {done.folder}.")
-    else:
+    if done.forwards:
+        click.echo(f"{count(done.forwards, 'report')} written to the stick to be passed on.")
+    if not done.folder and not done.forwards:
         click.echo("No answer is waiting, so nothing was written to the stick.")
     if done.lost:
         click.echo(f"{count(done.lost, 'answer')} could not be opened and still wait on this desk.", err=True)
+    if done.forwards_lost:
+        click.echo(f"{count(done.forwards_lost, 'report')} to be passed on could not be opened.", err=True)
+    if done.lost or done.forwards_lost:
         sys.exit(2)
 
 

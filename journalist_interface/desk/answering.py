@@ -14,16 +14,16 @@ from datetime import date
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from common import canonical, mailbox, outgoing
+from common import canonical, mailbox, outgoing, trail
 from common.days import today
 from common.mailbox import REPLY_PUBLIC_KEY_BYTES
 from common.outgoing import OutgoingReply
 from common.padding import REPLY_PLAINTEXT_BYTES
 from common.reply import AnswerTooLong, Reply, compose, new_reply
-from common.report import Conversation
+from common.report import Report
 from common.sealing import OpeningFailed, SealingFailed
 from common.units import Unit
-from journalist_interface.desk.answers import Answer
+from journalist_interface.desk.answers import Answer, HandedOver
 from journalist_interface.desk.opening import open_envelope
 from journalist_interface.desk.rows import WAITING
 from journalist_interface.desk.workplace import Desk, NotHere
@@ -78,30 +78,48 @@ def draft(unit: Unit, text: str, day: date) -> Draft:
 def seal_answer(desk: Desk, identity: str, answer_id: str, text: str) -> bool:
     """Seal an answer in a conversation, and keep it until it is exported. `answer_id` is the draft's.
 
-    False when it was sealed before. Raises AnswerTooLong, NotHere, CannotOpen, NoReplyKey, NoMoreRoom,
+    False when it was sealed before. Raises HandedOver, AnswerTooLong, NotHere, CannotOpen, NoReplyKey, NoMoreRoom,
     RegistryRefused, NoCaseKey, or SealingFailed.
     """
     if desk.cabinet.answers.get(answer_id) is not None:
         return False
+    if desk.cabinet.forwards.standing(identity):
+        raise HandedOver
     _, unit = desk.settings.load_registry()
-    conversation = _keys_of(desk, identity)
+    first = first_report(desk, identity)
+    conversation = first.conversation
     reply = Reply(identity=answer_id, unit=unit.id, day=today(), text=text)
     composed = compose(reply, conversation.reply_public_key, reply_key(desk, unit))
+    slots, sealed = address(desk, first, composed)
+    kept = desk.cabinet.sealed_to.is_kept(identity)
+    certificate = desk.settings.read_case_certificate() if kept else unit.certificate
+    epoch = _store(desk, certificate, answer_id, StoredAnswer(text, outgoing.dump(sealed)))
+    return desk.cabinet.answers.add(Answer(answer_id, identity, reply.day, WAITING, None), slots, epoch)
+
+
+def address(desk: Desk, first: Report, composed: bytes) -> tuple[tuple[int, ...], OutgoingReply]:
+    """8 KiB sealed to the conversation of `first`, and the slots it may take: none that anyone may have taken.
+
+    Raises NoMoreRoom.
+    """
+    conversation = first.conversation
     try:
-        slots = mailbox.draw_candidates(conversation.mailbox_key, desk.cabinet.answers.used_slots(identity))
+        slots = mailbox.draw_candidates(conversation.mailbox_key, used_slots(desk, first))
     except ValueError as error:
         raise NoMoreRoom from error
     tags = mailbox.tags(conversation.mailbox_key)
-    document = outgoing.dump(
-        OutgoingReply(
-            candidates=tuple(tags[slot] for slot in slots),
-            ciphertext=mailbox.seal(composed, conversation.reply_public_key),
-        )
+    ciphertext = mailbox.seal(composed, conversation.reply_public_key)
+    return slots, OutgoingReply(tuple(tags[slot] for slot in slots), ciphertext)
+
+
+def used_slots(desk: Desk, first: Report) -> frozenset[int]:
+    """Reply slots that may be taken: by this desk, or by earlier holders as the report's trail says."""
+    identity, cabinet = first.conversation.identity, desk.cabinet
+    return (
+        cabinet.answers.used_slots(identity)
+        | cabinet.forwards.used_slots(identity)
+        | trail.used_slots(first.trail)
     )
-    kept = desk.cabinet.sealed_to.is_kept(identity)
-    certificate = desk.settings.read_case_certificate() if kept else unit.certificate
-    epoch = _store(desk, certificate, answer_id, StoredAnswer(text, document))
-    return desk.cabinet.answers.add(Answer(answer_id, identity, reply.day, WAITING, None), slots, epoch)
 
 
 def read_answer(desk: Desk, answer_id: str) -> StoredAnswer:
@@ -144,14 +162,14 @@ def reply_key(desk: Desk, unit: Unit) -> Ed25519PrivateKey:
     return key
 
 
-def _keys_of(desk: Desk, identity: str) -> Conversation:
-    """What is needed to answer, out of the message that began the conversation."""
+def first_report(desk: Desk, identity: str) -> Report:
+    """The message that began a conversation: it holds what is needed to answer. Raises NotHere, CannotOpen."""
     first = desk.cabinet.conversations.first_message(identity)
     row = desk.cabinet.envelopes.get(first) if first else None
     if row is None:
         raise NotHere("no such conversation")
     _, opened, _ = open_envelope(desk, row.id, row.size)
-    return opened.report.conversation
+    return opened.report
 
 
 def _store(desk: Desk, recipient: str, answer_id: str, answer: StoredAnswer) -> str:

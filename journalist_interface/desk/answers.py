@@ -8,10 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from journalist_interface.desk.rows import EXPORTED, LEAVING, WAITING, AnswerRow, ConversationRow
+from journalist_interface.desk.rows import (
+    EXPORTED,
+    LEAVING,
+    TAKEN_BACK,
+    WAITING,
+    AnswerRow,
+    ConversationRow,
+    ForwardRow,
+)
 from journalist_interface.desk.turns import new_turn
 
 
@@ -30,6 +38,10 @@ class Answer:
     exported: date | None
 
 
+class HandedOver(Exception):
+    """This conversation was passed on. Its reporter is shown only the answers of who has it now."""
+
+
 class Answers:
     """The answers of a cabinet."""
 
@@ -44,20 +56,26 @@ class Answers:
         return frozenset(int(slot) for row in rows for slot in row.split(","))
 
     def add(self, answer: Answer, slots: Sequence[int], epoch: str | None = None) -> bool:
-        """Keep a sealed answer. False when one of this id is here already: the same form, sent twice."""
+        """Keep a sealed answer. False when one of this id is here already: the same form, sent twice.
+
+        Raises HandedOver.
+        """
         try:
             with self._engine.begin() as connection:
+                turn = new_turn(connection)
+                if connection.execute(handed_over(answer.conversation)).first() is not None:
+                    raise HandedOver
                 connection.execute(
                     insert(AnswerRow).values(
                         id=answer.id,
                         conversation=answer.conversation,
                         day=answer.day,
-                        turn=new_turn(connection),
+                        turn=turn,
                         slots=",".join(map(str, slots)),
                         epoch=epoch,
                     )
                 )
-                _keep_in_step(connection, answer.conversation)
+                keep_in_step(connection, answer.conversation)
         except IntegrityError:
             return False
         return True
@@ -67,6 +85,12 @@ class Answers:
         with self._engine.connect() as connection:
             row = connection.execute(_SELECT.where(AnswerRow.id == answer_id)).one_or_none()
         return None if row is None else Answer(*row)
+
+    def of_conversation(self, conversation: str) -> list[str]:
+        """The ids of all answers in a conversation."""
+        query = select(AnswerRow.id).where(AnswerRow.conversation == conversation)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
 
     def to_export(self, most: int) -> list[Answer]:
         """Those that wait, and those that an export which was cut short may or may not have taken."""
@@ -127,14 +151,22 @@ class Answers:
                 .returning(AnswerRow.conversation)
             ).scalar()
             if conversation is not None:
-                _keep_in_step(connection, conversation)
+                keep_in_step(connection, conversation)
         return conversation is not None
 
 
 _SELECT = select(AnswerRow.id, AnswerRow.conversation, AnswerRow.day, AnswerRow.state, AnswerRow.exported)
 
 
-def _keep_in_step(connection: Connection, conversation: str) -> None:
+def handed_over(conversation: str) -> Select[str]:
+    """Finds a row where a conversation was passed on."""
+    return select(ForwardRow.id).where(
+        ForwardRow.conversation == conversation, ForwardRow.state != TAKEN_BACK
+    )
+
+
+def keep_in_step(connection: Connection, conversation: str) -> None:
+    """Bring a conversation's row in step with its answers."""
     last = select(func.coalesce(func.max(AnswerRow.turn), 0)).where(AnswerRow.conversation == conversation)
     last_answer = connection.execute(last).scalar_one()
     connection.execute(

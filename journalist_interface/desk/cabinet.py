@@ -14,17 +14,19 @@ from journalist_interface.desk import rows
 from journalist_interface.desk.answers import Answers
 from journalist_interface.desk.conversations import Conversations
 from journalist_interface.desk.envelopes import Envelopes
+from journalist_interface.desk.forwards import Forwards
 from journalist_interface.desk.sealed_to import SealedTo
 
 
 @dataclass(frozen=True)
 class Cabinet:
-    """Rows of envelopes, conversations and answers, over one engine. Safe to share between threads."""
+    """Rows of envelopes, conversations, answers and passings on, over one engine. Safe to share between threads."""
 
     engine: Engine
     envelopes: Envelopes
     conversations: Conversations
     answers: Answers
+    forwards: Forwards
     sealed_to: SealedTo
 
     def rest(self) -> None:
@@ -38,4 +40,6 @@ def open_cabinet(database: Path) -> Cabinet:
     os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     engine = open_engine(URL.create("sqlite", database=os.fspath(database)).render_as_string())
     rows.create(engine)
-    return Cabinet(engine, Envelopes(engine), Conversations(engine), Answers(engine), SealedTo(engine))
+    return Cabinet(
+        *(engine, Envelopes(engine), Conversations(engine), Answers(engine), Forwards(engine), SealedTo(engine))
+    )

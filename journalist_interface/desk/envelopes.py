@@ -136,6 +136,14 @@ class Envelopes:
             row = connection.execute(_SELECT.where(EnvelopeRow.id == envelope_id)).mappings().one_or_none()
         return None if row is None else Envelope(**row)
 
+    def of_conversation(self, identity: str) -> list[Envelope]:
+        """All messages of a conversation, in its order."""
+        query = _SELECT.where(EnvelopeRow.conversation == identity).order_by(
+            EnvelopeRow.day, EnvelopeRow.turn, EnvelopeRow.later, EnvelopeRow.id
+        )
+        with self._engine.connect() as connection:
+            return [Envelope(**row) for row in connection.execute(query).mappings()]
+
     def unreadable(self, before: tuple[date, str] | None = None, most: int = 25) -> list[Envelope]:
         """Those that could not be opened, newest first; `before`: day and id of the last one seen."""
         query = _SELECT.where(EnvelopeRow.state == UNREADABLE)

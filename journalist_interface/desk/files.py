@@ -15,13 +15,14 @@ from common.store.blobs import is_blob_id, sync_folder
 
 
 class SealedFiles:
-    """Sealed files under one folder: envelopes in subfolders by their first two digits, answers in one."""
+    """Sealed files under one folder: envelopes by their first two digits, answers, and what is for other units."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self.staging = root / "staging"
         self._answers = root / "answers"
-        for folder in (root, self.staging, self._answers):
+        self._forwarded = root / "forwarded"
+        for folder in (root, self.staging, self._answers, self._forwarded):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def envelope(self, envelope_id: str) -> Path:
@@ -44,6 +45,25 @@ class SealedFiles:
             folders.add(place.parent)
         for folder in (*sorted(folders), self._root):
             sync_folder(folder)
+
+    def forwarded(self, name: str) -> Path:
+        """Where an envelope for another unit is, or a forward's document. Raises ValueError for what is no name."""
+        return self._forwarded / _checked(name)
+
+    def put_forwarded(self, parts: Iterable[tuple[Path, str]]) -> None:
+        """Make sealed files durable and give them their names."""
+        for part, name in parts:
+            with part.open("rb") as stream:
+                os.fchmod(stream.fileno(), 0o600)
+                os.fsync(stream.fileno())
+            part.rename(self.forwarded(name))
+        sync_folder(self._forwarded)
+
+    def clear_forwarded(self, known: frozenset[str]) -> None:
+        """Remove what an unfinished passing on left. Only while holding the desk's lock."""
+        for entry in self._forwarded.iterdir():
+            if entry.name not in known:
+                entry.unlink()
 
     def put_answer(self, part: Path, answer_id: str) -> None:
         """Make a sealed answer durable and move it into place."""

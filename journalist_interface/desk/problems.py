@@ -10,9 +10,11 @@ from common.registry import RegistryRefused
 from common.reply import AnswerTooLong
 from common.sealing import SealingFailed
 from journalist_interface.desk.answering import NoMoreRoom, NoReplyKey
-from journalist_interface.desk.answers import TakenBack
+from journalist_interface.desk.answers import HandedOver, TakenBack
 from journalist_interface.desk.epochs import NotNow
 from journalist_interface.desk.exporting import NoStick
+from journalist_interface.desk.forwarding import NotForwardable
+from journalist_interface.desk.forwards import Changed
 from journalist_interface.desk.opening import CannotOpen
 from journalist_interface.desk.saving import NotSaved
 from journalist_interface.desk.settings import NoCaseKey
@@ -104,6 +106,9 @@ _ERRORS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (StickBusy, 409, "The desk is busy with the stick", "Go back in a minute and try again."),
     (NoStick, 409, "The stick is not there", "Put the stick in, or free some room on it, and export again."),
     (TakenBack, 409, "Nothing was exported", "Go back and export again."),
+    (HandedOver, 409, "This was passed on", "Nothing was sealed. Whoever has it now answers in it."),
+    (NotForwardable, 409, "It was not passed on", "Nothing was sealed. Go back and choose again."),
+    (Changed, 409, "It was not passed on", "Go back to the conversation, and pass it on again."),
     (NoReplyKey, 409, "Nothing was signed", "Mend what is named above, then do it again. Nothing was lost."),
     (NoMoreRoom, 409, "There is no room for another answer", "Use what the reporter has been told already."),
     (AnswerTooLong, 409, "The answer is too long", "Shorten it, or send it as two answers."),

@@ -5,10 +5,12 @@ Everything that a reporter wrote is untrusted: it is cleaned of control characte
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
-from common.report import Attachment, clean_text
+from common import trail
+from common.registry import Registry, RegistryRefused, UnknownUnit
+from common.report import Attachment, Report, clean_text
 from journalist_interface.desk import reasons
 from journalist_interface.desk.answering import AnswerLost, read_answer
 from journalist_interface.desk.conversations import Place
@@ -33,6 +35,16 @@ class ShownFile:
 
 
 @dataclass(frozen=True)
+class ShownStep:
+    """A step of the trail: who passed the message on, in words. `holds`: by the registry that is here, it was them."""
+
+    by: str
+    sentence: str
+    originals: tuple[str, ...]
+    holds: bool
+
+
+@dataclass(frozen=True)
 class ShownMessage:
     """A message of the reporter. `left_closed`: it is large, and is opened on a page of its own."""
 
@@ -45,6 +57,7 @@ class ShownMessage:
     text: str = field(default="", repr=False)
     for_unit: str = ""
     sealed_texts: tuple[HandSealed, ...] = field(default=(), repr=False)
+    trail: tuple[ShownStep, ...] = ()
     files: tuple[ShownFile, ...] = field(default=(), repr=False)
 
     @property
@@ -105,8 +118,33 @@ def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
         text=text,
         for_unit=clean_text(opened.report.unit),
         sealed_texts=find_sealed_texts(desk.opener, text),
+        trail=_shown_trail(desk, opened.report),
         files=tuple(_shown_file(number, file) for number, file in enumerate(opened.files, 1)),
     )
+
+
+def _shown_trail(desk: Desk, report: Report) -> tuple[ShownStep, ...]:
+    """The trail as a page shows it. What it says was checked to be of its form, and is still another's word."""
+    if not report.trail:
+        return ()
+    try:
+        registry, _ = desk.settings.load_registry()
+    except RegistryRefused:
+        registry = None
+    shown = []
+    for signed in report.trail:
+        step = trail.claimed(signed)
+        holds = registry is not None and trail.holds(signed, report.conversation.identity, registry)
+        by, to = _name_of(registry, step.by), _name_of(registry, step.to)
+        shown.append(ShownStep(by, replace(step, to=to).sentence, step.originals, holds))
+    return tuple(shown)
+
+
+def _name_of(registry: Registry | None, untrusted_id: str) -> str:
+    try:
+        return registry.unit(untrusted_id).name if registry else clean_text(untrusted_id)[:64]
+    except UnknownUnit:
+        return clean_text(untrusted_id)[:64]
 
 
 def base_name(file: Attachment) -> str:

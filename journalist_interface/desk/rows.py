@@ -1,5 +1,7 @@
 """The desk's rows: what came, whether it opened, which belong together. Never text, a file's name or a key.
 
+Why a conversation was passed on is a code of common/trail.py. What it says of that is never changed, only its state.
+
 Days, never times. What orders two things of one day is a `turn`, a number that rises with each import and each
 answer. `handling` can be added to and read: triggers refuse to change or delete a row of it.
 """
@@ -13,7 +15,8 @@ from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 _WITHOUT_ROWID = {"sqlite_with_rowid": False}
 
 SEALED, OPENED, UNREADABLE = "sealed", "opened", "unreadable"  # states of an envelope
-WAITING, LEAVING, EXPORTED = "waiting", "leaving", "exported"  # states of an answer
+WAITING, LEAVING, EXPORTED = "waiting", "leaving", "exported"  # states of an answer, or of a passing on
+TAKEN_BACK = "taken back"  # of a passing on: its row stays
 
 
 class Base(DeclarativeBase):
@@ -90,13 +93,44 @@ class AnswerRow(Base):
     )
 
 
+class ForwardRow(Base):
+    """A conversation passed on to another unit, with the handover that tells its mailbox so."""
+
+    __tablename__ = "forward"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    conversation: Mapped[str] = mapped_column(String(32), index=True)
+    receiver: Mapped[str] = mapped_column(String(64))  # the other unit's id
+    why: Mapped[str] = mapped_column(String(16))
+    rewritten: Mapped[bool] = mapped_column(Boolean)
+    day: Mapped[date] = mapped_column(Date)
+    turn: Mapped[int] = mapped_column(Integer)
+    slots: Mapped[str] = mapped_column(String(16))  # the handover's candidates
+    state: Mapped[str] = mapped_column(String(10), default=WAITING)
+    exported: Mapped[date | None] = mapped_column(Date, default=None)
+
+    __table_args__ = (Index("ix_forward_state", "state", "turn", "id"), _WITHOUT_ROWID)
+
+
+class ForwardedRow(Base):
+    """An envelope made for another unit: the name and the checksum of its sealed file, and what it was made from."""
+
+    __tablename__ = "forwarded"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    forward: Mapped[str] = mapped_column(String(32), index=True)
+    original: Mapped[str] = mapped_column(String(32), index=True)  # the envelope; of several, the first
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+
+    __table_args__ = (_WITHOUT_ROWID,)
+
+
 class HandlingRow(Base):
     """What was done with an envelope, and the SHA-256 of what it was done to. Append-only."""
 
     __tablename__ = "handling"
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     day: Mapped[date] = mapped_column(Date)
-    what: Mapped[str] = mapped_column(String(10))  # received, opened, saved, resealed, destroyed
+    what: Mapped[str] = mapped_column(String(10))  # received, opened, saved, forwarded, resealed: see _handled.html
     envelope: Mapped[str] = mapped_column(String(32), index=True)
     sha256: Mapped[str] = mapped_column(String(64))
 
@@ -120,9 +154,12 @@ class TurnRow(Base):
 _REFUSE = "BEGIN SELECT RAISE(ABORT, 'append-only'); END"
 _LATER = (("envelope", "epoch"), ("answer", "epoch"), ("conversation", "kept"))  # columns of a newer release
 _FIRST = 'INSERT OR IGNORE INTO turn ("only", "last") VALUES (1, 0)'
+_SAID = "id, conversation, receiver, why, rewritten, day, turn, slots"  # of a passing on
 _STANDING = (
     f"CREATE TRIGGER IF NOT EXISTS handling_is_not_changed BEFORE UPDATE ON handling {_REFUSE}",
     f"CREATE TRIGGER IF NOT EXISTS handling_is_not_deleted BEFORE DELETE ON handling {_REFUSE}",
+    f"CREATE TRIGGER IF NOT EXISTS forward_is_not_changed BEFORE UPDATE OF {_SAID} ON forward {_REFUSE}",
+    f"CREATE TRIGGER IF NOT EXISTS forward_is_not_deleted BEFORE DELETE ON forward {_REFUSE}",
 )
 
 

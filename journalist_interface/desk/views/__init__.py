@@ -10,18 +10,20 @@ from journalist_interface.desk.views import (
     conversations,
     entering,
     epochs,
+    forwards,
     messages,
     stick,
     unreadable,
 )
 from journalist_interface.desk.views.here import desk
 
-TAKES_ANSWERS = frozenset({"answers.edit", "answers.preview", "answers.seal"})  # their forms may be longer
+# Their forms may be longer.
+TAKES_ANSWERS = frozenset({"answers.edit", "answers.preview", "answers.seal", "forwards.forward"})
 
 
 def register(app: Flask) -> None:
     """Add all pages, and what their templates use, to an application."""
-    for module in (entering, conversations, messages, answers, unreadable, stick, epochs, about):
+    for module in (entering, conversations, messages, answers, forwards, unreadable, stick, epochs, about):
         app.register_blueprint(module.pages)
     app.jinja_env.filters |= {
         "day": phrases.day,
@@ -41,4 +43,5 @@ def _on_every_page() -> dict[str, object]:
         "csrf": g.csrf if inside else "",
         "unit_id": desk().settings.unit if inside else "",
         "to_export": desk().cabinet.answers.count_to_export() if inside else 0,
+        "to_pass_on": desk().cabinet.forwards.count_to_export() if inside else 0,
     }

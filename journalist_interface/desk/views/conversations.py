@@ -3,6 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug import Response
 
+from common.trail import SENTENCES
 from journalist_interface.desk import cursors, keeping, reasons
 from journalist_interface.desk.conversations import PAGE
 from journalist_interface.desk.envelopes import MOST_COUNTED
@@ -58,6 +59,8 @@ def shown(identity: str) -> str:
         older=url_for(".shown", identity=identity, before=cursors.of_place(places[0])) if more else None,
         further=before is not None,
         handled=desk().cabinet.envelopes.handled(messages),
+        forwards=desk().cabinet.forwards.of(identity),
+        reasons=SENTENCES,
         unit_id=desk().settings.unit,
         kept=desk().cabinet.sealed_to.is_kept(identity),
         text="",

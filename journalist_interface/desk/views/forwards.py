@@ -1,0 +1,108 @@
+"""Passing a conversation on to another unit: chosen, sealed; taken back, or exported again."""
+
+import re
+import secrets
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from werkzeug import Response
+
+from common.days import today
+from common.report import clean_text
+from common.trail import SENTENCES, Why
+from journalist_interface.desk import forwarding
+from journalist_interface.desk.answering import first_report
+from journalist_interface.desk.conversations import Conversation
+from journalist_interface.desk.forwarding import Choice
+from journalist_interface.desk.forwards import Forward
+from journalist_interface.desk.views.here import desk
+from journalist_interface.desk.workplace import NotHere
+
+pages = Blueprint("forwards", __name__)
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_VERSIONS = ("original", "rewritten")
+_INCOMPLETE = "Say to whom it goes, why, and whether it goes as it came. Nothing was sealed."
+_NO_WORDS = "There are no words in the rewritten report yet. Nothing was sealed."
+
+
+@pages.get("/conversations/<identity>/forward")
+def choose(identity: str) -> str:
+    """To whom, why, and what."""
+    return _page(_conversation(identity), None)
+
+
+@pages.post("/conversations/<identity>/forward")
+def forward(identity: str) -> str | Response:
+    """Seal it to the unit that was chosen. The same form twice is one passing on."""
+    conversation = _conversation(identity)
+    forward_id, receiver = request.form.get("forward", ""), request.form.get("receiver", "")
+    version, text = request.form.get("version", ""), clean_text(request.form.get("text", "")).strip()
+    if not _ID.fullmatch(forward_id):
+        abort(400)
+    try:
+        why = Why(request.form.get("why", ""))
+    except ValueError:
+        return _page(conversation, _INCOMPLETE)
+    if not receiver or version not in _VERSIONS:
+        return _page(conversation, _INCOMPLETE)
+    if version == "rewritten" and not text:
+        return _page(conversation, _NO_WORDS)
+    choice = Choice(receiver, why, text if version == "rewritten" else None)
+    forwarding.forward(desk(), identity, forward_id, choice)
+    return _to(identity, forward_id)
+
+
+@pages.post("/forwards/<forward_id>/take-back")
+def take_back(forward_id: str) -> Response:
+    """Undo a passing on that has not left the desk."""
+    found = _forward(forward_id)
+    forwarding.take_back(desk(), forward_id)
+    return _to(found.conversation, forward_id)
+
+
+@pages.post("/forwards/<forward_id>/again")
+def again(forward_id: str) -> Response:
+    """Let an exported one leave once more with the next export."""
+    found = _forward(forward_id)
+    desk().cabinet.forwards.export_again(forward_id)
+    return _to(found.conversation, forward_id)
+
+
+def _page(conversation: Conversation, problem: str | None) -> str:
+    registry, unit = desk().settings.load_registry()
+    first = first_report(desk(), conversation.identity)
+    possible = forwarding.receivers(desk(), registry, unit, first)
+    named = {
+        one.id: [force.name_on(today()) for force in registry.served_by(one, today())] for one in possible
+    }
+    return render_template(
+        "forward.html",
+        conversation=conversation,
+        receivers=possible,
+        forces=named,
+        reasons=SENTENCES,
+        forward_id=secrets.token_hex(16),
+        problem=problem,
+        receiver=request.form.get("receiver"),
+        why=request.form.get("why"),
+        version=request.form.get("version"),
+        text=clean_text(request.form.get("text", "")),
+    )
+
+
+def _conversation(identity: str) -> Conversation:
+    conversation = desk().cabinet.conversations.get(identity)
+    if conversation is None:
+        raise NotHere
+    return conversation
+
+
+def _forward(forward_id: str) -> Forward:
+    found = desk().cabinet.forwards.get(forward_id)
+    if found is None:
+        raise NotHere
+    return found
+
+
+def _to(identity: str, forward_id: str) -> Response:
+    return redirect(url_for("conversations.shown", identity=identity, _anchor=f"f-{forward_id}"), 303)
