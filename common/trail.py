@@ -48,7 +48,7 @@ SENTENCES = {
 class Step:
     """One passing on. `by`, `to`: ids of units. `conversation`: 32 hex digits.
 
-    `originals`: SHA-256, in hex, of each archive that `by` had opened; of a rewritten report, all that it was made from.
+    `originals`: SHA-256, in hex, of each archive that `by` had opened; of a rewritten report, all it was made from.
     `used`: reply slots that may be taken, so that the next holder does not try them.
     """
 

@@ -1,0 +1,244 @@
+"""Who reads and answers once a conversation was handed over, and what an old holder can still do: nothing."""
+
+import os
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from common import mailbox, reply
+from common.days import today
+from common.reply import Handover
+from common.store.models import ReplyRow
+from common.units import Status
+from keys.registry import sign_registry
+
+BEFORE, AFTER, NEXT = "We have read it.", "Do come to our office.", "We look into it now."
+A, B, C = "test-unit", "other-unit", "test-charity"
+
+
+@pytest.fixture
+def words(reporter):
+    return reporter.report()
+
+
+@pytest.fixture
+def keys_of(unit_keys, other_unit_keys, charity_keys):
+    return {A: unit_keys, B: other_unit_keys, C: charity_keys}
+
+
+@pytest.fixture
+def hand_over(house, secrets_of, signer, keys_of):
+    """Posts a handover as desk, courier and collection do, `days` ago."""
+
+    def post(words, by=A, to=B, *, slot=50, standing=(), identity="5" * 32, signed_by=None, of=None, days=0):
+        found = secrets_of(words)
+        public = mailbox.ReplyKey(found.reply_seed).public()
+        named = mailbox.ReplyKey(secrets_of(of or words).reply_seed).public()
+        digests = frozenset(reply.digest(one, public) for one in standing)
+        said = Handover(identity, by, to, today(), digests)
+        plain = reply.compose_handover(said, named, signer(keys_of[signed_by or by]))
+        tag = mailbox.tags(found.mailbox_key)[slot]
+        house.store.post_reply([tag], mailbox.seal(plain, public), today())
+        with house.store.engine.begin() as connection:
+            posted = update(ReplyRow).where(ReplyRow.tag == tag).values(day=today() - timedelta(days=days))
+            connection.execute(posted)
+
+    return post
+
+
+@pytest.fixture
+def say(house, secrets_of, signer, keys_of):
+    """Posts an answer, and returns it."""
+
+    def post(words, text, by=A, *, slot, identity=None):
+        found = secrets_of(words)
+        public = mailbox.ReplyKey(found.reply_seed).public()
+        said = reply.new_reply(by, today(), text)
+        said = replace(said, identity=identity or said.identity)
+        plain = reply.compose(said, public, signer(keys_of[by]))
+        house.store.post_reply(
+            [mailbox.tags(found.mailbox_key)[slot]], mailbox.seal(plain, public), today()
+        )
+        return said
+
+    return post
+
+
+@pytest.fixture
+def shown(reporter):
+    """The texts of the answers on the conversation's page."""
+
+    def look():
+        page = reporter.get("/conversation")
+        assert page.status == 200
+        return {text for text in (BEFORE, AFTER, NEXT, "Third.") if text in page.text}
+
+    return look
+
+
+@pytest.fixture
+def goes_to(reporter, house, opened, keys_of):
+    """The unit that a follow-up is sealed to: it opens there, and nowhere else."""
+
+    def send():
+        had = {file.name for file in house.config.blobs.rglob("*") if len(file.name) == 32}
+        reporter.get("/conversation")
+        answer = reporter.write("One thing more.")
+        if answer.status != 303:
+            return answer.status
+        [sealed] = [
+            file
+            for file in house.config.blobs.rglob("*")
+            if len(file.name) == 32 and file.name not in had and file.is_file()
+        ]
+        report, _ = opened(sealed, keys_of[row_unit(sealed)])
+        assert not report.first
+        return report.unit
+
+    def row_unit(sealed):
+        [unit] = [u for u in keys_of if house.store.sealed_file(u, sealed.name) is not None]
+        return unit
+
+    return send
+
+
+def test_the_new_holder_answers_and_the_old_one_s_later_answers_are_not_shown(
+    words, reporter, say, hand_over, shown, goes_to
+):
+    stands = say(words, BEFORE, slot=7)
+    assert goes_to() == A
+    hand_over(words, standing=[stands])
+    say(words, AFTER, slot=8)
+    say(words, NEXT, by=B, slot=9)
+    assert shown() == {BEFORE, NEXT}
+    page = reporter.get("/conversation").page.words
+    assert "Other Anti-Corruption Unit now reads what you write here and answers you" in page
+    assert "Test Anti-Corruption Unit passed your report on" in page
+    assert goes_to() == B
+
+
+def test_the_page_says_nothing_of_a_holder_where_nothing_was_handed_over(words, reporter, say):
+    say(words, BEFORE, slot=7)
+    assert "Who reads this now" not in reporter.get("/conversation").text
+
+
+def test_an_answer_that_stands_cannot_be_given_other_words_afterwards(words, say, hand_over, shown):
+    stands = say(words, BEFORE, slot=99)
+    hand_over(words, standing=[stands])
+    say(words, AFTER, slot=1, identity=stands.identity)
+    assert shown() == {BEFORE}
+
+
+def test_a_chain_is_followed_to_its_end_and_a_loop_is_not(words, say, hand_over, shown, goes_to):
+    kept = say(words, BEFORE, slot=7), say(words, NEXT, by=B, slot=8)
+    hand_over(words, A, B, slot=50, standing=kept[:1])
+    hand_over(words, B, C, slot=40, standing=kept[1:])
+    hand_over(words, C, A, slot=60)
+    hand_over(words, C, C, slot=61)
+    say(words, AFTER, slot=9)
+    say(words, "Third.", by=C, slot=10)
+    assert shown() == {BEFORE, NEXT, "Third."}
+    assert goes_to() == C
+
+
+@pytest.mark.parametrize("harm", ["unknown", "suspended", "not yet"])
+def test_a_handover_to_who_is_not_enrolled_leaves_it_where_it_is(
+    harm, words, reporter, house, root_key, registry, say, hand_over, shown, goes_to
+):
+    if harm != "unknown":
+        status = Status.SUSPENDED if harm == "suspended" else Status.NOT_YET
+        first, second, *rest = registry.units
+        draft = replace(registry, version=2, units=(first, replace(second, status=status), *rest))
+        house.config.registry.write_bytes(sign_registry(draft, root_key.file))
+    hand_over(words, to="no-unit" if harm == "unknown" else B)
+    say(words, BEFORE, slot=7)
+    say(words, NEXT, by=B, slot=8)
+    assert shown() == {BEFORE}
+    assert "Who reads this now" not in reporter.get("/conversation").text
+    assert goes_to() == A
+
+
+def test_what_a_suspended_unit_handed_over_stays_with_nobody(
+    words, house, root_key, registry, say, hand_over, shown, goes_to
+):
+    """Its key may be in wrong hands, so it gives away nothing; and what is added goes nowhere without being asked."""
+    hand_over(words)
+    say(words, NEXT, by=B, slot=8)
+    first, *rest = registry.units
+    draft = replace(registry, version=2, units=(replace(first, status=Status.SUSPENDED), *rest))
+    house.config.registry.write_bytes(sign_registry(draft, root_key.file))
+    assert shown() == set()
+    assert goes_to() == 409
+
+
+def test_no_unit_but_the_holder_hands_it_over(words, say, hand_over, shown, goes_to):
+    hand_over(words, B, B, slot=30)
+    hand_over(words, B, C, slot=31)
+    hand_over(words, A, B, slot=32, signed_by=B)
+    hand_over(words, C, B, slot=33)
+    say(words, NEXT, by=B, slot=8)
+    say(words, BEFORE, slot=9)
+    assert shown() == {BEFORE}
+    assert goes_to() == A
+
+
+def test_a_handover_replayed_from_another_conversation_does_not_count(
+    app, words, reporter_at, say, hand_over, shown
+):
+    others = reporter_at(app).report()
+    hand_over(words, of=others)
+    say(words, NEXT, by=B, slot=8)
+    assert shown() == set()
+
+
+def test_an_old_holder_cannot_contradict_its_handover_on_a_later_day(words, say, hand_over, shown, goes_to):
+    hand_over(words, A, B, slot=50, identity="f" * 32, days=3)
+    late = say(words, AFTER, slot=7)
+    hand_over(words, A, C, slot=1, identity="0" * 32, standing=[late], days=1)
+    say(words, NEXT, by=B, slot=8)
+    say(words, "Third.", by=C, slot=9)
+    assert shown() == {NEXT}
+    assert goes_to() == B
+
+
+def test_of_two_handovers_of_one_day_the_same_counts_at_each_visit(words, say, hand_over, shown, goes_to):
+    hand_over(words, A, B, slot=2, identity="2" * 32)
+    hand_over(words, A, C, slot=1, identity="1" * 32)
+    say(words, NEXT, by=B, slot=8)
+    say(words, "Third.", by=C, slot=9)
+    assert [shown() for _ in range(3)] == [{"Third."}] * 3
+    assert goes_to() == C
+
+
+def test_a_header_that_is_renewed_names_the_new_holder_and_then_the_old_one_is_of_no_account(
+    words, house, secrets_of, hand_over, say, shown, goes_to
+):
+    found = secrets_of(words)
+    reply_key = mailbox.ReplyKey(found.reply_seed)
+    tag = mailbox.tags(found.mailbox_key)[mailbox.HEADER_SLOT]
+    old = reply.compose_header(reply.Header(A, today() - timedelta(days=200)), found.header_key)
+    with house.store.engine.begin() as connection:
+        sealed = mailbox.seal(old, reply_key.public())
+        connection.execute(update(ReplyRow).where(ReplyRow.tag == tag).values(ciphertext=sealed))
+    hand_over(words)
+    say(words, NEXT, by=B, slot=8)
+    assert goes_to() == B
+    renewed = reply.read_header(reply_key.open(house.store.reply(tag)), found.header_key)
+    assert (renewed.unit, renewed.day) == (B, today())
+    hand_over(words, A, C, slot=20, identity="0" * 32, days=9)
+    say(words, AFTER, slot=9)
+    assert shown() == {NEXT}
+
+
+def test_junk_beside_a_handover_changes_nothing(words, house, secrets_of, hand_over, say, shown):
+    hand_over(words)
+    say(words, NEXT, by=B, slot=8)
+    found = secrets_of(words)
+    public = mailbox.ReplyKey(found.reply_seed).public()
+    for slot, plain in enumerate((b"{}", b'{"body":{"next":7,"unit":"test-unit"}}', b'{"body":{"next":"x"}}'), 1):
+        sealed = mailbox.seal(plain.ljust(8192), public)
+        house.store.post_reply([mailbox.tags(found.mailbox_key)[slot]], sealed, today())
+    house.store.post_reply([mailbox.tags(found.mailbox_key)[4]], os.urandom(9328), today())
+    assert shown() == {NEXT}
