@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common import canonical, outgoing, signing
 from common.canonical import NotCanonical
 from common.outgoing import OutgoingReply
-from common.store.blobs import is_blob_id
+from common.store.blobs import is_forwarded_id
 
 MOST_BYTES = 512 * 1024
 MOST_ENVELOPES = 256
@@ -27,7 +27,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Slip:
-    """Says that `by` posts to `to` the envelope of this id (32 hex digits), size in bytes and SHA-256 in hex."""
+    """Says that `by` posts to `to` the envelope of this id, size in bytes and SHA-256 in hex.
+
+    The id is one that no envelope of a reporter has (`is_forwarded_id`).
+    """
 
     id: str
     by: str
@@ -94,6 +97,6 @@ def _slip(body: dict[str, Any]) -> Slip:
         size=canonical.whole(body, "size"),
         sha256=canonical.text(body, "sha256"),
     )
-    if not is_blob_id(slip.id) or not _SHA256.fullmatch(slip.sha256) or slip.size <= 0:
+    if not is_forwarded_id(slip.id) or not _SHA256.fullmatch(slip.sha256) or slip.size <= 0:
         raise NotCanonical("not a slip")
     return slip

@@ -25,6 +25,7 @@ from common.days import midnight_of, today
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _PART = ".part"
+_FORWARDED = "ffff"
 
 
 _SET_ASIDE = "set-aside"
@@ -33,6 +34,23 @@ _SET_ASIDE = "set-aside"
 def is_blob_id(untrusted: str) -> bool:
     """True for 32 hex digits: what may be a file's name here."""
     return _ID.fullmatch(untrusted) is not None
+
+
+def is_forwarded_id(untrusted: str) -> bool:
+    """True for the id of an envelope that one unit passed on to another: no reporter's has this form.
+
+    So whoever gets it can tell, whatever is inside, that no reporter sent it.
+    """
+    return is_blob_id(untrusted) and untrusted.startswith(_FORWARDED)
+
+
+def new_id(*, forwarded: bool = False) -> str:
+    """A random id for an envelope: 32 hex digits."""
+    if forwarded:
+        return _FORWARDED + secrets.token_hex(16)[len(_FORWARDED) :]
+    while is_forwarded_id(drawn := secrets.token_hex(16)):
+        pass
+    return drawn
 
 
 def blur_times(path: Path, day: date) -> None:
@@ -79,7 +97,7 @@ class BlobFolder:
     @contextmanager
     def pending(self) -> Iterator[PendingBlob]:
         """A new blob. Whatever was written is gone at the end, unless `publish` has put it in place."""
-        identity = secrets.token_hex(16)
+        identity = new_id()
         blob = PendingBlob(identity, self._staging / identity)
         try:
             yield blob

@@ -105,8 +105,11 @@ def address(desk: Desk, first: Report, composed: bytes) -> tuple[tuple[int, ...]
     conversation = first.conversation
     try:
         slots = mailbox.draw_candidates(conversation.mailbox_key, used_slots(desk, first))
-    except ValueError as error:
-        raise NoMoreRoom from error
+    except ValueError:
+        try:  # an earlier holder may have named more than it took: its word keeps nobody from answering
+            slots = mailbox.draw_candidates(conversation.mailbox_key, _own_slots(desk, first))
+        except ValueError as error:
+            raise NoMoreRoom from error
     tags = mailbox.tags(conversation.mailbox_key)
     ciphertext = mailbox.seal(composed, conversation.reply_public_key)
     return slots, OutgoingReply(tuple(tags[slot] for slot in slots), ciphertext)
@@ -114,12 +117,12 @@ def address(desk: Desk, first: Report, composed: bytes) -> tuple[tuple[int, ...]
 
 def used_slots(desk: Desk, first: Report) -> frozenset[int]:
     """Reply slots that may be taken: by this desk, or by earlier holders as the report's trail says."""
+    return _own_slots(desk, first) | trail.used_slots(first.trail)
+
+
+def _own_slots(desk: Desk, first: Report) -> frozenset[int]:
     identity, cabinet = first.conversation.identity, desk.cabinet
-    return (
-        cabinet.answers.used_slots(identity)
-        | cabinet.forwards.used_slots(identity)
-        | trail.used_slots(first.trail)
-    )
+    return cabinet.answers.used_slots(identity) | cabinet.forwards.used_slots(identity)
 
 
 def read_answer(desk: Desk, answer_id: str) -> StoredAnswer:

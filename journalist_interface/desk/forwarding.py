@@ -23,6 +23,7 @@ from common.registry import Registry
 from common.reply import Handover, Reply
 from common.report import Report
 from common.sealing import OpeningFailed
+from common.store.blobs import new_id
 from common.trail import Step, Why
 from common.units import Unit
 from journalist_interface.desk import reasons
@@ -254,7 +255,7 @@ def _rewritten(work: _Work, messages: Sequence[Envelope], words: str) -> Forward
 
 
 def _sealed(work: _Work, pieces: Iterator[bytes], original: str) -> Forwarded:
-    name = secrets.token_hex(16)
+    name = new_id(forwarded=True)
     part = work.desk.files.forwarded(name).with_name(f"{name}.part")
     work.desk.sealer.seal(_Source(pieces), [work.certificate], part)
     work.desk.files.put_forwarded([(part, name)])

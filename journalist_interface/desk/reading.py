@@ -11,6 +11,7 @@ from datetime import date
 from common import trail
 from common.registry import Registry, RegistryRefused, UnknownUnit
 from common.report import Attachment, Report, clean_text
+from common.store.blobs import is_forwarded_id
 from journalist_interface.desk import reasons
 from journalist_interface.desk.answering import AnswerLost, read_answer
 from journalist_interface.desk.conversations import Place
@@ -58,6 +59,7 @@ class ShownMessage:
     for_unit: str = ""
     sealed_texts: tuple[HandSealed, ...] = field(default=(), repr=False)
     trail: tuple[ShownStep, ...] = ()
+    unaccounted: bool = False  # another unit posted it, and no step of its trail that holds says so
     files: tuple[ShownFile, ...] = field(default=(), repr=False)
 
     @property
@@ -110,6 +112,9 @@ def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
         code = reasons.DESTROYED if desk.cabinet.sealed_to.is_destroyed(row.epoch) else error.code
         return ShownMessage(row.id, row.day, row.first, row.size, problem=reasons.SENTENCES[code])
     text = clean_text(opened.report.text)
+    steps = _shown_trail(desk, opened.report)
+    last = trail.claimed(opened.report.trail[-1]) if steps else None
+    accounted = last is not None and last.to == desk.settings.unit and steps[-1].holds
     return ShownMessage(
         id=row.id,
         day=row.day,
@@ -118,7 +123,8 @@ def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
         text=text,
         for_unit=clean_text(opened.report.unit),
         sealed_texts=find_sealed_texts(desk.opener, text),
-        trail=_shown_trail(desk, opened.report),
+        trail=steps,
+        unaccounted=is_forwarded_id(row.id) and not accounted,
         files=tuple(_shown_file(number, file) for number, file in enumerate(opened.files, 1)),
     )
 

@@ -98,7 +98,7 @@ class ForwardRow(Base):
 
     __tablename__ = "forward"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    conversation: Mapped[str] = mapped_column(String(32), index=True)
+    conversation: Mapped[str] = mapped_column(String(32))
     receiver: Mapped[str] = mapped_column(String(64))  # the other unit's id
     why: Mapped[str] = mapped_column(String(16))
     rewritten: Mapped[bool] = mapped_column(Boolean)
@@ -108,7 +108,11 @@ class ForwardRow(Base):
     state: Mapped[str] = mapped_column(String(10), default=WAITING)
     exported: Mapped[date | None] = mapped_column(Date, default=None)
 
-    __table_args__ = (Index("ix_forward_state", "state", "turn", "id"), _WITHOUT_ROWID)
+    __table_args__ = (
+        Index("ix_forward_conversation", "conversation", "turn", "id"),
+        Index("ix_forward_state", "state", "turn", "id"),
+        _WITHOUT_ROWID,
+    )
 
 
 class ForwardedRow(Base):

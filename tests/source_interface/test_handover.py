@@ -58,9 +58,7 @@ def say(house, secrets_of, signer, keys_of):
         said = reply.new_reply(by, today(), text)
         said = replace(said, identity=identity or said.identity)
         plain = reply.compose(said, public, signer(keys_of[by]))
-        house.store.post_reply(
-            [mailbox.tags(found.mailbox_key)[slot]], mailbox.seal(plain, public), today()
-        )
+        house.store.post_reply([mailbox.tags(found.mailbox_key)[slot]], mailbox.seal(plain, public), today())
         return said
 
     return post
@@ -237,7 +235,9 @@ def test_junk_beside_a_handover_changes_nothing(words, house, secrets_of, hand_o
     say(words, NEXT, by=B, slot=8)
     found = secrets_of(words)
     public = mailbox.ReplyKey(found.reply_seed).public()
-    for slot, plain in enumerate((b"{}", b'{"body":{"next":7,"unit":"test-unit"}}', b'{"body":{"next":"x"}}'), 1):
+    for slot, plain in enumerate(
+        (b"{}", b'{"body":{"next":7,"unit":"test-unit"}}', b'{"body":{"next":"x"}}'), 1
+    ):
         sealed = mailbox.seal(plain.ljust(8192), public)
         house.store.post_reply([mailbox.tags(found.mailbox_key)[slot]], sealed, today())
     house.store.post_reply([mailbox.tags(found.mailbox_key)[4]], os.urandom(9328), today())

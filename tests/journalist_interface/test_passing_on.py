@@ -1,0 +1,352 @@
+"""The whole round, over the real parts: a report goes to A, A passes it on, B opens it and answers, and B it is."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from common import bundle, envelope
+from common.config import ServerConfig
+from common.days import today
+from common.forwarding import Slip, sign_slip
+from common.report import Report
+from common.sealing import Opener, Sealer
+from common.store.blobs import new_id
+from common.trail import Why
+from journalist_interface.collection.app import create_app as create_collection
+from journalist_interface.courier.client import CollectionClient
+from journalist_interface.courier.collecting import collect
+from journalist_interface.courier.config import read_courier_config
+from journalist_interface.courier.delivering import Delivered, deliver
+from journalist_interface.courier.patience import Patience
+from journalist_interface.courier.progress import Progress
+from journalist_interface.courier.state import State
+from journalist_interface.desk import answering, forwarding, reading
+from journalist_interface.desk.exporting import export_waiting
+from journalist_interface.desk.forwarding import Choice, NotForwardable
+from journalist_interface.desk.importing import import_all
+from journalist_interface.desk.workplace import Desk, open_desk
+from keys.unit import GNUPG_HOME, REPLY_KEY
+from source_interface.app import create_app as create_source
+from tests.conftest import UnitKeys
+from tests.journalist_interface.collection.conftest import serving
+from tests.source_interface.conftest import Reporter, over_wsgi, signer
+
+__all__ = ["signer"]
+
+WORDS, FILE = "Someone at the yard was paid.", b"\xff\xd8\xff\xe0" + secrets.token_bytes(1_500_000)
+QUICK = Patience(attempts=3, first_pause=0.01, longest_pause=0.02, connect_timeout=10, read_timeout=20)
+
+
+@dataclass
+class Place:
+    """A unit's desk, its courier, and the stick between them."""
+
+    folder: Path
+    keys: UnitKeys
+    server: ServerConfig
+    address: str
+
+    @property
+    def id(self) -> str:
+        return self.keys.unit.id
+
+    @property
+    def stick(self) -> Path:
+        return self.folder / "stick"
+
+    def set_up(self) -> "Place":
+        for name in ("desk", "courier", "stick"):
+            (self.folder / name).mkdir(parents=True)
+        common = {
+            "unit": self.id,
+            "registry": str(self.server.registry),
+            "registry_root": str(self.server.registry.with_name("registry-root.pub")),
+        }
+        desk = {
+            "gnupg": str(self.keys.folder / GNUPG_HOME),
+            "database": "desk.sqlite",
+            "sealed": "sealed",
+            "saved": "saved",
+            "reply_key": str(self.keys.folder / REPLY_KEY),
+            "stick": "../stick",
+        }
+        courier = {
+            "collection": self.address,
+            "key": str(self.keys.courier_key_file),
+            "key_id": self.keys.courier_key_id,
+            "state": "state",
+        }
+        for name, values in (("desk", desk), ("courier", courier)):
+            lines = [f"{key} = {json.dumps(value)}\n" for key, value in (common | values).items()]
+            (self.folder / name / f"{name}.toml").write_text("".join(lines))
+        return self
+
+    def desk(self) -> Desk:
+        return open_desk(self.folder / "desk" / "desk.toml")
+
+    def fetch(self) -> Desk:
+        """The courier collects, the desk imports."""
+        config = read_courier_config(self.folder / "courier" / "courier.toml", None)
+        client = CollectionClient(config.collection, config.identity, config.socks, QUICK)
+        with State.held(config.state) as state:
+            collect(client, state, self.stick, config, Progress())
+        desk = self.desk()
+        done = import_all(desk)
+        assert not done.refused
+        assert not done.looked.unreadable
+        return desk
+
+    def send(self) -> Delivered:
+        """The desk exports, the courier delivers."""
+        export_waiting(self.desk())
+        return self.deliver()
+
+    def deliver(self) -> Delivered:
+        config = read_courier_config(self.folder / "courier" / "courier.toml", None)
+        client = CollectionClient(config.collection, config.identity, config.socks, QUICK)
+        with State.held(config.state) as state:
+            return deliver(client, state, self.stick, config.its_unit(), Progress())
+
+    def conversation(self) -> str:
+        [found] = self.desk().cabinet.conversations.page()
+        return found.identity
+
+    def answer(self, text: str) -> None:
+        answering.seal_answer(self.desk(), self.conversation(), secrets.token_hex(16), text)
+
+    def pass_on(self, choice: Choice) -> None:
+        forwarding.forward(self.desk(), self.conversation(), secrets.token_hex(16), choice)
+
+    def messages(self) -> list[reading.ShownMessage]:
+        desk = self.desk()
+        rows = desk.cabinet.envelopes.of_conversation(self.conversation())
+        return [reading.show_message(desk, row.id) for row in rows]
+
+
+@dataclass
+class Round:
+    """One source interface, one collection, and the places."""
+
+    reporter: Reporter
+    place: Callable[[str], Place]
+    server: ServerConfig
+
+
+@pytest.fixture
+def round_(
+    server_config: Callable[..., ServerConfig],
+    tmp_path: Path,
+    unit_keys: UnitKeys,
+    other_unit_keys: UnitKeys,
+    charity_keys: UnitKeys,
+) -> Iterator[Round]:
+    server = server_config()
+    source, collection = create_source(server), create_collection(server)
+    keys = {one.unit.id: one for one in (unit_keys, other_unit_keys, charity_keys)}
+    made: dict[str, Place] = {}
+    with serving(collection) as address:
+
+        def place(unit: str) -> Place:
+            if unit not in made:
+                made[unit] = Place(tmp_path / unit, keys[unit], server, address).set_up()
+            return made[unit]
+
+        yield Round(Reporter(over_wsgi(source)), place, server)
+    collection.extensions["candour-collection"].store.engine.dispose()
+    source.extensions["candour.house"].store.engine.dispose()
+
+
+def answers(reporter: Reporter) -> list[str]:
+    return [
+        part.split("</div>")[0].split('class="words">')[1] for part in page(reporter).split("<article")[1:]
+    ]
+
+
+def page(reporter: Reporter) -> str:
+    answer = reporter.get("/conversation")
+    assert answer.status == 200
+    return answer.text
+
+
+def test_a_report_to_one_unit_is_passed_on_opened_and_answered_by_the_other(round_):
+    reporter, a, b = round_.reporter, round_.place("test-unit"), round_.place("other-unit")
+    reporter.report(WORDS, [("yard.jpg", FILE)])
+    a.fetch()
+    a.answer("It is read.")
+    a.send()
+    assert answers(reporter) == ["It is read."]
+    a.pass_on(Choice("other-unit", Why.OTHER_FORCE))
+    done = a.send()
+    assert (done.forwards, done.left) == (1, ())
+    assert not list(a.stick.glob("forwards-*"))
+
+    assert "Other Anti-Corruption Unit</strong> now reads what you write here" in page(reporter)
+    assert answers(reporter) == ["It is read."]
+    desk = b.fetch()
+    [message] = b.messages()
+    assert (message.text, message.first, len(message.files)) == (WORDS, True, 1)
+    [step] = message.trail
+    assert step.holds
+    assert step.by == "Test Anti-Corruption Unit"
+    assert "It concerns another force" in step.sentence
+    [row] = desk.cabinet.envelopes.of_conversation(b.conversation())
+    whole, tail = bytearray(), envelope.Tail()
+    for take in (whole.extend, tail.feed):
+        desk.opener.open(desk.files.envelope(row.id), take)
+    [file] = envelope.read(tail).files
+    assert FILE in whole
+    assert file.name == "files/0001-yard.jpg"
+    b.answer("We look into it.")
+    b.send()
+    assert set(answers(reporter)) == {"It is read.", "We look into it."}
+
+    reporter.write("One thing more.")
+    a.fetch()
+    b.fetch()
+    assert [len(place.messages()) for place in (a, b)] == [1, 2]
+    assert b.messages()[1].text == "One thing more."
+    with pytest.raises(NotForwardable):
+        b.pass_on(Choice("test-unit", Why.ASKED))
+
+
+def test_a_chain_over_the_charity_s_desk_ends_at_the_last_and_its_trail_names_each(round_):
+    reporter = round_.reporter
+    a, b, c = (round_.place(unit) for unit in ("test-unit", "test-charity", "other-unit"))
+    reporter.report(WORDS)
+    for here, there in ((a, b), (b, c)):
+        here.fetch()
+        here.pass_on(Choice(there.id, Why.ROUTED))
+        here.send()
+    c.fetch()
+    [message] = c.messages()
+    assert [step.by for step in message.trail] == ["Test Anti-Corruption Unit", "Test Charity Desk"]
+    assert all(step.holds for step in message.trail)
+    c.answer("Third.")
+    c.send()
+    assert answers(reporter) == ["Third."]
+
+
+def test_a_rewritten_report_goes_without_the_original_and_its_reporter_is_still_reached(round_):
+    reporter, a, b = round_.reporter, round_.place("test-unit"), round_.place("other-unit")
+    reporter.report(WORDS, [("yard.jpg", FILE)])
+    a.fetch()
+    a.pass_on(Choice("other-unit", Why.CONFLICT, "A payment, we hear."))
+    a.send()
+    b.fetch()
+    [message] = b.messages()
+    assert (message.text, message.files) == ("A payment, we hear.", ())
+    assert "rewritten; the original stayed with them" in message.trail[0].sentence
+    assert a.messages()[0].text == WORDS
+    b.answer("Thank you.")
+    b.send()
+    assert answers(reporter) == ["Thank you."]
+
+
+def test_delivered_twice_it_arrives_once_and_a_broken_delivery_goes_on(round_, monkeypatch):
+    reporter, a, b = round_.reporter, round_.place("test-unit"), round_.place("other-unit")
+    reporter.report(WORDS, [("yard.jpg", FILE)])
+    a.fetch()
+    a.pass_on(Choice("other-unit", Why.OTHER_FORCE))
+    export_waiting(a.desk())
+    shutil.copytree(a.stick, a.folder / "kept")
+
+    class Cut(Exception):
+        """The machine was switched off."""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CollectionClient, "post_reply", lambda *_: (_ for _ in ()).throw(Cut))
+        with pytest.raises(Cut):
+            a.deliver()
+    assert "now reads what you write here" not in page(reporter)
+    assert a.deliver().forwards == 1
+    assert "now reads what you write here" in page(reporter)
+    shutil.copytree(a.folder / "kept", a.stick, dirs_exist_ok=True)
+    assert a.deliver().forwards == 1
+    b.fetch()
+    assert len(b.messages()) == 1
+    b.answer("Once.")
+    b.send()
+    assert answers(reporter) == ["Once."]
+
+
+def test_a_reporter_s_withdrawing_leaves_what_was_passed_on_where_it_is(round_):
+    reporter, a, b = round_.reporter, round_.place("test-unit"), round_.place("other-unit")
+    reporter.report(WORDS)
+    a.fetch()
+    a.pass_on(Choice("other-unit", Why.OTHER_FORCE))
+    a.send()
+    assert page(reporter).count("collected by the unit") == 1  # the one message that was sent, and no other
+    assert "/withdraw" not in reporter.forms
+    b.fetch()
+    assert len(b.messages()) == 1
+
+
+def test_a_courier_alone_passes_nothing_on_and_an_altered_bundle_stays_on_the_stick(round_):
+    reporter, a, b = round_.reporter, round_.place("test-unit"), round_.place("other-unit")
+    reporter.report(WORDS)
+    a.fetch()
+    a.pass_on(Choice("other-unit", Why.OTHER_FORCE))
+    export_waiting(a.desk())
+    [folder] = a.stick.glob("forwards-*")
+    for file in folder.iterdir():
+        kept = file.read_bytes()
+        file.write_bytes(kept[:-9] + bytes([kept[-9] ^ 1]) + kept[-8:])
+        done = a.deliver()
+        assert (done.forwards, len(done.left)) == (0, 1), file.name
+        file.write_bytes(kept)
+    b.fetch()
+    assert b.desk().cabinet.conversations.page() == []
+    assert a.deliver().forwards == 1
+
+
+def test_what_the_collection_keeps_of_it_opens_with_the_other_unit_s_key_alone(
+    round_, unit_keys, other_unit_keys
+):
+    reporter, a = round_.reporter, round_.place("test-unit")
+    reporter.report(WORDS)
+    a.fetch()
+    a.pass_on(Choice("other-unit", Why.OTHER_FORCE))
+    a.send()
+    [sealed] = (round_.server.blobs.parent / "forwarded").iterdir()
+    tail = envelope.Tail()
+    Opener(other_unit_keys.folder / GNUPG_HOME).open(sealed, tail.feed)
+    assert envelope.read(tail).report.text == WORDS
+    with pytest.raises(Exception, match="not sealed to a key that is here"):
+        Opener(unit_keys.folder / GNUPG_HOME).open(sealed, lambda _: None)
+
+
+def test_what_a_hostile_unit_posts_is_not_taken_for_a_reporter_s(
+    round_, signer, unit_keys, other_unit_keys, tmp_path
+):
+    """It knows the conversation's keys, and writes what the reporter might have written; the name tells."""
+    reporter, a, b = round_.reporter, round_.place("test-unit"), round_.place("other-unit")
+    reporter.report(WORDS)
+    a.fetch()
+    a.pass_on(Choice("other-unit", Why.OTHER_FORCE))
+    a.send()
+    first = answering.first_report(a.desk(), a.conversation())
+    (tmp_path / "b.asc").write_text(other_unit_keys.unit.certificate)
+    sealed, name = tmp_path / "sealed", new_id(forwarded=True)
+    forged = Report("I made it all up.", "other-unit", today(), False, first.conversation)
+    archive = BytesIO(b"".join(envelope.write((), lambda: forged)))
+    Sealer(tmp_path / "home").seal(archive, [tmp_path / "b.asc"], sealed)
+    item = bundle.describe(sealed)
+    slip = Slip(name, "test-unit", "other-unit", today(), item.size, item.sha256)
+    config = read_courier_config(a.folder / "courier" / "courier.toml", None)
+    client = CollectionClient(config.collection, config.identity, config.socks, QUICK)
+    with sealed.open("rb") as file:
+        client.post_forward(sign_slip(slip, signer(unit_keys)), name, file, lambda _: None)
+    reporter.get("/conversation")
+    reporter.write("One thing more.")
+    b.fetch()
+    assert {message.text: message.unaccounted for message in b.messages()} == {
+        WORDS: False,
+        "I made it all up.": True,
+        "One thing more.": False,
+    }
