@@ -92,6 +92,11 @@ found["refused"] = [
 store.acknowledge("test-unit", [envelope.id], date.today())
 store.post_reply([bytes(16)], bytes(9328), date.today())
 found["waiting"] = len(store.waiting("test-unit"))
+forwarded = "ffff" + os.urandom(14).hex()
+part = store.blobs.forwarded_part(os.urandom(16).hex())
+part.write_bytes(b"sealed")
+store.accept_forwarded(part, forwarded, "other-unit", 6, date.today())
+found["forwarded"] = forwarded
 print(json.dumps(found))
 """
 
@@ -330,6 +335,12 @@ def test_the_other_user_fetches_and_acknowledges_what_one_took_in_and_can_change
     assert found["bytes"] == found["said"] > 45_000
     assert found["refused"] == ["PermissionError"] * 8
     assert found["waiting"] == 0
+    forwarded = f"var/lib/candour/forwarded/{found['forwarded']}"
+    assert host.owner(forwarded) == (
+        user,
+        shared,
+        "0o640",
+    )  # the source interface's sweep and a backup can read it
     assert "<strong>collected</strong>" in Visitor(source).come_back(codename)
 
 

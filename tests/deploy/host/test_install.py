@@ -39,6 +39,7 @@ def test_each_file_is_in_place_and_each_folder_its_users(made):
     assert made.owner("etc/candour/pepper") == (0, shared, "0o640")
     assert made.owner("etc/candour/registry.json") == (0, shared, "0o640")
     assert made.owner("var/lib/candour/blobs") == (source, shared, "0o2750")
+    assert made.owner("var/lib/candour/forwarded") == (source, shared, "0o2770")
     assert made.owner("var/lib/candour/database") == (0, shared, "0o750")
     assert made.owner("var/lib/candour/database/candour.sqlite") == (source, shared, "0o660")
     assert made.owner("var/lib/candour/source")[::2] == (source, "0o700")

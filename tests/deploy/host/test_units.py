@@ -83,7 +83,7 @@ def read(name):
 
 
 @pytest.mark.parametrize("unit", WEB)
-def test_a_web_process_has_no_network_no_core_no_swap_and_writes_in_two_places(unit):
+def test_a_web_process_has_no_network_no_core_no_swap_and_writes_in_few_places(unit):
     told = read(unit)
     assert (told["PrivateNetwork"], told["RestrictAddressFamilies"]) == ("yes", "AF_UNIX")
     assert (told["LimitCORE"], told["MemorySwapMax"], told["UMask"]) == ("0", "0", "0077")
@@ -92,7 +92,7 @@ def test_a_web_process_has_no_network_no_core_no_swap_and_writes_in_two_places(u
         "yes",
         "",
     )
-    places = {"/var/lib/candour/database"} | (
+    places = {"/var/lib/candour/database", "/var/lib/candour/forwarded"} | (
         {"/var/lib/candour/blobs"} if "collection" not in unit else set()
     )
     assert set(told["ReadWritePaths"].split()) == places

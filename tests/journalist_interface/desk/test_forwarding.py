@@ -1,4 +1,4 @@
-"""Passing a conversation on: what goes, to whom, with which trail; and nothing readable, half done or in another's name."""
+"""Passing a conversation on: what goes, to whom, with which trail; and nothing readable or half done."""
 
 import hashlib
 import os
@@ -22,6 +22,7 @@ from journalist_interface.desk.answers import HandedOver, TakenBack
 from journalist_interface.desk.exporting import export_waiting
 from journalist_interface.desk.forwarding import Choice, NotForwardable
 from journalist_interface.desk.importing import import_all
+from journalist_interface.desk.opening import CannotOpen
 from tests.journalist_interface.desk.test_killed import killed_at_each_step
 
 OTHER, UNIT = "other-unit", "demo-unit"
@@ -310,7 +311,7 @@ def test_a_damaged_message_is_not_passed_on_and_leaves_nothing(world):
     content = bytearray(sealed.read_bytes())
     content[len(content) // 2] ^= 1
     sealed.write_bytes(content)
-    with pytest.raises(desk_forwarding.CannotOpen):
+    with pytest.raises(CannotOpen):
         pass_on(world, reporter)
     assert desk.cabinet.forwards.of(reporter.identity) == []
     assert list((world.folder / "sealed" / "forwarded").iterdir()) == []
@@ -351,6 +352,13 @@ def test_a_stream_that_is_another_at_the_second_time_is_refused(world):
                 for _ in part.chunks:
                     pass
             through.check()
+
+
+def test_a_file_that_is_not_the_one_of_the_manifest_is_refused_before_the_end(world):
+    made, tail, files = archive(world, [("a.txt", b"one" * 500)])
+    through = passing.Passing(tail, (replace(files[0], sha256="0" * 64),), iter([made]))
+    with pytest.raises(WrongFile):
+        [b"".join(part.chunks) for part in through.parts()]
 
 
 def test_files_that_lie_over_each_other_are_refused(world):
