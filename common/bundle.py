@@ -195,7 +195,7 @@ def check_item(bundle: Bundle, item: Item) -> None:
         raise BundleRefused(f"the item {item.name} is altered or damaged")
 
 
-def opened_item(bundle: Bundle, item: Item) -> AbstractContextManager[BinaryIO]:
+def opened_item(bundle: Bundle, item: Item) -> AbstractContextManager[BufferedReader]:
     """An item's file, opened but not checked. Raises BundleRefused."""
     return _regular(bundle.folder / item.name)
 

@@ -57,7 +57,7 @@ class Sweep:
         self._blobs.clear_staging(over_since)
         self._put_back_and_set_aside(over_since, today)
         self._blobs.delete_set_aside(today - KEEP_SET_ASIDE)
-        self._remove_forwarded_orphans(today - _SURELY_OVER)  # the collection may be writing, whoever else does not
+        self._remove_forwarded_orphans(today - _SURELY_OVER)  # the collection may be writing
         if alone or self._is_soon_rewritten():
             self._forget_order()
 

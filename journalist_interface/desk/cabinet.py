@@ -40,6 +40,5 @@ def open_cabinet(database: Path) -> Cabinet:
     os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     engine = open_engine(URL.create("sqlite", database=os.fspath(database)).render_as_string())
     rows.create(engine)
-    return Cabinet(
-        *(engine, Envelopes(engine), Conversations(engine), Answers(engine), Forwards(engine), SealedTo(engine))
-    )
+    doors = Envelopes(engine), Conversations(engine), Answers(engine), Forwards(engine), SealedTo(engine)
+    return Cabinet(engine, *doors)

@@ -130,6 +130,10 @@ def _obstacles(epoch: Epoch, holding: Holding) -> list[str]:
         found.append(
             f"{count(holding.waiting_answers, 'answer')} sealed to it may not have left this desk. Export first."
         )
+    if holding.waiting_forwards:
+        found.append(
+            f"{count(holding.waiting_forwards, 'report')} to be passed on may not have left this desk. Export first."
+        )
     return found
 
 

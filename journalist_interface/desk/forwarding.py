@@ -22,7 +22,7 @@ from common.passing import Passing, Pulled
 from common.registry import Registry
 from common.reply import Handover, Reply
 from common.report import Report
-from common.sealing import OpeningFailed
+from common.sealing import OpeningFailed, SealingFailed
 from common.store.blobs import new_id
 from common.trail import Step, Why
 from common.units import Unit
@@ -92,7 +92,7 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
     """Seal a conversation to another unit, and keep that until it is exported. False when it was done before.
 
     Raises NotForwardable, Changed, NotHere, CannotOpen, WrongFile, NoReplyKey, NoMoreRoom, RegistryRefused,
-    SealingFailed or StickBusy. Nothing is kept then.
+    NoCaseKey, SealingFailed or StickBusy. Nothing is kept then.
     """
     with desk.alone():
         if desk.cabinet.forwards.get(forward_id) is not None:
@@ -177,12 +177,12 @@ def _forward(work: _Work, forward_id: str, messages: Sequence[Envelope], rewritt
         )
         for one in made
     )
-    _keep_document(work, forward_id, forwarding.dump(forwarding.Forward(slips, sealed)))
+    epoch = _keep_document(work, forward_id, forwarding.dump(forwarding.Forward(slips, sealed)))
     row = Forward(
         *(forward_id, identity, work.receiver.id, work.why.value, rewritten is not None, day, WAITING, None)
     )
     originals = [message.id for message in messages]
-    return desk.cabinet.forwards.add(row, slots, made, originals, answers)
+    return desk.cabinet.forwards.add(row, slots, made, originals, answers, epoch)
 
 
 def _standing(work: _Work, answers: Iterable[str]) -> frozenset[str]:
@@ -263,14 +263,21 @@ def _sealed(work: _Work, pieces: Iterator[bytes], original: str) -> Forwarded:
     return Forwarded(name, original, item.size, item.sha256)
 
 
-def _keep_document(work: _Work, forward_id: str, document: bytes) -> None:
+def _keep_document(work: _Work, forward_id: str, document: bytes) -> str:
+    """Seal it for this desk, as an answer is. The fingerprint of the key that opens it: it was tried."""
     desk = work.desk
+    kept = desk.cabinet.sealed_to.is_kept(work.first.conversation.identity)
     own = desk.settings.run / f"{secrets.token_hex(8)}.asc"
     part = desk.files.forwarded(forward_id).with_name(f"{forward_id}.part")
     try:
-        own.write_text(work.unit.certificate, "ascii")
+        own.write_text(desk.settings.read_case_certificate() if kept else work.unit.certificate, "ascii")
         desk.sealer.seal(io.BytesIO(document), [own], part)
+        try:
+            epoch = desk.opener.open(part, lambda _: None)
+        except OpeningFailed as error:
+            raise SealingFailed from error
         desk.files.put_forwarded([(part, forward_id)])
+        return epoch
     finally:
         own.unlink(missing_ok=True)
 

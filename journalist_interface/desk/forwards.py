@@ -68,11 +68,12 @@ class Forwards:
         envelopes: Sequence[Forwarded],
         originals: Sequence[str],
         standing: Sequence[str],
+        epoch: str,
     ) -> bool:
         """Keep a passing on, all of it, and record it. False when one of this id is here already.
 
-        `originals`: the envelopes that it says anything of; `standing`: the answers that its handover names. Raises
-        Changed when there is another answer by now.
+        `originals`: the envelopes that it says anything of; `standing`: the answers that its handover names;
+        `epoch`: the key that opens its document. Raises Changed when there is another answer by now.
         """
         try:
             with self._engine.begin() as connection:
@@ -80,7 +81,7 @@ class Forwards:
                 answers = select(AnswerRow.id).where(AnswerRow.conversation == forward.conversation)
                 if set(connection.execute(answers).scalars()) != set(standing):
                     raise Changed
-                values = vars(forward) | {"turn": turn, "slots": ",".join(map(str, slots))}
+                values = vars(forward) | {"turn": turn, "slots": ",".join(map(str, slots)), "epoch": epoch}
                 connection.execute(insert(ForwardRow).values(values))
                 connection.execute(
                     insert(ForwardedRow), [vars(one) | {"forward": forward.id} for one in envelopes]

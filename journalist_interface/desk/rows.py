@@ -107,6 +107,7 @@ class ForwardRow(Base):
     slots: Mapped[str] = mapped_column(String(16))  # the handover's candidates
     state: Mapped[str] = mapped_column(String(10), default=WAITING)
     exported: Mapped[date | None] = mapped_column(Date, default=None)
+    epoch: Mapped[str] = mapped_column(String(40))  # fingerprint of the key that opens its document
 
     __table_args__ = (
         Index("ix_forward_conversation", "conversation", "turn", "id"),
@@ -134,7 +135,7 @@ class HandlingRow(Base):
     __tablename__ = "handling"
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     day: Mapped[date] = mapped_column(Date)
-    what: Mapped[str] = mapped_column(String(10))  # received, opened, saved, forwarded, resealed: see _handled.html
+    what: Mapped[str] = mapped_column(String(10))  # received, opened, saved, ...: see _handled.html
     envelope: Mapped[str] = mapped_column(String(32), index=True)
     sha256: Mapped[str] = mapped_column(String(64))
 

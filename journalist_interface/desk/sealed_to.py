@@ -20,6 +20,7 @@ from journalist_interface.desk.rows import (
     ConversationRow,
     DestroyedRow,
     EnvelopeRow,
+    ForwardRow,
 )
 from journalist_interface.desk.turns import new_turn
 
@@ -39,6 +40,7 @@ class Holding:
     kept_envelopes: int = 0  # of conversations that a case needs
     kept_answers: int = 0
     waiting_answers: int = 0  # not on a stick yet, or perhaps not
+    waiting_forwards: int = 0
 
 
 class SealedTo:
@@ -61,6 +63,9 @@ class SealedTo:
             func.count().filter(AnswerRow.conversation.in_(kept)),
             func.count().filter(AnswerRow.state.in_((WAITING, LEAVING))),
         ).where(AnswerRow.epoch == epoch)
+        forwards = select(func.count()).where(
+            ForwardRow.epoch == epoch, ForwardRow.state.in_((WAITING, LEAVING))
+        )
         unanswered = select(func.count(EnvelopeRow.conversation.distinct())).where(
             EnvelopeRow.epoch == epoch,
             EnvelopeRow.conversation.in_(
@@ -81,6 +86,7 @@ class SealedTo:
                 kept_envelopes=kept_envelopes,
                 kept_answers=kept_answers,
                 waiting_answers=waiting,
+                waiting_forwards=connection.execute(forwards).scalar_one(),
             )
 
     def unknown(self) -> tuple[list[tuple[str, int]], list[str], int]:

@@ -18,9 +18,12 @@ from common.days import today
 from common.epochs import epochs_of, month_after, month_of
 from common.keyring import Where, end_agent, keys_of
 from common.sealing import Opener, OpeningFailed, gpg_environment
-from journalist_interface.desk import epochs, keeping
+from common.trail import Why
+from journalist_interface.desk import epochs, forwarding, keeping
 from journalist_interface.desk.answering import read_answer, seal_answer
 from journalist_interface.desk.epochs import NotNow, destroy_epoch, list_epochs
+from journalist_interface.desk.exporting import export_waiting
+from journalist_interface.desk.forwarding import Choice, document_of, forward
 from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.opening import CannotOpen
 from journalist_interface.desk.settings import NoCaseKey
@@ -236,6 +239,33 @@ def test_answers_that_have_not_left_keep_their_month(world, receive, old, monkey
     with pytest.raises(NotNow, match=r"1 answer sealed to it may not have left this desk. Export first"):
         destroy_epoch(desk, old.fingerprint)
     assert not first(desk).is_gone
+
+
+def test_what_is_passed_on_and_has_not_left_keeps_its_month_unless_it_is_kept_for_a_case(
+    world, receive, old, monkeypatch
+):
+    gone, kept = world.reporter(), world.reporter()
+    receive(gone, "Words.")
+    receive(kept, "Words for a case.")
+    desk, choice = world.desk(), Choice("other-unit", Why.OTHER_FORCE)
+    keeping.keep(desk, kept.identity)
+    keep_document = forwarding._keep_document
+
+    def of_the_old_month(*of):
+        with monkeypatch.context() as patch:
+            patch.setattr(sealing, "today", lambda: OLD_DAY)
+            return keep_document(*of)
+
+    monkeypatch.setattr(forwarding, "_keep_document", of_the_old_month)
+    for reporter in (gone, kept):
+        forward(desk, reporter.identity, secrets.token_hex(16), choice)
+    with pytest.raises(NotNow, match=r"1 report to be passed on may not have left this desk. Export first"):
+        destroy_epoch(desk, old.fingerprint)
+    assert export_waiting(desk).forwards == 2
+    destroy_epoch(desk, old.fingerprint)
+    assert first(desk).is_gone
+    (of_the_case,) = desk.cabinet.forwards.of(kept.identity)
+    assert document_of(desk, of_the_case.id)
 
 
 def test_a_reply_key_that_a_month_would_take_along_is_moved_first(world, old):
