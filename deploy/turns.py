@@ -7,7 +7,7 @@
 - What waits holds no thread, and goes in turn among circuits.
 
 Nothing is refused here. How many connections wait is bounded by tor (`HiddenServiceMaxStreams`, each circuit) and by
-gunicorn's `worker_connections`. Each worker process has its own. Called from its one loop: not thread-safe.
+the worker, for which the circuit that holds most has to `leave`. Each worker process has its own. Called from its one loop: not thread-safe.
 """
 
 from collections import OrderedDict, deque
@@ -81,9 +81,20 @@ class Turns(Generic[Waiting]):
         self._circuits.of(circuit).held -= 1
         self._busy -= 1
 
+    def waiting(self) -> list[Waiting]:
+        """All that waits; of each circuit first what came first."""
+        return [what for found in self._queue.values() for what in found.waiting]
+
+    def leave(self, circuit: str, what: Waiting) -> None:
+        """It waits no more. Raises ValueError when it did not wait."""
+        found = self._circuits.of(circuit)
+        found.waiting.remove(what)
+        if not found.waiting:
+            del self._queue[circuit]
+
     def give_up(self) -> list[Waiting]:
         """All that waits, which waits no more."""
-        left = [what for found in self._queue.values() for what in found.waiting]
+        left = self.waiting()
         for found in self._queue.values():
             found.waiting.clear()
         self._queue.clear()

@@ -4,7 +4,8 @@
   request's head must arrive within `HEAD_SECONDS`. gunicorn waits for ever for either, and a thread with it.
 - When fewer than a quarter of the threads are free, room is made: of the circuits that hold most, the slowest goes.
 - A connection that says nothing holds no thread: neither a new one, nor one that is kept for a next request, nor one
-  whose next request came before the last answer was read. When there are too many, the oldest that is idle goes.
+  whose next request came before the last answer was read, nor one that waits its turn. When there are too many of
+  these, one goes of the circuit that holds most: the oldest, and never who has just come.
 - A connection that ends is lingered over (RFC 9112, 9.6) in the thread that served it. gunicorn does that in the one
   loop that accepts connections, two seconds for each.
 - With gunicorn's option `--proxy-protocol v1`, each connection must begin with tor's line (`circuit.py`), or it is
@@ -43,6 +44,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         super().__init__(*arguments, **named)
         self._served: set[Any] = set()  # connections that hold a thread
         self._unread: dict[Any, float] = {}  # that have not read their answer -> when it must have been read
+        self._newest: Any = None  # the connection that came last
         self._look_at = 0.0
         self._behind_tor = self.cfg.proxy_protocol != "off"
         self._turns: Turns[Any] = Turns(self.cfg.threads)
@@ -84,10 +86,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         conn.timeout = monotonic() + HEAD_SECONDS
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_pending_socket_readable, conn))
-        while self.nr_conns > self.max_keepalived and (idle := self.keepalived_conns or self.pending_conns):
-            oldest = idle.popleft()
-            self.poller.unregister(oldest.sock)
-            self._drop(oldest)
+        self._newest = conn
 
     def on_pending_socket_readable(self, conn: Any, client: Any) -> None:
         """Something came on a new connection: its line at first, then its request."""
@@ -110,6 +109,29 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     def _drop(self, conn: Any) -> None:
         self.nr_conns -= 1
         conn.close()
+
+    def _end_surplus(self) -> None:
+        """Only between two rounds of events: one that is still to be handled may be of a connection ended here."""
+        while self.nr_conns > self.max_keepalived:
+            idle = [*self._unread, *self.keepalived_conns, *self.pending_conns, *self._turns.waiting()]
+            held = Counter(conn.circuit for conn in idle)
+            others = [conn for conn in idle if conn is not self._newest]
+            if not others:
+                return
+            conn = max(others, key=lambda one: held[one.circuit])  # the first of the greatest
+            self._leave(conn)
+            self._drop(conn)
+
+    def _leave(self, conn: Any) -> None:
+        if conn in self._unread:
+            del self._unread[conn]
+            return
+        for waiting in (self.keepalived_conns, self.pending_conns):
+            if conn in waiting:
+                waiting.remove(conn)
+                self.poller.unregister(conn.sock)
+                return
+        self._turns.leave(conn.circuit, conn)
 
     def _serve_ready(self) -> None:
         for conn in self._turns.ready():
@@ -153,7 +175,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         super().handle_quit(sig, frame)
 
     def murder_pending(self) -> None:
-        """Called by gunicorn's loop at least once a second: end what is overdue, serve what is due."""
+        """Called by gunicorn's loop after each round of events, at least once a second: end what is overdue, serve what is due."""
         if self._stopping.is_set():
             for conn in [*self._turns.give_up(), *self._unread]:
                 self._drop(conn)
@@ -161,6 +183,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             for conn in self.pending_conns:
                 conn.timeout = 0.0
         super().murder_pending()
+        self._end_surplus()
         now = monotonic()
         if now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS

@@ -94,3 +94,19 @@ def test_at_the_end_all_that_waits_is_given_up(clock):
     assert turns.give_up() == [1, 2, 3, 4]
     turns.end("one")
     assert turns.ready() == []
+
+
+def test_what_leaves_is_not_served_and_keeps_no_other_waiting(clock):
+    turns: Turns[object] = Turns(16, clock)
+    for what in ("a1", "a2", "a3"):
+        turns.come("a", what)
+    turns.come("b", "b1")
+    assert turns.ready() == ["a1", "b1"]
+    assert turns.waiting() == ["a2", "a3"]
+    turns.leave("a", "a2")
+    turns.end("a")
+    assert turns.ready() == ["a3"]
+    turns.come("a", "a4")
+    turns.leave("a", "a4")
+    turns.end("a")
+    assert turns.waiting() == turns.ready() == []

@@ -1,7 +1,9 @@
 """A few connections keep nobody waiting, each of a circuit: the worker as gunicorn runs it, with real sockets."""
 
+import os
 import re
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -419,3 +421,105 @@ def test_idle_connections_hold_no_thread_and_when_there_are_too_many_the_oldest_
         assert ended(idle[1])
         last = held.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
         assert asked(last) == asked(last) == 200
+
+
+def worker_of(server: subprocess.Popen[str]) -> int:
+    """The process number of its one worker, once there is one."""
+    until = time.monotonic() + 10
+    while not (found := Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()):
+        assert time.monotonic() < until
+    return int(found[0])
+
+
+@contextmanager
+def stopped(process: int) -> Iterator[None]:
+    """What happens meanwhile, the process finds all at once."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        until = time.monotonic() + 10
+        while Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            assert time.monotonic() < until
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def answered(connection: socket.socket) -> bool:
+    """Ask on a connection, which is kept; False when it has been ended."""
+    connection.sendall(b"GET /circuit HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while len(answer.partition(b"\r\n\r\n")[2]) < 32:
+        came = connection.recv(4096)
+        if not came:
+            return False
+        answer += came
+    return answer.startswith(b"HTTP/1.1 200")
+
+
+FEW = "worker_connections, worker.HEAD_SECONDS, pace.OVER_SECONDS = 24, 60.0, 60.0"
+
+
+@pytest.mark.parametrize("more", [FEW], indirect=True)
+def test_connections_that_speak_as_they_are_ended_to_make_place_end_nothing_else(behind_tor):
+    """Twenty may be there: an upload, and nineteen that say nothing until others come."""
+    third = ONE.replace(b"3a7c", b"1")
+    with ExitStack() as held:
+        upload = held.enter_context(
+            behind_tor.connect(OTHER + b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nhalf")
+        )
+        silent = [held.enter_context(behind_tor.connect(ONE)) for _ in range(19)]
+        assert behind_tor.ask(third), "all before are there"
+        process = worker_of(behind_tor.server)
+        with stopped(process):
+            for _ in range(4):
+                held.enter_context(behind_tor.connect(ONE))
+            for connection in silent:
+                with suppress(BrokenPipeError):  # the first went for the one that asked
+                    connection.sendall(ASK)
+        assert behind_tor.ask(third)
+        upload.sendall(b"half")
+        answer = b""
+        while not answer.endswith(b"halfhalf"):
+            answer += (came := upload.recv(4096))
+            assert came
+        assert worker_of(behind_tor.server) == process
+
+
+@pytest.mark.parametrize("more", [FEW], indirect=True)
+@pytest.mark.parametrize("path", [b"/page", b"/wait"], ids=["does not read", "waits its turn"])
+def test_the_circuit_that_takes_all_places_makes_place_for_others(behind_tor, path):
+    """Twenty places: three visitors keep one each, and one circuit wants them all."""
+    with ExitStack() as held:
+        visitors = [
+            held.enter_context(behind_tor.connect(OTHER.replace(b"3a7c", b"%x" % number)))
+            for number in range(3)
+        ]
+        for visitor in visitors:
+            assert answered(visitor)
+        for _ in range(40):
+            greedy = held.enter_context(behind_tor.connect(ONE))
+            with suppress(BrokenPipeError, ConnectionResetError):
+                greedy.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+                if path == b"/page":
+                    assert greedy.recv(1)
+                    greedy.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+        for number in range(10, 15):
+            assert behind_tor.ask(OTHER.replace(b"3a7c", b"%x" % number)), "who comes is let in"
+        for visitor in visitors:
+            assert answered(visitor), "who came before is still there"
+
+
+@pytest.mark.parametrize("more", [FEW], indirect=True)
+def test_without_circuits_who_does_not_read_makes_place_for_others(port):
+    ask = b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n"
+    with ExitStack() as held:
+        for _ in range(40):
+            deaf = held.enter_context(socket.socket())
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            deaf.connect(("127.0.0.1", port))
+            with suppress(BrokenPipeError, ConnectionResetError):
+                deaf.sendall(ask)
+                assert deaf.recv(1)
+                deaf.sendall(ask)
+        for _ in range(5):
+            assert page(port) < 1.0
