@@ -7,8 +7,8 @@
 - What waits holds no thread, and goes in turn among circuits.
 
 Nothing is refused here. How many connections wait is bounded by tor (`HiddenServiceMaxStreams`, each circuit) and by
-the worker, for which the circuit that holds most has to `leave`. Each worker process has its own. Called from its one loop: not thread-safe.
-"""
+the worker, for which the circuit that holds most has to `leave`. Each worker process has its own. Called from its one
+loop: not thread-safe."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable

@@ -175,7 +175,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         super().handle_quit(sig, frame)
 
     def murder_pending(self) -> None:
-        """Called by gunicorn's loop after each round of events, at least once a second: end what is overdue, serve what is due."""
+        """Called by gunicorn's loop after each round of events, at least once a second: ends and serves what is due."""
         if self._stopping.is_set():
             for conn in [*self._turns.give_up(), *self._unread]:
                 self._drop(conn)
