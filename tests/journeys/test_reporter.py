@@ -146,6 +146,9 @@ def test_the_form_of_another_matter_does_not_go_out_under_the_new_codename(firef
     firefox.marionette.switch_to_window(opened)
     firefox.go(candour.source + "/conversation")
     firefox.press("Report another matter")
+    assert "/routing" in firefox.address
+    steps.say_who(firefox, "Demo Constabulary")
+    firefox.press("Start the report")
     assert "/report" in firefox.address
 
     firefox.marionette.switch_to_window(old_tab)
