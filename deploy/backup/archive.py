@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from common import canonical
 from common.days import midnight_of
+from common.names import LONGEST_ID
 from common.store.snapshot import MOST_PIECE_BYTES, TABLES
 from deploy.backup.errors import BackupFailed, RestoreRefused
 from deploy.backup.layout import CLIENTS, HOSTNAME, PUBLIC_KEY, SECRET_KEY, SERVICES, SETTINGS_FILES
@@ -38,7 +39,9 @@ _MAY_HOLD: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(f"settings/(?:{'|'.join(map(re.escape, SETTINGS_FILES))})"), 16 * 1024**2),
     (re.compile(f"onions/(?:{'|'.join(SERVICES)})/(?:{HOSTNAME}|{PUBLIC_KEY}|{SECRET_KEY})"), 4096),
     (
-        re.compile(rf"onions/(?:{'|'.join(SERVICES)})/{CLIENTS}/[A-Za-z0-9_][A-Za-z0-9_.-]{{0,48}}\.auth"),
+        re.compile(
+            rf"onions/(?:{'|'.join(SERVICES)})/{CLIENTS}/[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{LONGEST_ID - 1}}}\.auth"
+        ),
         4096,
     ),
     (re.compile(f"rows/(?:{'|'.join(TABLES)})/[0-9]{{6}}"), MOST_PIECE_BYTES),
@@ -68,10 +71,13 @@ class Writer:
         self.members: dict[str, Member] = {}
 
     def file(self, name: str, size: int, content: Iterable[bytes]) -> Iterator[bytes]:
-        """A file of the archive. Raises BackupFailed when the content has another size."""
-        info = tarfile.TarInfo(name)
-        info.size, info.mode, info.mtime = size, 0o600, int(midnight_of(self._day))
-        yield info.tobuf(tarfile.GNU_FORMAT)
+        """A file of the archive. Raises BackupFailed where Reader would not take it or the content has another size."""
+        if not 0 < size <= most_bytes(name) or name in self.members:
+            raise BackupFailed(
+                f"{name} ({size} bytes) could not be restored: Candour makes none of such a name or size. See how it "
+                "came there, take it away, then make the backup again."
+            )
+        yield self._header(name, size)
         digest, seen = hashlib.sha256(), 0
         for piece in content:
             digest.update(piece)
@@ -81,6 +87,12 @@ class Writer:
             raise BackupFailed(f"{name} changed while it was read. Make the backup again.")
         yield bytes(-size % BLOCK)
         self.members[name] = Member(size, digest.hexdigest())
+
+    def _header(self, name: str, size: int) -> bytes:
+        """One block. A long name is cut at a slash, as POSIX has it; GNU's own way knows files beyond 8 GiB."""
+        info = tarfile.TarInfo(name)
+        info.size, info.mode, info.mtime = size, 0o600, int(midnight_of(self._day))
+        return info.tobuf(tarfile.USTAR_FORMAT if len(name) > tarfile.LENGTH_NAME else tarfile.GNU_FORMAT)
 
     def small(self, name: str, content: bytes) -> Iterator[bytes]:
         """A small file of the archive."""

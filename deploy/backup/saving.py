@@ -17,11 +17,12 @@ from common.config import BadConfiguration
 from common.days import today
 from common.sealing import RecipientRefused, Sealer, SealingFailed
 from common.store import snapshot
-from common.store.blobs import BlobFolder, blur_times, sync_folder
+from common.store.blobs import blur_times, is_blob_id, sync_folder
 from common.store.opening import NEWEST
 from deploy.backup.archive import FORMAT, FORMAT_FILE, Writer
 from deploy.backup.errors import BackupFailed
 from deploy.backup.layout import CLIENTS, HOSTNAME, PUBLIC_KEY, SECRET_KEY, SERVICES, SETTINGS_FILES, Layout
+from deploy.backup.reading import listed, opened
 from deploy.host.place import write
 
 _CHUNK = 1024 * 1024
@@ -133,23 +134,23 @@ class Contents:
 
     def _onions(self, writer: Writer, onions: Path) -> Iterator[bytes]:
         for service in SERVICES:
-            folder = onions / service
-            clients = sorted((folder / CLIENTS).glob("*.auth"))
-            for file in (folder / HOSTNAME, folder / PUBLIC_KEY, folder / SECRET_KEY, *clients):
-                yield from writer.small(f"onions/{file.relative_to(onions)}", file.read_bytes())
+            clients = [name for name in listed(onions, service, CLIENTS) if name.endswith(".auth")]
+            for names in ((HOSTNAME,), (PUBLIC_KEY,), (SECRET_KEY,), *((CLIENTS, name) for name in clients)):
+                with opened(onions, service, *names) as (stream, size):
+                    name = "/".join(("onions", service, *names))
+                    yield from writer.file(name, size, iter(lambda: stream.read(_CHUNK), b""))
 
     def _blobs(self, writer: Writer, envelopes: list[str]) -> Iterator[bytes]:
-        blobs = BlobFolder(self._layout.blobs)
         missing = []
         for envelope in envelopes:
+            if not is_blob_id(envelope):
+                raise BackupFailed("A row of the database names no envelope. `candour doctor` may say more.")
             try:
-                stream = blobs.path(envelope).open("rb")
+                with opened(self._layout.blobs, envelope[:2], envelope) as (stream, size):
+                    yield from writer.file(f"blobs/{envelope}", size, iter(lambda: stream.read(_CHUNK), b""))
             except FileNotFoundError:  # withdrawn or swept since the rows were read, row first
                 missing.append(envelope)
                 continue
-            with stream:
-                size = os.fstat(stream.fileno()).st_size
-                yield from writer.file(f"blobs/{envelope}", size, iter(lambda: stream.read(_CHUNK), b""))  # noqa: B023
             self.envelopes += 1
         if missing:
             with snapshot.reading(self._layout.database) as rows:

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from common.days import today
+from common.onion import public_line
 from common.sealing import gpg_environment
 from deploy import owners
 from deploy.backup.errors import BackupFailed, RestoreRefused
 from deploy.backup.layout import on_host
 from deploy.backup.restoring import restore
 from deploy.backup.saving import Contents, save
+from deploy.onions import couriers
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a host is root's")
 
@@ -199,3 +201,58 @@ def test_what_is_past_its_time_goes_at_the_first_sweep(host, clean, open_layout,
     again.sweep(today(), alone=True)
     assert [envelope.id for envelope in again.waiting("test-unit")] == [fresh]
     assert not again.blobs.path(old).exists()
+
+
+@pytest.mark.parametrize("name", ["a" * 64, "A.b_c-" + "d" * 58])
+def test_a_courier_of_the_longest_name_comes_back(host, clean, operator, tmp_path, name):
+    line = public_line(os.urandom(32))
+    couriers.admit(host.onions, "a" * 64, line)
+    clients = Path("collection/authorized_clients")
+    (host.onions / clients / f"{'a' * 64}.auth").rename(host.onions / clients / f"{name}.auth")
+    saved = save(host, tmp_path, operator.certificate)
+    restore(clean, saved.file, operator.gnupg)
+    assert (clean.onions / clients / f"{name}.auth").read_text() == f"{line}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a" * 65, b"x"), ("é", b"x"), ("empty", b""), ("large", b"x" * 4097)]
+)
+def test_what_could_not_be_restored_fails_the_backup_and_is_named(host, operator, tmp_path, name, content):
+    (host.onions / "collection" / "authorized_clients" / f"{name}.auth").write_bytes(content)
+    with pytest.raises(BackupFailed, match=rf"{name}\.auth .* could not be restored"):
+        save(host, tmp_path, operator.certificate)
+    assert not list(tmp_path.glob("candour-*"))
+
+
+@pytest.mark.parametrize("kind", ["link", "folder behind a link", "pipe", "folder"])
+@pytest.mark.parametrize("place", ["blobs", "clients"])
+def test_nothing_but_plain_files_of_other_users_is_read(
+    host, open_layout, put, operator, tmp_path, kind, place
+):
+    """Root reads what they own: they could lead it to what is root's, or let it wait for ever."""
+    secret = tmp_path / "root-only"
+    secret.mkdir()
+    store = open_layout(host)
+    blob = store.blobs.path(put(store))
+    folder = host.onions / "collection" / "authorized_clients"
+    file = blob if place == "blobs" else folder / "unit.auth"
+    (secret / file.name).write_bytes(b"what only root may read")
+    file.unlink()
+    if kind == "link":
+        file.symlink_to(secret / file.name)
+    elif kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    else:
+        file.parent.rename(file.parent.with_name("before"))
+        file.parent.symlink_to(secret)
+    with pytest.raises(BackupFailed, match="is no plain file, or lies behind a link"):
+        save(host, tmp_path, operator.certificate)
+    assert not list(tmp_path.glob("candour-*"))
+    pieces = Contents(host)
+    read = bytearray()
+    with pytest.raises(BackupFailed):
+        while piece := pieces.read(0):
+            read += piece
+    assert b"what only root" not in read
