@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 from deploy import bootstrap
+from deploy.acting import acting_as
 from deploy.host.place import CODE, DATA, ONIONS, SETTINGS, Place, StepFailed, write
 from deploy.onions.lock import NOBODY, key_nobody_holds
 
@@ -96,12 +97,26 @@ def make_database(place: Place) -> None:
 
 def lock_collection(place: Place) -> None:
     """While no courier is let in, let in a key that nobody holds: tor takes an empty folder for an open door."""
-    folder = place.path(f"{ONIONS}/collection/authorized_clients")
-    if any(folder.glob("*.auth")):
-        return
-    file = folder / f"{NOBODY}.auth"
-    write(file, f"{key_nobody_holds()}\n".encode("ascii"), 0o600)
-    os.chown(file, place.user("_tor-candour"), place.group("_tor-candour"))
+    folder = os.open(place.path(f"{ONIONS}/collection/authorized_clients"), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os.scandir(folder) as entries:
+            if any(entry.name.endswith(".auth") for entry in entries):
+                return
+        with acting_as(
+            place.user("_tor-candour"), place.group("_tor-candour")
+        ):  # the folder is theirs, links too
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            file = os.open(f"{NOBODY}.auth", flags, 0o600, dir_fd=folder)
+            with os.fdopen(file, "wb") as stream:
+                stream.write(f"{key_nobody_holds()}\n".encode("ascii"))
+                stream.flush()
+                os.fsync(file)
+    except OSError as error:
+        raise StepFailed(
+            f"The collection's lock cannot be put into {ONIONS}/collection: {error.strerror}. See what is there."
+        ) from error
+    finally:
+        os.close(folder)
 
 
 def open_ssh(place: Place, address: str) -> None:

@@ -17,6 +17,7 @@ from stem.control import Controller
 from common.names import is_short_name
 from common.onion import NotAClientKey, public_line, read_public_line
 from common.private_file import write_new
+from deploy.acting import acting_as
 from deploy.onions.control import ask
 from deploy.onions.errors import CourierRefused
 from deploy.onions.lock import NOBODY, key_nobody_holds
@@ -120,13 +121,7 @@ def _as_owner_of(folder: Path) -> Iterator[None]:
     """Root acts as the owner of `folder`; anybody else as they are. Raises CourierRefused."""
     try:
         owner = folder.stat()
-        if os.geteuid() == 0 and owner.st_uid != 0:
-            os.setegid(owner.st_gid)
-            os.seteuid(owner.st_uid)
-        yield
+        with acting_as(owner.st_uid, owner.st_gid):
+            yield
     except OSError as error:
         raise CourierRefused(f"{error.filename}: {error.strerror}. Run this as root, on the host.") from error
-    finally:
-        if os.getuid() == 0:
-            os.seteuid(0)
-            os.setegid(os.getgid())

@@ -11,6 +11,8 @@ import pytest
 
 from common.onion import public_line
 from deploy import servers
+from deploy.host.place import ONIONS, Place, StepFailed
+from deploy.host.settings import lock_collection
 from deploy.onions import couriers, gate
 from deploy.onions.errors import CourierRefused, TorUnreachable
 from deploy.onions.lock import key_nobody_holds
@@ -100,4 +102,28 @@ def test_root_acts_as_tors_user_who_can_lead_it_nowhere(onions):
     with pytest.raises(CourierRefused, match="Permission denied"):
         couriers.admit(onions, "west-1", LINE)
     assert not any(roots.iterdir())
+    assert (os.geteuid(), os.getegid()) == (0, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_deploy_install_locks_the_door_as_tors_user_who_can_lead_it_nowhere(onions, monkeypatch):
+    root = onions.parent / "root"
+    clients = root / f"{ONIONS.lstrip('/')}/collection/authorized_clients"
+    clients.parent.mkdir(parents=True)
+    (root / "etc").mkdir()
+    (root / "etc/passwd").write_text(f"_tor-candour:x:{TOR}:{TOR}::/:/x\n")
+    (root / "etc/group").write_text(f"_tor-candour:x:{TOR}:\n")
+    roots = root / "roots"
+    roots.mkdir(mode=0o700)
+    clients.symlink_to(roots)
+    with pytest.raises(StepFailed, match="Permission denied"):
+        lock_collection(Place(root))
+    assert not any(roots.iterdir())
+    clients.unlink()
+    clients.mkdir(mode=0o700)
+    os.chown(clients, TOR, TOR)
+    monkeypatch.setattr(os, "chown", None)  # a path may lead elsewhere by the time that it is used
+    lock_collection(Place(root))
+    status = (clients / "nobody.auth").lstat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (TOR, TOR, 0o600)
     assert (os.geteuid(), os.getegid()) == (0, 0)
