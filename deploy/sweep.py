@@ -1,6 +1,7 @@
 """`candour sweep`: what is past its time goes, and the database is written anew so that it forgets what came when.
 
-The host's timer runs it every midnight; the servers do the same when they start. It is safe beside them.
+The host's timer runs it every midnight; the servers do the same when they start. It is safe beside them. Both refuse
+on a day on which the registry does not hold: a clock far ahead would have all answers deleted.
 """
 
 from pathlib import Path
@@ -30,11 +31,13 @@ def sweep(settings: Path) -> None:
 
     from common.config import BadConfiguration, read_server_config
     from common.days import today
+    from common.registry import RegistryRefused
     from common.store.opening import open_store
     from common.store.sweeping import WrongDatabase
 
     try:
         config = read_server_config(settings.absolute())
+        config.load_registry()  # refused on a day that it does not hold for: then the clock may be wrong
         store = open_store(config.database, config.blobs)
         presence = store.blobs.enter()
         try:
@@ -42,6 +45,10 @@ def sweep(settings: Path) -> None:
         finally:
             presence.leave()
             store.engine.dispose()
+    except RegistryRefused as error:
+        raise NotSwept(
+            f"{error} Nothing was deleted. See that the clock is right, and put the current registry in place."
+        ) from error
     except (BadConfiguration, WrongDatabase) as error:
         raise NotSwept(str(error)) from error
     except (SQLAlchemyError, OSError) as error:

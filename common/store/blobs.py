@@ -28,7 +28,7 @@ _PART = ".part"
 _FORWARDED = "ffff"
 
 
-_SET_ASIDE = "set-aside"
+_SET_ASIDE, _COLLECTED = "set-aside", "-collected"
 
 
 def is_blob_id(untrusted: str) -> bool:
@@ -186,9 +186,9 @@ class BlobFolder:
                     },
                 )
 
-    def set_aside(self, blob_id: str, day: date) -> None:
-        """Move a blob to where nothing looks for it but `put_back`, noting the day."""
-        folder = self._root / _SET_ASIDE / day.isoformat()
+    def set_aside(self, blob_id: str, day: date, *, collected: bool = False) -> None:
+        """Move a blob to where nothing looks for it but `put_back`, noting the day, and whether it was collected."""
+        folder = self._root / _SET_ASIDE / f"{day}{_COLLECTED if collected else ''}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         place = self.path(blob_id)
         with suppress(FileNotFoundError):
@@ -233,6 +233,11 @@ class BlobFolder:
 def set_aside_under(root: Path) -> list[Path]:
     """The blobs under a folder of blobs that were set aside."""
     return [file for file in (root / _SET_ASIDE).glob("*/*") if is_blob_id(file.name)]
+
+
+def was_collected(aside: Path) -> bool:
+    """Whether a blob was set aside because the database says that it was collected, and not because it has no row."""
+    return aside.parent.name.endswith(_COLLECTED)
 
 
 class Presence:

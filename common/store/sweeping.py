@@ -1,7 +1,8 @@
 """What is past its time goes, and what a crash left; the database is written anew, so that it forgets what came when.
 
 Safe beside servers that write: then it takes only what is surely left over, and leaves a large database for another
-time. A blob that the database does not know is set aside before it is deleted: it may be the row that is missing.
+time. A blob that the database does not know, or says was collected long ago, is set aside before it is deleted: it may
+be the database that is wrong, or whoever wrote into it.
 """
 
 import logging
@@ -53,7 +54,7 @@ class Sweep:
             connection.execute(delete(ReplyRow).where(ReplyRow.expires < today))
         while over := self._forget_some(today - KEEP_COLLECTED):
             for blob_id in over:
-                self._blobs.delete(blob_id)
+                self._blobs.set_aside(blob_id, today, collected=True)
         self._blobs.clear_staging(over_since)
         self._put_back_and_set_aside(over_since, today)
         self._blobs.delete_set_aside(today - KEEP_SET_ASIDE)

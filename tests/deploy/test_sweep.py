@@ -87,6 +87,21 @@ def test_it_finds_the_settings_as_the_servers_do(server_config):
     assert CliRunner().invoke(sweep, []).exit_code == 2
 
 
+def test_on_a_day_that_the_registry_does_not_hold_for_nothing_is_deleted(server_config, monkeypatch):
+    """The clock may be far ahead."""
+    config = server_config()
+    store = open_store(config.database, config.blobs)
+    store.post_reply([b"r" * 16], b"one", today())
+    late = today() + 4000 * DAY
+    for module in ("common.days", "common.config"):
+        monkeypatch.setattr(f"{module}.today", lambda: late)
+    done = run(config.registry.with_name("server.toml"))
+    assert done.exit_code == 1
+    assert "Nothing was deleted. See that the clock is right" in str(done.exception)
+    assert store.reply(b"r" * 16) == b"one"
+    store.engine.dispose()
+
+
 def test_settings_that_are_not_there_are_told(tmp_path):
     done = run(tmp_path / "server.toml")
     assert done.exit_code == 1

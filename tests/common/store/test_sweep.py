@@ -2,13 +2,14 @@
 
 import os
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
 from unittest.mock import Mock
 
 import pytest
 
 from common.days import midnight_of, today
 from common.store import sweeping
+from common.store.blobs import set_aside_under, was_collected
 from common.store.opening import open_store
 from common.store.repository import (
     KEEP_REPLIES,
@@ -26,7 +27,7 @@ def collected(store, put, tag=TAG):
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_a_collected_message_is_deleted_after_its_grace(store, put, blob_files, alone):
+def test_a_collected_message_is_set_aside_after_its_grace_and_deleted_later(store, put, blob_files, alone):
     collected(store, put)
     put(b"w" * 16)
     store.sweep(today() + KEEP_COLLECTED, alone=alone)
@@ -35,7 +36,23 @@ def test_a_collected_message_is_deleted_after_its_grace(store, put, blob_files, 
     store.sweep(today() + KEEP_COLLECTED + DAY, alone=alone)
     assert not store.was_received(TAG)
     assert store.was_received(b"w" * 16)  # not collected: kept however old
+    assert len(blob_files()) == len(store.blobs.ids_set_aside()) == 1
+    store.sweep(today() + KEEP_COLLECTED + KEEP_SET_ASIDE + DAY, alone=alone)
+    assert len(store.blobs.ids_set_aside()) == 1
+    store.sweep(today() + KEEP_COLLECTED + KEEP_SET_ASIDE + 2 * DAY, alone=alone)
+    assert not store.blobs.ids_set_aside()
     assert len(blob_files()) == 1
+
+
+def test_a_collection_that_is_broken_into_can_have_no_message_deleted_at_once(store, put, blob_files):
+    """Its user may write into the database, and say that all was collected long ago."""
+    put(TAG)
+    before = [path.read_bytes() for path in blob_files()]
+    store.acknowledge("u", [store.waiting("u")[0].id], date(2000, 1, 1))
+    store.sweep(today(), alone=True)
+    (aside,) = set_aside_under(store.blobs._root)
+    assert [aside.read_bytes()] == before
+    assert was_collected(aside)
 
 
 def test_a_message_that_nobody_collects_is_kept(store, put, blob_files):
@@ -138,7 +155,7 @@ def test_killed_among_many_deletions_the_next_start_takes_it_up(store, put, blob
     store.acknowledge("u", [envelope.id for envelope in store.waiting("u")], today())
     late = today() + KEEP_COLLECTED + DAY
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(store.blobs, "delete", Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(store.blobs, "set_aside", Mock(side_effect=KeyboardInterrupt))
         store.sweep(late, alone=True)
     store.sweep(late, alone=True)
     assert blob_files() == []
