@@ -72,8 +72,11 @@ def _authenticate(controller: Controller, control: Control) -> None:
         raise TorUnreachable(
             f"What listens there names {cookie} as its cookie, which is none of tor's. Find out what it is."
         )
+    offered.auth_methods = (
+        stem.connection.AuthMethod.SAFECOOKIE,
+    )  # stem tries what is named here, in its order
     with acting_as(owner.st_uid, owner.st_gid):
-        stem.connection.authenticate_safecookie(controller, str(cookie))
+        stem.connection.authenticate(controller, protocolinfo_response=offered)
 
 
 def _first(controls: Sequence[Control]) -> tuple[Control, Controller]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stem.control import Controller
 
+from common.onion import onion_address
 from deploy.finding import Finding, State, carefully
 from deploy.onions import descriptor
 from deploy.onions.control import HOST_CONTROL, Control, ask, connected
@@ -166,7 +167,9 @@ def _check_published(
         text = f"Whether the {name} onion is published cannot be told while tor is not connected"
         yield Finding(State.WARNING, text, "Mend the connection first.")
         return None
-    address = (service.folder / "hostname").read_text("ascii").strip()
+    address = onion_address(
+        (service.folder / "hostname").read_text("ascii")
+    )  # tor named the folder: no other text
     seen = descriptor.fetch(controller, address)
     if seen is None:
         remedy = "Wait two minutes and look again; then see tor's log."
