@@ -4,9 +4,11 @@ Folders with a GnuPG home have short paths, because the agent's socket must fit 
 """
 
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -65,6 +67,18 @@ def _as_it_was() -> Iterator[None]:
     """Servers and commands that run in this process change its umask; the next test finds it as it was."""
     yield
     os.umask(UMASK)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_agent_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """gpg starts an agent for each home, which outlives its test; each takes one of the few inotify instances."""
+    yield
+    ours = os.fsencode(tmp_path_factory.getbasetemp())
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = process.read_bytes().split(b"\0")
+            if words[0].endswith(b"gpg-agent") and any(word.startswith(ours) for word in words):
+                os.kill(int(process.parent.name), signal.SIGTERM)
 
 
 @pytest.fixture(scope="session")

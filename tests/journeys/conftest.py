@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -205,6 +206,13 @@ class Page:
         file.write_bytes(base64.b64decode(self.marionette.screenshot(full=True)))
 
 
+def _free_port() -> int:
+    """Not Marionette's own: another run may use it on this machine."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
 @pytest.fixture(scope="session")
 def _marionette(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marionette]:
     binary = which("firefox-esr") or which("firefox")
@@ -213,7 +221,14 @@ def _marionette(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marionette
     logging.getLogger("mozversion").setLevel(logging.ERROR)
     os.environ.setdefault("MOZ_HEADLESS", "1")
     log = tmp_path_factory.mktemp("firefox") / "log"  # Marionette removes what is there: not /dev/null
-    marionette = Marionette(bin=binary, headless=True, prefs=SAFEST, startup_timeout=120, gecko_log=str(log))
+    marionette = Marionette(
+        bin=binary,
+        headless=True,
+        prefs=SAFEST,
+        startup_timeout=120,
+        gecko_log=str(log),
+        port=_free_port(),
+    )
     marionette.start_session()
     try:
         yield marionette
