@@ -48,7 +48,7 @@ def keys_of(home: Path, certificate: str) -> tuple[Key, ...]:
     listed = subprocess.run(
         [
             *("gpg", "--homedir", os.fspath(home), "--batch", "--no-options", "--no-auto-check-trustdb"),
-            *("--with-colons", "--with-keygrip", "--with-secret", "--list-keys", f"0x{certificate}"),
+            *("--no-autostart", "--with-colons", "--with-keygrip", "--list-keys", f"0x{certificate}"),
         ],
         capture_output=True,
         check=False,

@@ -1,12 +1,7 @@
 """What the application is made of: its settings, its store, its registry and its sealer, put together once."""
 
-import hashlib
 import logging
-import os
-import shutil
-import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 from flask import current_app
@@ -15,15 +10,13 @@ from common.config import ServerConfig
 from common.days import today
 from common.derivation import Gate
 from common.registry_file import RegistryFile
-from common.sealing import Sealer, private_home
-from common.store.blobs import blur_times
+from common.sealing import Sealer
 from common.store.opening import open_store
 from common.store.repository import Store
 from common.store.sweeping import WrongDatabase
-from common.units import Unit
+from source_interface.recipients import Recipients
 
 EXTENSION = "candour.house"
-_RECIPIENTS = "recipients"
 _log = logging.getLogger("candour.source")
 
 
@@ -35,23 +28,8 @@ class House:
     store: Store
     registry: RegistryFile
     sealer: Sealer
+    recipients: Recipients
     gate: Gate
-
-    def recipient_files(self, unit: Unit) -> list[Path]:
-        """The certificates a message to this unit is sealed to, as files."""
-        folder = private_home(self.config.run / _RECIPIENTS)
-        certificate = unit.certificate.encode("ascii")
-        name = hashlib.sha256(
-            certificate
-        ).hexdigest()  # one that was renewed or revoked has the same fingerprint
-        file = folder / f"{name}.asc"
-        if not file.exists():
-            part = folder / f"{name}.{os.getpid()}.{threading.get_ident()}.part"
-            part.write_bytes(certificate)
-            blur_times(part, today())
-            part.rename(file)
-            blur_times(folder, today())
-        return [file]
 
 
 def build(config: ServerConfig) -> House:
@@ -62,6 +40,7 @@ def build(config: ServerConfig) -> House:
     registry = RegistryFile.of(config)
     registry.current()
     store = open_store(config.database, config.blobs)
+    recipients = Recipients(config.run / "recipients")
     presence = store.blobs.enter()
     try:
         store.sweep(today(), alone=presence.alone)
@@ -69,7 +48,7 @@ def build(config: ServerConfig) -> House:
         _log.error("%s", error)
         raise
     if presence.alone:  # nobody seals: what registries of the past left can go
-        shutil.rmtree(config.run / _RECIPIENTS, ignore_errors=True)
+        recipients.clear()
     presence.share()
     store.engine.dispose()  # connections do not survive the fork into workers
     return House(
@@ -77,6 +56,7 @@ def build(config: ServerConfig) -> House:
         store=store,
         registry=registry,
         sealer=Sealer(config.run / "gnupg"),
+        recipients=recipients,
         gate=Gate(config.limits.derivations_at_once),
     )
 

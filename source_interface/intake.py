@@ -90,13 +90,13 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
 
     with house.store.blobs.pending() as blob, house.store.blobs.pending() as second_blob:
         pieces = _watching_the_disk(house, envelope.write(form.files(), report))
-        copies = [(house.recipient_files(sender.unit), blob.path)]
         second = None
-        if sender.second:
-            tag = mailbox.tags(sender.secrets.receipt_key)[mailbox.second_slot(slot)]
-            second = Copy(second_blob, tag, sender.second.id)
-            copies.append((house.recipient_files(sender.second), second_blob.path))
         try:
+            copies = [([house.recipients.file(sender.unit, day)], blob.path)]
+            if sender.second:
+                tag = mailbox.tags(sender.secrets.receipt_key)[mailbox.second_slot(slot)]
+                second = Copy(second_blob, tag, sender.second.id)
+                copies.append(([house.recipients.file(sender.second, day)], second_blob.path))
             house.sealer.seal_each(_Pulled(pieces), copies)
             house.store.accept(
                 blob,

@@ -1,13 +1,12 @@
 """Nothing typed is lost: whatever goes wrong, the words come back with a sentence that says what to do."""
 
 import subprocess
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text as sql
 
 from common.config import Limits
+from common.days import today
 from common.sealing import gpg_environment
 
 TYPED = "First line, with <b>marks</b> & “quotes”.\n\n   Indented; ünïcödé 🕊.\nLast line."
@@ -174,7 +173,7 @@ def expired_certificate(short_folder):
 
 
 def test_a_certificate_that_gpg_refuses(at, refused, house, unit_keys, expired_certificate):
-    [file] = house.recipient_files(unit_keys.unit)
+    file = house.recipients.file(unit_keys.unit, today())
     good = file.read_bytes()
     for bad in (expired_certificate, b"", b"junk", good[: len(good) // 2]):
         file.write_bytes(bad)
@@ -236,20 +235,3 @@ def test_a_stale_form_gives_back_a_text_of_any_length(at):
         assert "earlier visit" in answer.text
         assert answer.typed.replace("\r\n", "\n") == (typed[:200_000] if "🕊🕊" in typed else typed)
         at.last, at.cookie = page, cookie
-
-
-def test_the_first_messages_at_once_find_their_certificate(house):
-    """Each thread writes it under a name of its own, so that none moves another's away."""
-    unit = house.registry.current().units[0]
-    together = threading.Barrier(8)
-
-    def look(_):
-        together.wait(60)
-        return house.recipient_files(unit)[0]
-
-    with ThreadPoolExecutor(8) as pool:
-        for _ in range(40):
-            found = list(pool.map(look, range(8)))
-            assert {file.read_text("ascii") for file in found} == {unit.certificate}
-            found[0].unlink()
-    assert list(found[0].parent.iterdir()) == []

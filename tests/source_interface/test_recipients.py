@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from common import codename
+from common.days import today
 from common.sealing import RecipientRefused, gpg_environment
 from common.units import Status
 from keys.unit import GNUPG_HOME
@@ -128,7 +129,7 @@ def test_or_to_the_one_unit_where_there_is_one(new_app, reporter_at, unit_keys, 
 def test_a_certificate_that_was_revoked_is_sealed_to_no_more(house, unit_keys, tmp_path):
     """It has the same fingerprint as before."""
     unit = unit_keys.unit
-    house.sealer.seal(io.BytesIO(b"x"), house.recipient_files(unit), tmp_path / "before")
+    house.sealer.seal(io.BytesIO(b"x"), [house.recipients.file(unit, today())], tmp_path / "before")
     revocation = unit_keys.folder / GNUPG_HOME / "openpgp-revocs.d" / f"{unit.fingerprint}.rev"
 
     def gpg(*arguments, stdin=""):
@@ -140,12 +141,12 @@ def test_a_certificate_that_was_revoked_is_sealed_to_no_more(house, unit_keys, t
     gpg("--import", stdin=unit.certificate + revocation.read_text().replace(":-----BEGIN", "-----BEGIN"))
     revoked = replace(unit, certificate=gpg("--armor", "--export"))
     with pytest.raises(RecipientRefused):
-        house.sealer.seal(io.BytesIO(b"x"), house.recipient_files(revoked), tmp_path / "after")
+        house.sealer.seal(io.BytesIO(b"x"), [house.recipients.file(revoked, today())], tmp_path / "after")
 
 
 def test_certificates_of_old_registries_go_when_the_servers_start(server_config):
     config = server_config()
-    old = config.run / "recipients" / "old.asc"
+    old = config.run / "recipients" / "2026-01-01" / "old.gpg"
     old.parent.mkdir(parents=True)
     old.touch()
     houses.build(config).store.engine.dispose()

@@ -153,6 +153,7 @@ import signal, sys, threading
 from pathlib import Path
 from deploy.testnet.tor import Tor
 from tests.deploy.testnet.processes import pidfds, tors_of, wait_for_ends
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
 folder = Path(sys.argv[1])
 tors = [Tor(name, folder / name, folder / (name + ".c"), sys.argv[2:], threading.Condition()) for name in "abc"]
 for tor in tors:
@@ -174,13 +175,16 @@ def test_tors_end_with_the_process_that_started_them(short_folder, number):
         stdout=subprocess.PIPE,
         text=True,
     ) as starter:
-        assert starter.stdout is not None
-        assert starter.stdout.readline() == "started\n"
-        with pidfds(tors_of(folder)) as ends:
-            assert len(ends) == 3
-            assert not select.select(ends, [], [], 0)[0]
-            starter.send_signal(number)
-            wait_for_ends(ends, 10)
+        try:
+            assert starter.stdout is not None
+            assert starter.stdout.readline() == "started\n"
+            with pidfds(tors_of(folder)) as ends:
+                assert len(ends) == 3
+                assert not select.select(ends, [], [], 0)[0]
+                starter.send_signal(number)
+                wait_for_ends(ends, 10)
+        finally:
+            starter.kill()
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path):

@@ -1,0 +1,86 @@
+"""The certificates that messages are sealed to, as the files that gpg takes: of each, what counts on the day.
+
+A certificate has an epoch for each of many months, and gpg checks the signatures of them all each time it seals. So it
+is given one without the epochs that are over or have not begun. gpg itself leaves them out, once a day; whether what
+is left has expired or was revoked is for it to say, at each sealing.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import threading
+from datetime import date, timedelta
+from pathlib import Path
+
+from common.keyring import keys_of
+from common.sealing import RecipientRefused, gpg_environment, private_home
+from common.store.blobs import blur_times
+from common.units import Unit
+
+_DAY = timedelta(days=1)
+
+
+class Recipients:
+    """Keeps a folder for each of the last two days. Safe to share between threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def file(self, unit: Unit, day: date) -> Path:
+        """The certificate that a message to this unit is sealed to on a day. Raises RecipientRefused."""
+        # Not by its fingerprint: one that was renewed or revoked has the same.
+        name = hashlib.sha256(unit.certificate.encode("ascii")).hexdigest()
+        file = self._folder / day.isoformat() / f"{name}.gpg"
+        if not file.exists():
+            self._forget_before(day - _DAY)  # one that began before midnight may still be at work
+            self._make(file, unit, day)
+        return file
+
+    def clear(self) -> None:
+        """Forget them all. Only while nobody seals."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _forget_before(self, day: date) -> None:
+        for folder in private_home(self._folder).iterdir():
+            if folder.name < day.isoformat():
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @staticmethod
+    def _make(file: Path, unit: Unit, day: date) -> None:
+        own = private_home(file.parent / f"{os.getpid()}.{threading.get_ident()}")
+        try:
+            part = own / file.name
+            part.write_bytes(_of_the_day(own, unit, day))
+            blur_times(part, day)
+            part.rename(file)
+        finally:
+            shutil.rmtree(own)
+            for folder in file.parents[:2]:
+                blur_times(folder, day)
+
+
+def _of_the_day(home: Path, unit: Unit, day: date) -> bytes:
+    """The unit's certificate without the epochs that are over on the day, or have not begun on the day after."""
+    _gpg(home, ["--import"], unit.certificate.encode("ascii"))
+    epochs = [
+        key.fingerprint
+        for key in keys_of(home, unit.fingerprint)
+        if key.begins <= day + _DAY and (key.ends is None or day <= key.ends)
+    ]
+    others = " && ".join(f"fpr <> {fingerprint}" for fingerprint in (unit.fingerprint, *epochs))
+    exported = _gpg(home, ["--export-filter", f"drop-subkey={others}", "--export"])
+    if not exported:
+        raise RecipientRefused
+    return exported
+
+
+def _gpg(home: Path, arguments: list[str], given: bytes = b"") -> bytes:
+    """Its exit code tells nothing here: it misses an agent, which there is no need for."""
+    command = [
+        *("gpg", "--homedir", os.fspath(home), "--batch", "--no-options", "--no-autostart", "--lock-never"),
+        *("--trust-model", "always", "--no-auto-check-trustdb", *arguments),
+    ]
+    return subprocess.run(
+        command, input=given, capture_output=True, check=False, env=gpg_environment()
+    ).stdout
