@@ -19,6 +19,9 @@ LOOPBACK = "127.0.0.1"
 LINK_FD = "CANDOUR_LINK_FD"  # where the desk's one-time link goes: the number of an inherited pipe
 PARENT = "CANDOUR_PARENT"  # the id of the process that starts the server and ends with it
 PROJECT = Path(__file__).resolve().parent.parent
+# glibc, mallopt(3): what is larger than any piece of an upload goes back to the system when it is over. Left to itself,
+# malloc would keep tens of megabytes for each thread, once one of them had given a long text back.
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2 * 1024 * 1024), "MALLOC_TRIM_THRESHOLD_": str(4 * 1024 * 1024)}
 
 
 class PortTaken(DeployError):
@@ -143,4 +146,8 @@ def base_environment() -> dict[str, str]:
 
 def environment(server: Server) -> dict[str, str]:
     """What the server finds in its environment; no secret."""
-    return base_environment() | dict(server.environment)
+    return (
+        base_environment()
+        | dict(server.environment)
+        | {"MALLOC_MMAP_THRESHOLD_": "2097152", "MALLOC_TRIM_THRESHOLD_": "4194304"}
+    )

@@ -5,7 +5,6 @@ Folders with a GnuPG home have short paths, because the agent's socket must fit 
 
 import os
 import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,8 +19,8 @@ from common.config import ServerConfig, read_server_config
 from common.courier_key import new_courier
 from common.days import today
 from common.forces import Force, Name, Nation
+from common.keyring import end_agent
 from common.registry import Registry
-from common.sealing import gpg_environment
 from common.units import Service, Status, Unit, UnitKind
 from deploy.testnet.network import Network, private_network
 from keys.registry import sign_registry
@@ -54,6 +53,13 @@ class RootKey:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_counts() -> None:
+    """A shell starts what runs in its background with this ignored, and every child would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _no_home_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Nothing a test does can touch the home folder of whoever runs it."""
     with pytest.MonkeyPatch.context() as patch:
@@ -69,33 +75,43 @@ def _as_it_was() -> Iterator[None]:
     os.umask(UMASK)
 
 
+class ShortFolders:
+    """Makes temporary folders of short path."""
+
+    def __init__(self) -> None:
+        self.made: list[tempfile.TemporaryDirectory[str]] = []
+
+    def __call__(self) -> Path:
+        self.made.append(tempfile.TemporaryDirectory(prefix="cd-"))
+        return Path(self.made[-1].name)
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _no_agent_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """gpg starts an agent for each home, which outlives its test; each takes one of the few inotify instances."""
+def _no_agent_stays(tmp_path_factory: pytest.TempPathFactory, short_folder: ShortFolders) -> Iterator[None]:
+    """gpg starts an agent for each home, which outlives its test; each takes one of the few inotify instances.
+
+    Where a home is used again, gpg starts another.
+    """
     yield
-    ours = os.fsencode(tmp_path_factory.getbasetemp())
+    made = [str(tmp_path_factory.getbasetemp()), *(folder.name for folder in short_folder.made)]
+    ours = [os.fsencode(folder) for folder in made]
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             words = process.read_bytes().split(b"\0")
-            if words[0].endswith(b"gpg-agent") and any(word.startswith(ours) for word in words):
+            if words[0].endswith(b"gpg-agent") and any(
+                word.startswith(one) for word in words for one in ours
+            ):
                 os.kill(int(process.parent.name), signal.SIGTERM)
 
 
 @pytest.fixture(scope="session")
-def short_folder() -> Iterator[Callable[[], Path]]:
+def short_folder() -> Iterator[ShortFolders]:
     """Makes temporary folders of short path; ends the gpg-agents of the homes in them."""
-    made: list[tempfile.TemporaryDirectory[str]] = []
-
-    def make() -> Path:
-        made.append(tempfile.TemporaryDirectory(prefix="cd-"))
-        return Path(made[-1].name)
-
-    yield make
-    for folder in made:
+    folders = ShortFolders()
+    yield folders
+    for folder in folders.made:
         for home in Path(folder.name).rglob(GNUPG_HOME):
-            subprocess.run(
-                ["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], env=gpg_environment(), check=False
-            )
+            end_agent(home)
         folder.cleanup()
 
 

@@ -7,6 +7,7 @@ from configparser import RawConfigParser
 
 import pytest
 
+from deploy import servers
 from deploy.host import steps
 
 WEB = ("candour-source.service", "candour-collection.service", "candour-sweep.service")
@@ -126,3 +127,13 @@ def test_what_is_logged_is_in_memory_and_gone_after_a_day():
         told = (steps.TREE / "etc/systemd" / file).read_text()
         assert "Storage=volatile\n" in told
         assert "MaxRetentionSec=1day\n" in told
+
+
+@pytest.mark.parametrize("unit", ["candour-source.service", "candour-collection.service"])
+def test_a_unit_gives_its_server_the_memory_settings_that_up_gives(unit, tmp_path):
+    listener = servers.listen("source interface", 0, "--port")
+    given = servers.environment(servers.source_interface(tmp_path / "server.toml", listener))
+    listener.close()
+    ours = [f"{name}={value}" for name, value in given.items() if name.startswith("MALLOC_")]
+    assert len(ours) == 2
+    assert f"Environment={' '.join(ours)}\n" in (UNITS / unit).read_text()

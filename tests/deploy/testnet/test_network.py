@@ -153,7 +153,6 @@ import signal, sys, threading
 from pathlib import Path
 from deploy.testnet.tor import Tor
 from tests.deploy.testnet.processes import pidfds, tors_of, wait_for_ends
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
 folder = Path(sys.argv[1])
 tors = [Tor(name, folder / name, folder / (name + ".c"), sys.argv[2:], threading.Condition()) for name in "abc"]
 for tor in tors:

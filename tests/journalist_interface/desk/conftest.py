@@ -9,11 +9,9 @@ import re
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from multiprocessing.connection import Connection
@@ -43,6 +41,7 @@ from keys.private import read_private_key
 from keys.registry import sign_registry
 from keys.root import new_root
 from keys.unit import NewUnit, new_unit
+from tests.conftest import ShortFolders
 
 PORT = 8083
 UNIT = "demo-unit"
@@ -164,14 +163,10 @@ class World:
         return folder
 
 
-def _stop_agent(home: Path) -> None:
-    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=False)
-
-
 @pytest.fixture(scope="session")
-def house() -> Iterator[House]:
+def house(short_folder: ShortFolders) -> House:
     """Keys, made once. The folder's path is short: gpg-agent's socket lies in it."""
-    folder = Path(tempfile.mkdtemp(prefix="desk-"))
+    folder = short_folder()
     for name in ("unit", "other", "charity"):
         (folder / name).mkdir(mode=0o700)
     unit = new_unit(folder / "unit", UNIT, "Demo Unit", passphrase=None)
@@ -209,7 +204,7 @@ def house() -> Iterator[House]:
             enrolled(OTHER, other, other_courier.key_id, other_courier.public_key),
         ),
     )
-    yield House(
+    return House(
         folder=folder,
         unit=unit,
         other=other,
@@ -218,9 +213,6 @@ def house() -> Iterator[House]:
         registry=sign_registry(draft, folder / "root.key"),
         root=root,
     )
-    for name in ("unit", "other", "charity"):
-        _stop_agent(folder / name / "gnupg")
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -27,31 +28,37 @@ def eventually(condition, what="it"):
         time.sleep(0.005)
 
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_INOTIFY = _LIBC.inotify_init1(os.O_NONBLOCK)  # one for all: a user has few, and each gpg-agent takes one
+
+
 class Watch:
     """What happens to the names in a folder: inotify(7)."""
 
     CREATED, DELETED = 0x00000100 | 0x00000080, 0x00000200 | 0x00000040
+    _all: ClassVar[dict[int, "Watch"]] = {}
 
     def __init__(self, folder: Path) -> None:
-        libc = ctypes.CDLL(None, use_errno=True)
-        self._descriptor = libc.inotify_init1(os.O_NONBLOCK)
-        assert self._descriptor >= 0
-        assert libc.inotify_add_watch(self._descriptor, os.fsencode(folder), self.CREATED | self.DELETED) >= 0
         self.created: list[str] = []
         self.deleted: list[str] = []
+        self._number = _LIBC.inotify_add_watch(_INOTIFY, os.fsencode(folder), self.CREATED | self.DELETED)
+        assert self._number >= 0, os.strerror(ctypes.get_errno())
+        self._all[self._number] = self
 
     def look(self):
         with suppress(BlockingIOError):
-            while events := os.read(self._descriptor, 65536):
+            while events := os.read(_INOTIFY, 65536):
                 while events:
-                    _, mask, _, length = struct.unpack_from("iIII", events)
+                    number, mask, _, length = struct.unpack_from("iIII", events)
                     name = events[16 : 16 + length].rstrip(b"\0").decode()
-                    (self.created if mask & self.CREATED else self.deleted).append(name)
+                    if watch := self._all.get(number):
+                        (watch.created if mask & self.CREATED else watch.deleted).append(name)
                     events = events[16 + length :]
         return self
 
     def close(self):
-        os.close(self._descriptor)
+        _LIBC.inotify_rm_watch(_INOTIFY, self._number)
+        del self._all[self._number]
 
 
 class Server:
