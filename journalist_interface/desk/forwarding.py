@@ -1,32 +1,25 @@
 """Passing a conversation on: sealed anew to another unit, with its trail, and a handover for its mailbox.
 
-What a message holds streams out of one gpg into another, and is written nowhere between. The new envelope has the same
-conversation keys, so that the next holder can answer, and a step of the trail that says who passed it on, and why. The
-original stays sealed here as it came; of a rewritten version nothing but the new words goes.
+The new envelopes have the same conversation keys, so that the next holder can answer. The original stays sealed here
+as it came; of a rewritten version nothing but the new words goes. Where the registry gives the next holder a second
+seal, that gets a copy of all that goes: so the two can hold what they got against each other.
 """
 
 import io
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from common import bundle, envelope, forwarding, reply, trail
+from common import forwarding, reply, trail
 from common.days import today
-from common.envelope import FilePart, NotAnEnvelope
 from common.forwarding import Slip
-from common.passing import Passing, Pulled
 from common.registry import Registry
 from common.reply import Handover, Reply
 from common.report import Report
 from common.sealing import OpeningFailed, SealingFailed
-from common.store.blobs import new_id
-from common.trail import Step, Why
+from common.trail import Why
 from common.units import Unit
-from journalist_interface.desk import reasons
 from journalist_interface.desk.answering import (
     AnswerLost,
     address,
@@ -36,16 +29,12 @@ from journalist_interface.desk.answering import (
     used_slots,
 )
 from journalist_interface.desk.envelopes import Envelope
-from journalist_interface.desk.forwards import Forward, Forwarded
-from journalist_interface.desk.opening import CannotOpen, open_envelope
+from journalist_interface.desk.forwards import Forward
+from journalist_interface.desk.resealing import NotForwardable, Resealing, certificate_file
 from journalist_interface.desk.rows import WAITING
 from journalist_interface.desk.workplace import Desk, NotHere
 
 _KEEP_FREE = 256 * 1024 * 1024
-
-
-class NotForwardable(Exception):
-    """This cannot be passed on. The message says why."""
 
 
 class ForwardLost(Exception):
@@ -59,20 +48,6 @@ class Choice:
     receiver: str
     why: Why
     rewritten: str | None = None
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What every envelope of one passing on needs."""
-
-    desk: Desk
-    unit: Unit
-    receiver: Unit
-    why: Why
-    key: Ed25519PrivateKey
-    first: Report
-    certificate: Path
-    used: frozenset[int]
 
 
 def receivers(desk: Desk, registry: Registry, unit: Unit, first: Report) -> list[Unit]:
@@ -102,17 +77,26 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
         first = first_report(desk, identity)
         receiver = _receiver(receivers(desk, registry, unit, first), choice.receiver)
         messages = _messages(desk, identity, choice)
-        certificate = desk.settings.run / f"{secrets.token_hex(8)}.asc"
-        work = _Work(
-            *(desk, unit, receiver, choice.why, reply_key(desk, unit), first, certificate),
+        work = Resealing(
+            desk=desk,
+            unit=unit,
+            receivers=(receiver, *second_seal(registry, unit, receiver)),
+            why=choice.why,
+            key=reply_key(desk, unit),
+            first=first,
             used=used_slots(desk, first),
         )
         try:
-            certificate.write_text(receiver.certificate, "ascii")
             return _forward(work, forward_id, messages, choice.rewritten)
         finally:
-            certificate.unlink(missing_ok=True)
             desk.files.clear_forwarded(desk.cabinet.forwards.files())
+
+
+def second_seal(registry: Registry, unit: Unit, receiver: Unit) -> tuple[Unit, ...]:
+    """Who gets a copy of what goes to a receiver: its second seal, where it is enrolled and not this unit itself."""
+    if receiver.second_seal in (None, unit.id, receiver.id):
+        return ()
+    return tuple(one for one in registry.units if one.id == receiver.second_seal and one.is_enrolled)
 
 
 def document_of(desk: Desk, forward_id: str) -> bytes:
@@ -159,33 +143,33 @@ def _messages(desk: Desk, identity: str, choice: Choice) -> list[Envelope]:
     return left
 
 
-def _forward(work: _Work, forward_id: str, messages: Sequence[Envelope], rewritten: str | None) -> bool:
-    desk, day = work.desk, today()
+def _forward(work: Resealing, forward_id: str, messages: Sequence[Envelope], rewritten: str | None) -> bool:
+    desk, day, receiver = work.desk, today(), work.receivers[0]
     identity = work.first.conversation.identity
     answers = desk.cabinet.answers.of_conversation(identity)
-    handover = Handover(secrets.token_hex(16), work.unit.id, work.receiver.id, day, _standing(work, answers))
+    handover = Handover(secrets.token_hex(16), work.unit.id, receiver.id, day, _standing(work, answers))
     public = work.first.conversation.reply_public_key
     slots, sealed = address(desk, work.first, reply.compose_handover(handover, public, work.key))
     work = replace(work, used=work.used | frozenset(slots))
     if rewritten is None:
-        made = [_as_it_came(work, message) for message in messages]
+        resealed = [one for message in messages for one in work.as_it_came(message)]
     else:
-        made = [_rewritten(work, messages, rewritten)]
+        resealed = work.rewritten(messages, rewritten)
     slips = tuple(
         forwarding.sign_slip(
-            Slip(one.id, work.unit.id, work.receiver.id, day, one.size, one.sha256), work.key
+            Slip(one.made.id, work.unit.id, one.to.id, day, one.made.size, one.made.sha256), work.key
         )
-        for one in made
+        for one in resealed
     )
     epoch = _keep_document(work, forward_id, forwarding.dump(forwarding.Forward(slips, sealed)))
     row = Forward(
-        *(forward_id, identity, work.receiver.id, work.why.value, rewritten is not None, day, WAITING, None)
+        *(forward_id, identity, receiver.id, work.why.value, rewritten is not None, day, WAITING, None)
     )
-    originals = [message.id for message in messages]
+    made, originals = [one.made for one in resealed], [message.id for message in messages]
     return desk.cabinet.forwards.add(row, slots, made, originals, answers, epoch)
 
 
-def _standing(work: _Work, answers: Iterable[str]) -> frozenset[str]:
+def _standing(work: Resealing, answers: Iterable[str]) -> frozenset[str]:
     """What the handover calls the answers of this desk: those that open, since no other can have been exported."""
     public, found = work.first.conversation.reply_public_key, set()
     for answer_id in answers:
@@ -197,80 +181,14 @@ def _standing(work: _Work, answers: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _step(work: _Work, originals: tuple[str, ...], *, rewritten: bool) -> bytes:
-    step = Step(
-        by=work.unit.id,
-        to=work.receiver.id,
-        day=today(),
-        why=work.why,
-        rewritten=rewritten,
-        conversation=work.first.conversation.identity,
-        originals=originals,
-        used=tuple(sorted(work.used)),
-    )
-    return trail.sign(step, work.key)
-
-
-def _as_it_came(work: _Work, message: Envelope) -> Forwarded:
-    desk = work.desk
-    tail, opened, _ = open_envelope(desk, message.id, message.size)
-    if len(opened.report.trail) >= trail.MOST_STEPS:
-        raise NotForwardable("It was passed on too often already.")
-    step = _step(work, (tail.sha256.hexdigest(),), rewritten=False)
-    report = replace(opened.report, trail=(*opened.report.trail, step))
-    source = desk.files.envelope(message.id)
-    try:
-        with Pulled(lambda take: desk.opener.open(source, take, most=message.size)) as stream:
-            passing = Passing(tail, opened.files, stream)
-
-            def whole() -> Report:
-                passing.check()
-                return report
-
-            return _sealed(work, envelope.write(passing.parts(), whole), message.id)
-    except OpeningFailed as error:
-        raise CannotOpen(reasons.code_of(error)) from error
-    except NotAnEnvelope as error:
-        raise CannotOpen(reasons.NOT_A_REPORT) from error
-
-
-def _rewritten(work: _Work, messages: Sequence[Envelope], words: str) -> Forwarded:
-    digests = []
-    for message in messages:
-        tail, _, _ = open_envelope(work.desk, message.id, message.size)
-        digests.append(tail.sha256.hexdigest())
-    if len(work.first.trail) >= trail.MOST_STEPS:
-        raise NotForwardable("It was passed on too often already.")
-    step = _step(work, tuple(digests), rewritten=True)
-    report = Report(
-        text=words,
-        unit=work.unit.id,
-        day=today(),
-        first=True,
-        conversation=work.first.conversation,
-        trail=(*work.first.trail, step),
-    )
-    no_files: list[FilePart] = []
-    return _sealed(work, envelope.write(no_files, lambda: report), messages[0].id)
-
-
-def _sealed(work: _Work, pieces: Iterator[bytes], original: str) -> Forwarded:
-    name = new_id(forwarded=True)
-    part = work.desk.files.forwarded(name).with_name(f"{name}.part")
-    work.desk.sealer.seal(_Source(pieces), [work.certificate], part)
-    work.desk.files.put_forwarded([(part, name)])
-    item = bundle.describe(work.desk.files.forwarded(name))
-    return Forwarded(name, original, item.size, item.sha256)
-
-
-def _keep_document(work: _Work, forward_id: str, document: bytes) -> str:
+def _keep_document(work: Resealing, forward_id: str, document: bytes) -> str:
     """Seal it for this desk, as an answer is. The fingerprint of the key that opens it: it was tried."""
     desk = work.desk
     kept = desk.cabinet.sealed_to.is_kept(work.first.conversation.identity)
-    own = desk.settings.run / f"{secrets.token_hex(8)}.asc"
     part = desk.files.forwarded(forward_id).with_name(f"{forward_id}.part")
-    try:
-        own.write_text(desk.settings.read_case_certificate() if kept else work.unit.certificate, "ascii")
+    with certificate_file(
+        desk, desk.settings.read_case_certificate() if kept else work.unit.certificate
+    ) as own:
         desk.sealer.seal(io.BytesIO(document), [own], part)
         try:
             epoch = desk.opener.open(part, lambda _: None)
@@ -278,16 +196,3 @@ def _keep_document(work: _Work, forward_id: str, document: bytes) -> str:
             raise SealingFailed from error
         desk.files.put_forwarded([(part, forward_id)])
         return epoch
-    finally:
-        own.unlink(missing_ok=True)
-
-
-class _Source:
-    """An iterator of pieces, as the file that gpg is fed from."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def read(self, _: int, /) -> bytes:
-        """The next piece that is not empty; b"" at the end."""
-        return next(filter(None, self._pieces), b"")

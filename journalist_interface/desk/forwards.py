@@ -87,7 +87,9 @@ class Forwards:
                     insert(ForwardedRow), [vars(one) | {"forward": forward.id} for one in envelopes]
                 )
                 what = REWRITTEN if forward.rewritten else FORWARDED
-                digests = {one.original: one.sha256 for one in envelopes}
+                digests = {
+                    one.original: one.sha256 for one in reversed(envelopes)
+                }  # the next holder's stands first
                 first = envelopes[0].sha256
                 record(connection, forward.day, [(what, one, digests.get(one, first)) for one in originals])
                 connection.execute(

@@ -13,9 +13,9 @@ from journalist_interface.desk.answering import NoMoreRoom, NoReplyKey
 from journalist_interface.desk.answers import HandedOver, TakenBack
 from journalist_interface.desk.epochs import NotNow
 from journalist_interface.desk.exporting import NoStick
-from journalist_interface.desk.forwarding import NotForwardable
 from journalist_interface.desk.forwards import Changed
 from journalist_interface.desk.opening import CannotOpen
+from journalist_interface.desk.resealing import NotForwardable
 from journalist_interface.desk.saving import NotSaved
 from journalist_interface.desk.settings import NoCaseKey
 from journalist_interface.desk.workplace import NotHere, StickBusy

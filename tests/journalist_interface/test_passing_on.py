@@ -4,7 +4,8 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from common import bundle, envelope
 from common.config import ServerConfig
 from common.days import today
 from common.forwarding import Slip, sign_slip
+from common.registry import Registry
 from common.report import Report
-from common.sealing import Opener, Sealer
+from common.sealing import Opener, OpeningFailed, Sealer
 from common.store.blobs import new_id
 from common.trail import Why
 from journalist_interface.collection.app import create_app as create_collection
@@ -27,14 +29,18 @@ from journalist_interface.courier.patience import Patience
 from journalist_interface.courier.progress import Progress
 from journalist_interface.courier.state import State
 from journalist_interface.desk import answering, forwarding, reading
+from journalist_interface.desk.app import create_app as create_desk
 from journalist_interface.desk.exporting import export_waiting
-from journalist_interface.desk.forwarding import Choice, NotForwardable
+from journalist_interface.desk.forwarding import Choice
 from journalist_interface.desk.importing import import_all
+from journalist_interface.desk.resealing import NotForwardable
 from journalist_interface.desk.workplace import Desk, open_desk
+from keys.registry import sign_registry
 from keys.unit import GNUPG_HOME, REPLY_KEY
 from source_interface.app import create_app as create_source
-from tests.conftest import UnitKeys
+from tests.conftest import RootKey, UnitKeys
 from tests.journalist_interface.collection.conftest import serving
+from tests.journalist_interface.desk.conftest import PORT, Browser
 from tests.source_interface.conftest import Reporter, over_wsgi, signer
 
 __all__ = ["signer"]
@@ -138,6 +144,23 @@ class Round:
     server: ServerConfig
 
 
+@contextmanager
+def going_round(server: ServerConfig, folder: Path, *keys: UnitKeys) -> Iterator[Round]:
+    source, collection = create_source(server), create_collection(server)
+    made: dict[str, Place] = {}
+    with serving(collection) as address:
+
+        def place(unit: str) -> Place:
+            if unit not in made:
+                [its] = [one for one in keys if one.unit.id == unit]
+                made[unit] = Place(folder / unit, its, server, address).set_up()
+            return made[unit]
+
+        yield Round(Reporter(over_wsgi(source)), place, server)
+    collection.extensions["candour-collection"].store.engine.dispose()
+    source.extensions["candour.house"].store.engine.dispose()
+
+
 @pytest.fixture
 def round_(
     server_config: Callable[..., ServerConfig],
@@ -146,20 +169,28 @@ def round_(
     other_unit_keys: UnitKeys,
     charity_keys: UnitKeys,
 ) -> Iterator[Round]:
+    with going_round(server_config(), tmp_path, unit_keys, other_unit_keys, charity_keys) as going:
+        yield going
+
+
+@pytest.fixture
+def overseen_round(
+    server_config: Callable[..., ServerConfig],
+    tmp_path: Path,
+    registry: Registry,
+    root_key: RootKey,
+    unit_keys: UnitKeys,
+    other_unit_keys: UnitKeys,
+    charity_keys: UnitKeys,
+    overseer_keys: UnitKeys,
+) -> Iterator[Round]:
+    """The other unit has a second seal; the first has none."""
+    overseen = replace(other_unit_keys.unit, second_seal=overseer_keys.unit.id)
+    units = (unit_keys.unit, overseen, charity_keys.unit, overseer_keys.unit)
     server = server_config()
-    source, collection = create_source(server), create_collection(server)
-    keys = {one.unit.id: one for one in (unit_keys, other_unit_keys, charity_keys)}
-    made: dict[str, Place] = {}
-    with serving(collection) as address:
-
-        def place(unit: str) -> Place:
-            if unit not in made:
-                made[unit] = Place(tmp_path / unit, keys[unit], server, address).set_up()
-            return made[unit]
-
-        yield Round(Reporter(over_wsgi(source)), place, server)
-    collection.extensions["candour-collection"].store.engine.dispose()
-    source.extensions["candour.house"].store.engine.dispose()
+    server.registry.write_bytes(sign_registry(replace(registry, version=2, units=units), root_key.file))
+    with going_round(server, tmp_path, unit_keys, other_unit_keys, charity_keys, overseer_keys) as going:
+        yield going
 
 
 def answers(reporter: Reporter) -> list[str]:
@@ -273,6 +304,60 @@ def test_delivered_twice_it_arrives_once_and_a_broken_delivery_goes_on(round_, m
     b.answer("Once.")
     b.send()
     assert answers(reporter) == ["Once."]
+
+
+def test_what_is_passed_on_to_a_unit_with_a_second_seal_goes_there_too(overseen_round):
+    reporter = overseen_round.reporter
+    a, b, overseer = (overseen_round.place(unit) for unit in ("test-unit", "other-unit", "test-overseer"))
+    reporter.report(WORDS, [("yard.jpg", FILE)])
+    a.fetch()
+    browser = Browser(create_desk(a.folder / "desk" / "desk.toml", PORT)).enter()
+    assert (
+        "A copy goes to Test Oversight Body as well."
+        in browser.get(f"/conversations/{a.conversation()}/forward").text
+    )
+    a.pass_on(Choice("other-unit", Why.OTHER_FORCE))
+    assert a.send().forwards == 1
+    for place in (b, overseer):
+        place.fetch()
+        [message] = place.messages()
+        assert (message.text, len(message.files)) == (WORDS, 1)
+        assert message.trail[0].holds
+        assert "Passed on to Other Anti-Corruption Unit" in message.trail[0].sentence
+    opener, sealed = (
+        overseer.desk().opener,
+        list((overseen_round.server.blobs.parent / "forwarded").iterdir()),
+    )
+    opened = 0
+    for file in sealed:
+        with suppress(OpeningFailed):
+            opener.open(file, lambda _: None)
+            opened += 1
+    assert (len(sealed), opened) == (2, 1)  # to each its own envelope
+
+
+def test_a_rewritten_report_goes_to_the_second_seal_rewritten(overseen_round):
+    a, overseer = (overseen_round.place(unit) for unit in ("test-unit", "test-overseer"))
+    overseen_round.reporter.report(WORDS, [("yard.jpg", FILE)])
+    a.fetch()
+    a.pass_on(Choice("other-unit", Why.CONFLICT, "A payment, we hear."))
+    a.send()
+    overseer.fetch()
+    [message] = overseer.messages()
+    assert (message.text, message.files) == ("A payment, we hear.", ())
+
+
+def test_an_overseer_that_passes_on_gets_no_copy_of_its_own(overseen_round, overseer_keys):
+    reporter = overseen_round.reporter
+    a, overseer = (overseen_round.place(unit) for unit in ("test-unit", "test-overseer"))
+    reporter.report(WORDS)
+    a.fetch()
+    a.pass_on(Choice("test-overseer", Why.CONFLICT))
+    a.send()
+    overseer.fetch()
+    overseer.pass_on(Choice("other-unit", Why.ROUTED))
+    [passed] = overseer.desk().cabinet.forwards.of(overseer.conversation())
+    assert len(overseer.desk().cabinet.forwards.envelopes(passed.id)) == 1
 
 
 def test_a_reporter_s_withdrawing_leaves_what_was_passed_on_where_it_is(round_):

@@ -80,6 +80,9 @@ def _page(conversation: Conversation, problem: str | None) -> str:
         conversation=conversation,
         receivers=possible,
         forces=named,
+        seconds={
+            one.id: [other.name for other in forwarding.second_seal(registry, unit, one)] for one in possible
+        },
         reasons=SENTENCES,
         forward_id=secrets.token_hex(16),
         problem=problem,

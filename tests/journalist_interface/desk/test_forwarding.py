@@ -20,9 +20,10 @@ from journalist_interface.desk import answering
 from journalist_interface.desk import forwarding as desk_forwarding
 from journalist_interface.desk.answers import HandedOver, TakenBack
 from journalist_interface.desk.exporting import export_waiting
-from journalist_interface.desk.forwarding import Choice, NotForwardable
+from journalist_interface.desk.forwarding import Choice
 from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.opening import CannotOpen
+from journalist_interface.desk.resealing import NotForwardable
 from tests.journalist_interface.desk.test_killed import killed_at_each_step
 
 OTHER, UNIT = "other-unit", "demo-unit"

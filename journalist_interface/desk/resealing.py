@@ -1,0 +1,144 @@
+"""Sealing what this desk holds anew, to the unit that it is passed on to and, where that has one, to its second seal.
+
+What a message holds streams out of one gpg into others, and is written nowhere between. Each new envelope carries a
+step of the trail that says who passed it on, and why.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from common import bundle, envelope, trail
+from common.days import today
+from common.envelope import FilePart, NotAnEnvelope
+from common.passing import Passing, Pulled
+from common.report import Report
+from common.sealing import OpeningFailed
+from common.store.blobs import new_id
+from common.trail import Step, Why
+from common.units import Unit
+from journalist_interface.desk import reasons
+from journalist_interface.desk.envelopes import Envelope
+from journalist_interface.desk.forwards import Forwarded
+from journalist_interface.desk.opening import CannotOpen, open_envelope
+from journalist_interface.desk.workplace import Desk
+
+
+class NotForwardable(Exception):
+    """This cannot be passed on. The message says why."""
+
+
+@dataclass(frozen=True)
+class Resealed:
+    """An envelope made, and whom it is for."""
+
+    to: Unit
+    made: Forwarded
+
+
+@dataclass(frozen=True)
+class Resealing:
+    """What every new envelope needs. `receivers`: the next holder first; `used`: reply slots that may be taken."""
+
+    desk: Desk
+    unit: Unit
+    receivers: tuple[Unit, ...]
+    why: Why
+    key: Ed25519PrivateKey
+    first: Report
+    used: frozenset[int]
+
+    def as_it_came(self, message: Envelope) -> list[Resealed]:
+        """A message with its files, an envelope for each receiver. Raises CannotOpen, WrongFile, SealingFailed."""
+        tail, opened, _ = open_envelope(self.desk, message.id, message.size)
+        step = self._step((tail.sha256.hexdigest(),), opened.report, rewritten=False)
+        report = replace(opened.report, trail=(*opened.report.trail, step))
+        source = self.desk.files.envelope(message.id)
+        try:
+            with Pulled(lambda take: self.desk.opener.open(source, take, most=message.size)) as stream:
+                passing = Passing(tail, opened.files, stream)
+
+                def whole() -> Report:
+                    passing.check()
+                    return report
+
+                return self._sealed(envelope.write(passing.parts(), whole), message.id)
+        except OpeningFailed as error:
+            raise CannotOpen(reasons.code_of(error)) from error
+        except NotAnEnvelope as error:
+            raise CannotOpen(reasons.NOT_A_REPORT) from error
+
+    def rewritten(self, messages: Sequence[Envelope], words: str) -> list[Resealed]:
+        """Other words in place of all of a conversation's messages, an envelope for each receiver."""
+        digests = []
+        for message in messages:
+            tail, _, _ = open_envelope(self.desk, message.id, message.size)
+            digests.append(tail.sha256.hexdigest())
+        step = self._step(tuple(digests), self.first, rewritten=True)
+        report = Report(
+            text=words,
+            unit=self.unit.id,
+            day=today(),
+            first=True,
+            conversation=self.first.conversation,
+            trail=(*self.first.trail, step),
+        )
+        no_files: list[FilePart] = []
+        return self._sealed(envelope.write(no_files, lambda: report), messages[0].id)
+
+    def _step(self, originals: tuple[str, ...], report: Report, *, rewritten: bool) -> bytes:
+        if len(report.trail) >= trail.MOST_STEPS:
+            raise NotForwardable("It was passed on too often already.")
+        step = Step(
+            by=self.unit.id,
+            to=self.receivers[0].id,
+            day=today(),
+            why=self.why,
+            rewritten=rewritten,
+            conversation=self.first.conversation.identity,
+            originals=originals,
+            used=tuple(sorted(self.used)),
+        )
+        return trail.sign(step, self.key)
+
+    def _sealed(self, pieces: Iterator[bytes], original: str) -> list[Resealed]:
+        files, names = self.desk.files, [new_id(forwarded=True) for _ in self.receivers]
+        parts = [files.forwarded(name).with_name(f"{name}.part") for name in names]
+        with ExitStack() as stack:
+            certificates = [
+                stack.enter_context(certificate_file(self.desk, one.certificate)) for one in self.receivers
+            ]
+            copies = [([certificate], part) for certificate, part in zip(certificates, parts, strict=True)]
+            self.desk.sealer.seal_each(Pieces(pieces), copies)
+        files.put_forwarded(list(zip(parts, names, strict=True)))
+        items = [bundle.describe(files.forwarded(name)) for name in names]
+        return [
+            Resealed(receiver, Forwarded(name, original, item.size, item.sha256))
+            for name, receiver, item in zip(names, self.receivers, items, strict=True)
+        ]
+
+
+@contextmanager
+def certificate_file(desk: Desk, certificate: str) -> Iterator[Path]:
+    """A certificate as the file that gpg takes, while it lasts."""
+    file = desk.settings.run / f"{secrets.token_hex(8)}.asc"
+    try:
+        file.write_text(certificate, "ascii")
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
+
+
+class Pieces:
+    """An iterator of pieces, as the file that gpg is fed from."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _: int, /) -> bytes:
+        """The next piece that is not empty; b"" at the end."""
+        return next(filter(None, self._pieces), b"")
