@@ -41,10 +41,12 @@ class Client:
     """A reporter with an open conversation, who goes on writing."""
 
     def __init__(self, address: str) -> None:
-        self.browser = Browser(address)
-        self._begin()
+        self._address = address
+        self.begin()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """A conversation of its own."""
+        self.browser = Browser(self._address)
         self.browser.begin()
         self.browser.send("/report", 0, "The first.")
         self.browser.read_token("/conversation")
@@ -60,16 +62,12 @@ class Client:
         """Whether the conversation has slots for so many more."""
         return self._slot + times < MESSAGE_SLOTS
 
-    def renew(self) -> None:
-        """Another conversation, when this one is full."""
-        self._begin()
-
 
 def together(clients: list[Client], each: int) -> float:
     """Seconds that all clients take for `each` messages each, at the same time."""
     for client in clients:
         if not client.has_room(each):
-            client.renew()
+            client.begin()
         client.browser.close()  # the server has hung up meanwhile
     with ThreadPoolExecutor(len(clients)) as pool:
         started = perf_counter()

@@ -1,8 +1,9 @@
-"""`registry`: what it costs to take in a new registry of the whole country."""
+"""`registry`: what it costs to take in a registry of the whole country, and to seal by it."""
 
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 from common import registry, signing
@@ -10,24 +11,48 @@ from common.config import ServerConfig, read_server_config
 from common.days import today
 from common.registry import Registry
 from common.sealing import gpg_environment, private_home
-from common.units import Service
+from common.units import Service, UnitKind
 from deploy import agent, demo
-from deploy.bench.figures import Figure, plain
-from deploy.bench.stage import Stage
+from deploy.bench.figures import Figure, in_turn, plain, ratio
+from deploy.bench.message import Client, together
+from deploy.bench.stage import Stage, fresh_stage
 from keys.country import read_country
 from keys.private import read_private_key
+from source_interface.recipients import Recipients
 
 _UNITS, _EPOCHS, _TIMES = 60, 24, 20
+_MESSAGES, _MESSAGE_TIMES = 20, 15  # in one repetition; repetitions
 
 
 def run(stage: Stage) -> Iterator[Figure]:
-    """Milliseconds to verify, read and check 60 units, each with a certificate of 24 epochs."""
+    """Milliseconds to take in 60 units of 24 epochs; the time of sealing then, of that with one unit of one."""
+    certificate = _certificate(stage)
     config = read_server_config(demo.server_settings(stage.data))
-    root_key = read_private_key(stage.data / "root" / "registry-root.key")
-    body = registry.to_body(_nation(config, _certificate(stage)))
-    signed = signing.sign(body, registry.CONTEXT, root_key)
+    signed = _signed(stage, _nation(config.load_registry(), certificate))
     took = [_milliseconds(signed, config) for _ in range(_TIMES)]
     yield plain("registry", "a registry of 60 units with 24 epochs", took, "ms", 200)
+    with fresh_stage(stage, "nation") as many, fresh_stage(stage, "village") as one:
+        for servers, grown in (
+            (many, partial(_nation, certificate=certificate)),
+            (one, partial(_village, stage)),
+        ):
+            config = read_server_config(demo.server_settings(servers.data))
+            new = servers.scratch / "registry.json"
+            new.write_bytes(_signed(servers, grown(config.load_registry())))
+            new.rename(config.registry)
+        yield _sealing(many, one)
+
+
+def _sealing(many: Stage, one: Stage) -> Figure:
+    """Messages one after another, which two at once would only blur."""
+    in_nation, in_village = Client(many.source), Client(one.source)
+    ours, beside = in_turn(
+        _MESSAGE_TIMES, lambda: together([in_nation], _MESSAGES), lambda: together([in_village], _MESSAGES)
+    )
+    for client in (in_nation, in_village):
+        client.browser.close()
+    what = "messages with a registry of 60 units and 24 epochs, of those with one of one"
+    return ratio("registry", what, ours, beside, 1.05, at_most=True)
 
 
 def _milliseconds(signed: bytes, config: ServerConfig) -> float:
@@ -36,9 +61,14 @@ def _milliseconds(signed: bytes, config: ServerConfig) -> float:
     return (perf_counter() - started) * 1000
 
 
-def _nation(config: ServerConfig, certificate: str) -> Registry:
+def _signed(stage: Stage, grown: Registry) -> bytes:
+    key = read_private_key(stage.data / "root" / "registry-root.key")
+    return signing.sign(registry.to_body(replace(grown, version=grown.version + 1)), registry.CONTEXT, key)
+
+
+def _nation(small: Registry, certificate: str) -> Registry:
     """The demo's registry, grown: keys and digits that differ, and one certificate of the true size for all."""
-    small, country = config.load_registry(), read_country()
+    country = read_country()
     unit = small.enrolled_units()[0]
     many = (
         replace(
@@ -52,8 +82,22 @@ def _nation(config: ServerConfig, certificate: str) -> Registry:
         )
         for number in range(_UNITS)
     )
-    overseers = (*country.overseers, small.unit(demo.OVERSEER_ID))
-    return replace(small, forces=country.forces, units=(*many, *overseers, small.desk))
+    return replace(
+        small, forces=(*small.forces, *country.forces), units=(*small.units, *many, *country.overseers)
+    )
+
+
+def _village(stage: Stage, small: Registry) -> Registry:
+    """The demo's registry with one unit, whose certificate has one epoch."""
+    unit = small.enrolled_units()[0]
+    file = Recipients(stage.scratch / "village-recipients").file(unit, today())
+    armoured = subprocess.run(
+        ["gpg", "--enarmor", "--output", "-", file], capture_output=True, check=True
+    ).stdout
+    block = armoured.decode().replace("PGP ARMORED FILE", "PGP PUBLIC KEY BLOCK")
+    lines = [line for line in block.splitlines() if not line.startswith("Comment:")]
+    others = (other for other in small.units if other.kind is not UnitKind.UNIT)
+    return replace(small, units=(replace(unit, certificate="\n".join(lines)), *others))
 
 
 def _certificate(stage: Stage) -> str:

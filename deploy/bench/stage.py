@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.config import read_server_config
+from common.days import today
 from deploy import demo
 from deploy.bench.browser import Surprise
 from deploy.servers import PROJECT
+from source_interface.recipients import Recipients
 
 _PRINTED = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+(?:/enter/\S+)?")
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -38,8 +41,9 @@ class Stage:
 
     @property
     def certificate(self) -> Path:
-        """The demo unit's certificate, as a file."""
-        return self.data / "desk" / "certificate.asc"
+        """The demo unit's certificate, as a file with the month's epoch alone: no certificate is cheaper to seal to."""
+        registry = read_server_config(demo.server_settings(self.data)).load_registry()
+        return Recipients(self.scratch / "recipients").file(registry.enrolled_units()[0], today())
 
     def processes(self) -> list[int]:
         """All processes of the servers: what `candour up` started, and theirs."""
