@@ -25,9 +25,7 @@ from common.days import midnight_of, today
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _PART = ".part"
-_FORWARDED = "ffff"
-
-
+FORWARDED_PREFIX = "ffff"
 _SET_ASIDE, _COLLECTED = "set-aside", "-collected"
 
 
@@ -41,13 +39,13 @@ def is_forwarded_id(untrusted: str) -> bool:
 
     So whoever gets it can tell, whatever is inside, that no reporter sent it.
     """
-    return is_blob_id(untrusted) and untrusted.startswith(_FORWARDED)
+    return is_blob_id(untrusted) and untrusted.startswith(FORWARDED_PREFIX)
 
 
 def new_id(*, forwarded: bool = False) -> str:
     """A random id for an envelope: 32 hex digits."""
     if forwarded:
-        return _FORWARDED + secrets.token_hex(16)[len(_FORWARDED) :]
+        return FORWARDED_PREFIX + secrets.token_hex(16)[len(FORWARDED_PREFIX) :]
     while is_forwarded_id(drawn := secrets.token_hex(16)):
         pass
     return drawn
@@ -82,7 +80,7 @@ class BlobFolder:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / "staging"
-        self._forwarded = root.with_name("forwarded")
+        self._forwarded = _forwarded_beside(root)
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         shared = bool(root.stat().st_mode & stat.S_ISGID)
         self._mode = 0o640 if shared else 0o600
@@ -187,10 +185,14 @@ class BlobFolder:
                 )
 
     def set_aside(self, blob_id: str, day: date, *, collected: bool = False) -> None:
-        """Move a blob to where nothing looks for it but `put_back`, noting the day, and whether it was collected."""
-        folder = self._root / _SET_ASIDE / f"{day}{_COLLECTED if collected else ''}"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Move a blob to where nothing looks for it but `put_back`, noting the day, and whether it was collected.
+
+        It stays within the folder of its kind: on a host each of the two is a mount of its own.
+        """
         place = self.path(blob_id)
+        root = self._forwarded if place.parent == self._forwarded else self._root
+        folder = root / _SET_ASIDE / f"{day}{_COLLECTED if collected else ''}"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             place.rename(folder / blob_id)
         for changed in (folder, folder.parent, place.parent):
@@ -198,10 +200,11 @@ class BlobFolder:
 
     def put_back(self, blob_id: str) -> None:
         """Move a blob that was set aside to its place again."""
-        for aside in (self._root / _SET_ASIDE).glob(f"*/{blob_id}"):
-            aside.rename(self.path(blob_id))
-            for changed in (aside.parent, self.path(blob_id).parent):
-                blur_times(changed, today())
+        for root, place in ((self._root, self._root / blob_id[:2]), (self._forwarded, self._forwarded)):
+            for aside in (root / _SET_ASIDE).glob(f"*/{blob_id}"):
+                aside.rename(place / blob_id)
+                for changed in (aside.parent, place):
+                    blur_times(changed, today())
 
     def ids_set_aside(self) -> set[str]:
         """The blobs that are set aside."""
@@ -209,9 +212,10 @@ class BlobFolder:
 
     def delete_set_aside(self, before: date) -> None:
         """Delete what was set aside before a day."""
-        for folder in (self._root / _SET_ASIDE).glob("*-*-*"):
-            if folder.name < before.isoformat():
-                shutil.rmtree(folder)
+        for root in (self._root, self._forwarded):
+            for folder in (root / _SET_ASIDE).glob("*-*-*"):
+                if folder.name < before.isoformat():
+                    shutil.rmtree(folder)
 
     def clear_staging(self, not_after: date) -> None:
         """Remove what unfinished writing left, where nothing was written to it after this day."""
@@ -230,9 +234,14 @@ class BlobFolder:
         return Presence(self._root / "writers.lock")
 
 
+def _forwarded_beside(root: Path) -> Path:
+    return root.with_name("forwarded")
+
+
 def set_aside_under(root: Path) -> list[Path]:
-    """The blobs under a folder of blobs that were set aside."""
-    return [file for file in (root / _SET_ASIDE).glob("*/*") if is_blob_id(file.name)]
+    """The blobs that were set aside, of those in a folder of blobs and of the forwarded ones beside it."""
+    roots = (root, _forwarded_beside(root))
+    return [file for one in roots for file in (one / _SET_ASIDE).glob("*/*") if is_blob_id(file.name)]
 
 
 def was_collected(aside: Path) -> bool:

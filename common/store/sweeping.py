@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, delete, select, text
 
-from common.store.blobs import BlobFolder
+from common.store.blobs import FORWARDED_PREFIX, BlobFolder
 from common.store.models import EnvelopeRow, ReplyRow
 
 KEEP_COLLECTED = timedelta(days=7)  # an acknowledged envelope is kept this long, should the unit's copy fail
@@ -58,7 +58,6 @@ class Sweep:
         self._blobs.clear_staging(over_since)
         self._put_back_and_set_aside(over_since, today)
         self._blobs.delete_set_aside(today - KEEP_SET_ASIDE)
-        self._remove_forwarded_orphans(today - _SURELY_OVER)  # the collection may be writing
         if alone or self._is_soon_rewritten():
             self._forget_order()
 
@@ -97,7 +96,8 @@ class Sweep:
                 if connection.execute(select(EnvelopeRow.id).where(EnvelopeRow.id == blob_id)).first():
                     self._blobs.put_back(blob_id)
             count = 0
-            for prefix, blob_ids in self._blobs.ids(not_after):
+            forwarded = self._blobs.forwarded_ids(day - _SURELY_OVER)  # the collection may be writing
+            for prefix, blob_ids in (*self._blobs.ids(not_after), (FORWARDED_PREFIX, forwarded)):
                 query = select(EnvelopeRow.id).where(EnvelopeRow.id.between(prefix, f"{prefix}g"))
                 for blob_id in blob_ids.difference(connection.execute(query).scalars()):
                     self._blobs.set_aside(blob_id, day)
@@ -108,10 +108,3 @@ class Sweep:
                 count,
                 KEEP_SET_ASIDE.days,
             )
-
-    def _remove_forwarded_orphans(self, not_after: date) -> None:
-        with self._engine.connect() as connection:
-            for blob_id in self._blobs.forwarded_ids(not_after):
-                query = select(EnvelopeRow.id).where(EnvelopeRow.id == blob_id)
-                if connection.execute(query).first() is None:
-                    self._blobs.delete(blob_id)

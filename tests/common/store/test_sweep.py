@@ -9,7 +9,7 @@ import pytest
 
 from common.days import midnight_of, today
 from common.store import sweeping
-from common.store.blobs import set_aside_under, was_collected
+from common.store.blobs import new_id, set_aside_under, was_collected
 from common.store.opening import open_store
 from common.store.repository import (
     KEEP_REPLIES,
@@ -238,3 +238,37 @@ def test_a_large_database_is_not_written_anew_beside_others(store, another_proce
     assert (folder / "candour.sqlite-wal").stat().st_size > 0
     store.sweep(today(), alone=True)
     assert (folder / "candour.sqlite-wal").stat().st_size == 0
+
+
+def forwarded(store, day):
+    """A forwarded blob without a row."""
+    blob_id = new_id(forwarded=True)
+    part = store.blobs.forwarded_part(blob_id)
+    part.write_bytes(b"x")
+    store.blobs.publish_forwarded(part, blob_id, day)
+    return store.blobs.path(blob_id)
+
+
+def test_a_forwarded_message_that_the_database_does_not_know_is_set_aside_within_its_folder(store, folder):
+    """On a host that folder is a mount of its own, out of which nothing can be renamed."""
+    young, old = forwarded(store, today() - DAY), forwarded(store, today() - 2 * DAY)
+    store.sweep(today(), alone=True)
+    assert young.exists()
+    assert set_aside_under(folder / "blobs") == [folder / "forwarded" / "set-aside" / str(today()) / old.name]
+    store.blobs.put_back(old.name)
+    assert old.read_bytes() == b"x"
+    store.sweep(today(), alone=True)
+    store.sweep(today() + KEEP_SET_ASIDE + DAY, alone=True)
+    assert not old.exists()
+    assert old.name not in store.blobs.ids_set_aside()
+
+
+def test_a_forwarded_message_that_was_collected_is_set_aside_within_its_folder(store, folder):
+    blob_id, part = new_id(forwarded=True), store.blobs.forwarded_part("0" * 32)
+    part.write_bytes(b"x")
+    assert store.accept_forwarded(part, blob_id, "unit", 1, today())
+    store.acknowledge("unit", [blob_id], today())
+    store.sweep(today() + KEEP_COLLECTED + DAY, alone=False)
+    [aside] = set_aside_under(folder / "blobs")
+    assert aside.parent.parent == folder / "forwarded" / "set-aside"
+    assert was_collected(aside)
