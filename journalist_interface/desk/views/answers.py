@@ -8,7 +8,7 @@ from werkzeug import Response
 from common.days import today
 from common.reply import AnswerTooLong
 from common.report import clean_text
-from journalist_interface.desk import answering
+from journalist_interface.desk import answering, tasking
 from journalist_interface.desk.conversations import Conversation
 from journalist_interface.desk.views.here import desk
 from journalist_interface.desk.workplace import NotHere
@@ -16,6 +16,9 @@ from journalist_interface.desk.workplace import NotHere
 pages = Blueprint("answers", __name__)
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_NOT_RELEASED = (
+    "It asks for something. Let a second person read it, and tick that they release it. Nothing was sealed."
+)
 
 
 @pages.post("/conversations/<identity>/answer")
@@ -32,11 +35,7 @@ def preview(identity: str) -> str:
         return _again(
             conversation, text, "There are no words in the answer yet. Write them, then preview again."
         )
-    _, unit = desk().settings.load_registry()
-    draft = answering.draft(unit, text, today())
-    if draft.too_long:
-        return _again(conversation, text, str(draft.too_long))
-    return render_template("preview.html", conversation=conversation, draft=draft, holder=unit.name)
+    return _preview(conversation, text, None)
 
 
 @pages.post("/conversations/<identity>/answer/seal")
@@ -46,6 +45,8 @@ def seal(identity: str) -> str | Response:
     answer_id = request.form.get("answer", "")
     if not text or not _ID.fullmatch(answer_id):
         abort(400)
+    if tasking.asks(text) and request.form.get("released") != "yes":
+        return _preview(conversation, text, _NOT_RELEASED)
     try:
         answering.seal_answer(desk(), identity, answer_id, text)
     except AnswerTooLong as error:
@@ -72,6 +73,22 @@ def again(answer_id: str) -> Response:
     desk().cabinet.answers.export_again(answer_id)
     return redirect(
         url_for("conversations.shown", identity=answer.conversation, _anchor=f"a-{answer_id}"), 303
+    )
+
+
+def _preview(conversation: Conversation, text: str, problem: str | None) -> str:
+    _, unit = desk().settings.load_registry()
+    draft = answering.draft(unit, text, today())
+    if draft.too_long:
+        return _again(conversation, text, str(draft.too_long))
+    return render_template(
+        "preview.html",
+        conversation=conversation,
+        draft=draft,
+        holder=unit.name,
+        tasks=tasking.phrases_in(text),
+        asks=tasking.asks(text),
+        problem=problem,
     )
 
 

@@ -41,7 +41,7 @@ def test_from_the_stick_to_the_answer_and_back(world, browser):
     assert words in preview.text
     assert "The Unit of demo-unit" in preview.text
     fields = browser.fields(preview.text)
-    sealed = browser.post(f"/conversations/{reporter.identity}/answer/seal", fields)
+    sealed = browser.post(f"/conversations/{reporter.identity}/answer/seal", fields | {"released": "yes"})
     assert sealed.status_code == 303
     after = browser.get(f"/conversations/{reporter.identity}").text
     assert words in after
