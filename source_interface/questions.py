@@ -82,6 +82,11 @@ def force_list(registry: Registry, day: date) -> dict[str, tuple[tuple[str, str]
     return listed
 
 
+def force_names(registry: Registry, day: date) -> dict[str, str]:
+    """What the forces of a day are called."""
+    return {force.id: force.name_on(day) for force in registry.forces if force.exists_on(day)}
+
+
 def only_force(registry: Registry, day: date) -> Force | None:
     """The one force there is, where there is one and its unit can receive reports: then nobody is asked which."""
     there = [force for force in registry.forces if force.exists_on(day)]
