@@ -228,5 +228,6 @@ def test_an_oversight_body_of_the_force_takes_what_no_conflict_route_does(
 def test_whoever_a_report_may_go_to_can_be_sealed_to_by_hand(reporter):
     page = reporter.get("/certificate")
     for unit_id, name in NAMES.items():
-        assert f"<h2>{name}</h2>" in page.text
+        assert f'<a href="/certificate/{unit_id}">{name}</a>' in page.text
+        assert f"<h1>{name}</h1>" in reporter.get(f"/certificate/{unit_id}").text
         assert reporter.get(f"/certificate/{unit_id}.asc").status == 200
