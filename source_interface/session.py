@@ -47,6 +47,7 @@ class Session:
     corrected: tuple[int, ...] = ()  # words put right on return, said once
     notice: str = ""  # a code from notices.py, said once
     second: str = ""  # chosen with the unit: the second seal, where there is one
+    again: bool = False  # chosen for a conversation that has lost its holder
 
 
 class NoSession(Exception):
@@ -88,6 +89,7 @@ class SessionBox:
             words=tuple(content["words"]),
             unit=content["unit"],
             second=content["second"],
+            again=content["again"],
             corrected=tuple(content["corrected"]),
             notice=content["notice"],
         )
@@ -100,6 +102,7 @@ def _written(session: Session, uptime: int) -> bytes:
         "words": session.words,
         "unit": session.unit,
         "second": session.second,
+        "again": session.again,
         "corrected": session.corrected,
         "notice": session.notice,
         "uptime": uptime,
@@ -115,6 +118,7 @@ def longest_session() -> Session:
         words=(max(word_list(), key=len),) * WORDS_IN_A_CODENAME,
         unit="u" * LONGEST_ID,
         second="s" * LONGEST_ID,
+        again=False,  # the longer word of the two
         corrected=tuple(range(1, WORDS_IN_A_CODENAME + 1)),
         notice=max(NOTICES, key=len),
     )

@@ -47,7 +47,8 @@ def choose_again(session: Session) -> Response:
         return go("conversation")
 
     def chosen(found: Route) -> Response:
-        keep(replace(session, unit=found.unit.id, second=found.second.id if found.second else ""))
+        second = found.second.id if found.second else ""
+        keep(replace(session, unit=found.unit.id, second=second, again=True))
         return page("chosen.html", holders=[unit.name for unit in found.units])
 
     return _ask(Questions()) if fields is None else _answered(fields, chosen)
