@@ -249,6 +249,7 @@ def _rewritten(work: _Work, messages: Sequence[Envelope], words: str) -> Forward
         first=True,
         conversation=work.first.conversation,
         trail=(*work.first.trail, step),
+        kept_from=work.first.kept_from,
     )
     no_files: list[FilePart] = []
     return _sealed(work, envelope.write(no_files, lambda: report), messages[0].id)

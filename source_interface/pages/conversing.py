@@ -78,10 +78,10 @@ def write_again(session: Session) -> Response:
             recipients = _chosen(session) if session.unit else (default_unit(registry),)
         if not recipients:
             raise Refused("unrouted")
-        return Sender(keys, reply_key, recipients)
+        return Sender(keys, reply_key, recipients, kept_from=session.kept_from)
 
     def taken() -> Response:
-        keep(replace(session, notice="sent", again=False))
+        keep(replace(session, notice="sent", kept_from="", again=False))
         return go("sent" if session.words else "conversation")
 
     return messages.take(session, sender, taken, lambda typed: _conversation_page(session, typed))

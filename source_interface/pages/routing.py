@@ -30,10 +30,10 @@ def routing(session: Session) -> Response:
     """Before a first report: GET asks; POST says who can open it, or begins, or asks again."""
     fields = small_form(request, session) if request.method == "POST" else None
 
-    def chosen(found: Route) -> Response:
+    def chosen(found: Route, kept_from: str) -> Response:
         if has_unsaved_codename(session):
             return go("sent")
-        begin(found)
+        begin(found, kept_from)
         return go("report")
 
     return _ask(Questions()) if fields is None else _answered(fields, chosen)
@@ -46,15 +46,15 @@ def choose_again(session: Session) -> Response:
     if not has_lost_its_holder(session):
         return go("conversation")
 
-    def chosen(found: Route) -> Response:
+    def chosen(found: Route, kept_from: str) -> Response:
         second = found.second.id if found.second else ""
-        keep(replace(session, unit=found.unit.id, second=second, again=True))
+        keep(replace(session, unit=found.unit.id, second=second, kept_from=kept_from, again=True))
         return page("chosen.html", holders=[unit.name for unit in found.units])
 
     return _ask(Questions()) if fields is None else _answered(fields, chosen)
 
 
-def _answered(fields: dict[str, str], chosen: Callable[[Route], Response]) -> Response:
+def _answered(fields: dict[str, str], chosen: Callable[[Route, str], Response]) -> Response:
     registry = house().registry.current()
     asked = questions.read(fields, registry, today())
     if fields.get("do") == "change":
@@ -65,7 +65,7 @@ def _answered(fields: dict[str, str], chosen: Callable[[Route], Response]) -> Re
         return _ask(asked, 422)
     way = route(questions.answers(asked, registry), today(), registry)
     if fields.get("holders", "") == holders(way):
-        return chosen(way)
+        return chosen(way, questions.kept_from(asked))
     if fields.get("do") == "begin":
         g.notice = "changed"
     return page(

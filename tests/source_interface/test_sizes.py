@@ -113,7 +113,7 @@ def test_every_cookie_has_the_length_of_the_longest(app):
 def test_a_session_that_would_show_by_its_length_is_refused(app):
     box = app.extensions[sessions.EXTENSION]
     with pytest.raises(ValueError):
-        box.close(Session("x" * 24, Secret(bytes(32)), ("w" * 9,) * 7, "u" * 200))
+        box.close(Session("x" * 24, Secret(bytes(32)), ("w" * 9,) * 7, "u" * 400))
 
 
 def test_every_page_of_a_visit_carries_the_cookie_and_it_never_changes_its_length(reporter, answer):
