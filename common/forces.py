@@ -89,17 +89,6 @@ def grouped(forces: Iterable[Force], day: date) -> dict[Nation, dict[str, tuple[
     return listed
 
 
-def matching(forces: Iterable[Force], typed: str) -> tuple[Force, ...]:
-    """The forces in one of whose names, former ones too, each typed word occurs. Nothing typed finds nothing."""
-    words = typed.casefold().replace("&", " and ").split()
-    return tuple(force for force in forces if words and any(_holds(name, words) for name in force.names))
-
-
-def _holds(name: Name, words: list[str]) -> bool:
-    text = name.name.casefold().replace("&", " and ")
-    return all(word in text for word in words)
-
-
 def to_body(force: Force) -> dict[str, Any]:
     """The force as the registry writes it."""
     return {

@@ -1,11 +1,17 @@
 """Numbers, sizes and days as people read them."""
 
+from collections.abc import Sequence
 from datetime import date
 
 
 def count(number: int, noun: str) -> str:
     """Such as `1 message`, `1,204 messages`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Such as `one`, `one and two`, `one, two and three`."""
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def day(value: date) -> str:

@@ -5,14 +5,13 @@ is no registry, and whoever asks takes nothing in and gives nothing out. Looking
 """
 
 import logging
-import os
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 from common.config import ServerConfig, load_registry
 from common.days import today
 from common.registry import Registry, RegistryRefused, check_date
+from common.registry_version import FILE, check_not_older, recall, remember
 from common.sealing import private_home
 
 _log = logging.getLogger("candour.registry")
@@ -39,7 +38,7 @@ class RegistryFile:
     @classmethod
     def of(cls, config: ServerConfig) -> "RegistryFile":
         """The servers' registry; they remember together how new the newest was."""
-        remembered = private_home(config.run) / "registry-version"
+        remembered = private_home(config.run) / FILE
         return cls(config.registry, config.registry_root, remembered, config.registry_grace_days)
 
     def current(self) -> Registry:
@@ -65,25 +64,12 @@ class RegistryFile:
     def _load(self) -> Registry | RegistryRefused:
         try:
             registry = load_registry(self._file, self._root, self._grace_days)
-            newest = max(self._newest, self._recall())
-            if registry.version < newest:
-                raise RegistryRefused(f"its version {registry.version} is older than {newest}, seen before")
+            newest = max(self._newest, recall(self._remembered) if self._remembered else 0)
+            check_not_older(registry, newest)
         except RegistryRefused as refused:
             _log.error("%s Until it is mended nothing is taken in or given out.", refused)
             return refused
-        if registry.version > newest:
-            self._remember(registry.version)
+        if registry.version > newest and self._remembered:
+            remember(self._remembered, registry.version)
         self._newest = registry.version
         return registry
-
-    def _recall(self) -> int:
-        if self._remembered is not None:
-            with suppress(OSError, ValueError):
-                return int(self._remembered.read_text("ascii"))
-        return 0
-
-    def _remember(self, version: int) -> None:
-        if self._remembered is not None:
-            part = self._remembered.with_name(f"{self._remembered.name}.{os.getpid()}.part")
-            part.write_text(f"{version}\n", "ascii")
-            part.rename(self._remembered)

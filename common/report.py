@@ -13,9 +13,11 @@ from typing import Any
 from common import canonical, trail
 from common.canonical import NotCanonical
 from common.mailbox import REPLY_PUBLIC_KEY_BYTES
+from common.names import is_short_name
 from common.secret import Secret
 
 SCHEMA = 1
+SEVERAL = "*"  # no force is called that
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # Cc and Cs, but tab and line end
 
 
@@ -44,6 +46,9 @@ class Report:
     trail: tuple[
         bytes, ...
     ] = ()  # signed steps of common/trail.py, oldest first; none before it is passed on
+    kept_from: str = (
+        ""  # the force that must not see it, by its id; SEVERAL: more than one, which were not named
+    )
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ def to_json(report: Report) -> bytes:
             "mailbox_key": canonical.encode(report.conversation.mailbox_key.reveal()),
             "reply_public_key": canonical.encode(report.conversation.reply_public_key),
         }
+        | ({"kept_from": report.kept_from} if report.kept_from else {})
         | ({"trail": [canonical.encode(step) for step in report.trail]} if report.trail else {})
     )
 
@@ -103,7 +109,17 @@ def from_json(untrusted: bytes) -> Report:
             reply_public_key=canonical.octets(document, "reply_public_key", REPLY_PUBLIC_KEY_BYTES),
         ),
         trail=_trail(document),
+        kept_from=_kept_from(document),
     )
+
+
+def _kept_from(document: dict[str, Any]) -> str:
+    if "kept_from" not in document:
+        return ""
+    force = canonical.text(document, "kept_from")
+    if force != SEVERAL and not is_short_name(force):
+        raise NotCanonical("kept_from is no force")
+    return force
 
 
 def _trail(document: dict[str, Any]) -> tuple[bytes, ...]:
@@ -120,6 +136,13 @@ def to_text(report: Report, attachments: tuple[Attachment, ...]) -> bytes:
     """report.txt: the same for a person who has nothing but gpg and unzip."""
     kind = "A report" if report.first else "A later message"
     lines = [f"{kind} to {report.unit}, sent on {report.day.isoformat()}.", ""]
+    if report.kept_from:
+        force = (
+            "more than one force, which they did not name"
+            if report.kept_from == SEVERAL
+            else report.kept_from
+        )
+        lines += [f"The reporter asked that it must not be seen by: {force}.", ""]
     steps = [trail.claimed(step) for step in report.trail]
     lines += [f"{step.by}: {step.sentence}" for step in steps] + [""] * bool(steps)
     if attachments:

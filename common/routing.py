@@ -192,21 +192,7 @@ class _Case:
         return self._serving_one_of(self._answers.forces)
 
     def _serving_one_of(self, force_ids: Iterable[str]) -> frozenset[str]:
-        """Who serves one of these forces today or later; what a force goes into counts as that force."""
-        avoided = {force for force_id in force_ids for force in self._lineage(force_id)}
-        return frozenset(
-            unit.id
-            for unit in self._registry.units
-            for service in unit.serves
-            if (service.until is None or self._day <= service.until)
-            and not avoided.isdisjoint(self._lineage(service.force))
-        )
-
-    def _lineage(self, force_id: str) -> set[str]:
-        try:
-            return {force.id for force in self._registry.lineage(force_id)}
-        except UnknownForce:
-            return {force_id}
+        return serving_one_of(self._registry, self._day, force_ids)
 
 
 @dataclass(frozen=True)
@@ -241,3 +227,22 @@ def route(answers: Answers, day: date, registry: Registry) -> Route:
     second = case.eligible(unit.second_seal)
     notes = case.notes(rule.because, second, unit.second_seal)
     return Route(unit, second, (rule.because, *notes))
+
+
+def serving_one_of(registry: Registry, day: date, force_ids: Iterable[str]) -> frozenset[str]:
+    """Who serves one of these forces today or later, by id; what a force goes into counts as that force."""
+    avoided = {force for force_id in force_ids for force in _lineage(registry, force_id)}
+    return frozenset(
+        unit.id
+        for unit in registry.units
+        for service in unit.serves
+        if (service.until is None or day <= service.until)
+        and not avoided.isdisjoint(_lineage(registry, service.force))
+    )
+
+
+def _lineage(registry: Registry, force_id: str) -> set[str]:
+    try:
+        return {force.id for force in registry.lineage(force_id)}
+    except UnknownForce:
+        return {force_id}

@@ -12,6 +12,7 @@ from common import phrases
 from common.forces import Force
 from common.registry import Registry
 from common.units import Service, Unit
+from keys import gaps
 
 _DESK = "the charity’s desk"
 
@@ -21,6 +22,7 @@ def changes(old: Registry, new: Registry, today: date) -> Iterator[str]:
     if old.expires != new.expires:
         yield f"The last day is {phrases.day(new.expires)}, no longer {phrases.day(old.expires)}."
     yield from _ways(old, new, today)
+    yield from gaps.of_units(new, today, old)
     yield from _of_forces(old, new)
     yield from _of_units(old, new)
 
@@ -147,7 +149,8 @@ def _of_a_unit(old: Unit, new: Unit) -> Iterator[str]:
     ):
         before, after = value(old), value(new)
         if before != after:
-            yield f"The {what} of {new.name} changes from {_written(before)} to {_written(after)}."
+            verb = "change" if what == "languages" else "changes"
+            yield f"The {what} of {new.name} {verb} from {_written(before)} to {_written(after)}."
     for what, armoured, fingerprint in (
         ("certificate", attrgetter("certificate"), attrgetter("fingerprint")),
         ("identity key", attrgetter("identity_certificate"), attrgetter("identity_fingerprint")),

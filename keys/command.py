@@ -48,7 +48,10 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}."
     said = str(error) or str(error.__doc__)
-    return said[0].upper() + said[1:] + ("" if said.endswith(".") else ".")
+    first = said.split(" ", 1)[0]
+    if first.isalpha():  # neither a path nor a short name, which mean what they say letter by letter
+        said = said[0].upper() + said[1:]
+    return said + ("" if said.endswith(".") else ".")
 
 
 def short_name(_: click.Context, __: click.Parameter, value: str) -> str:

@@ -14,6 +14,10 @@ from typing import Any
 from common import canonical, registry
 from common.canonical import NotCanonical
 from common.courier_key import CourierCard
+from common.days import today
+from common.force_search import nearest
+from common.forces import Force
+from common.phrases import listed
 from common.registry import Registry
 from common.units import Service, Status, Unit, UnitKind
 from keys.cards import UnitCard
@@ -49,6 +53,30 @@ class Draft:
         except registry.UnknownUnit as error:
             raise BadDraft(f"The draft has no unit {unit_id}. Add its card first.") from error
 
+    def force(self, force_id: str) -> Force:
+        """A force of the draft. Raises BadDraft, with the nearest ones."""
+        try:
+            return self.content.force(force_id)
+        except registry.UnknownForce as error:
+            near = listed(nearest(self.content.forces, force_id), "or")
+            raise BadDraft(
+                f"The draft has no force {force_id}. Name one that it has, such as {near}."
+            ) from error
+
+    def overseer(self, unit_id: str) -> str:
+        """The id of an overseer of the draft. Raises BadDraft."""
+        overseers = [unit.id for unit in self.content.units if unit.kind is UnitKind.OVERSEER]
+        if unit_id not in overseers:
+            raise BadDraft(f"The draft has no overseer {unit_id}. It has: {', '.join(overseers) or 'none'}.")
+        return unit_id
+
+    def with_force(self, changed: Force) -> "Draft":
+        """With a force in place of the one of its id, or at the end."""
+        forces = [changed if force.id == changed.id else force for force in self.content.forces]
+        if changed not in forces:
+            forces.append(changed)
+        return Draft(replace(self.content, forces=tuple(forces)))
+
     def with_unit(self, changed: Unit) -> "Draft":
         """With a unit in place of the one of its id, or at the end."""
         units = [changed if unit.id == changed.id else unit for unit in self.content.units]
@@ -64,7 +92,9 @@ class Draft:
         known = {unit.id: unit for unit in self.content.units}
         unit = known.get(card.id) or without_keys(card.id, card.name, kind)
         if unit.kind is not kind:
-            raise BadDraft(f"{card.id} is in the draft as another kind ({unit.kind}). Say so with --kind.")
+            raise BadDraft(
+                f"The unit {card.id} is in the draft as another kind ({unit.kind}). Say so with --kind."
+            )
         return self.with_unit(
             replace(
                 unit,
@@ -88,10 +118,25 @@ def serving(unit: Unit, force_id: str, since: date | None, until: date | None) -
     return replace(unit, serves=(*others, service))
 
 
+def no_longer_serving(unit: Unit, force_id: str, until: date) -> Unit:
+    """The unit, serving a force until the end of a day and no longer. What was until then stays written; what has not
+    begun, and would not by then, never will. Raises BadDraft.
+    """
+    service = next((service for service in unit.serves if service.force == force_id), None)
+    if service is None:
+        has = ", ".join(service.force for service in unit.serves) or "none"
+        raise BadDraft(f"The unit {unit.id} does not serve {force_id}. It serves: {has}.")
+    if service.since is None or service.since <= until:
+        return serving(unit, force_id, None, until)
+    if service.since <= today():
+        raise BadDraft(f"The unit {unit.id} has served {force_id} since {service.since}. Name a later day.")
+    return replace(unit, serves=tuple(other for other in unit.serves if other is not service))
+
+
 def with_status(unit: Unit, status: Status) -> Unit:
     """The unit with another status. Raises BadDraft where it is to be enrolled and lacks keys."""
     if status is Status.ENROLLED and not unit.has_keys:
-        raise BadDraft(f"{unit.id} has no keys yet. Add its card first.")
+        raise BadDraft(f"The unit {unit.id} has no keys yet. Add its card first.")
     return replace(unit, status=status)
 
 
@@ -99,7 +144,7 @@ def without_courier(unit: Unit, key_id: str) -> Unit:
     """The unit without a courier's key. Raises BadDraft where it has none of that id."""
     if key_id not in unit.couriers:
         has = ", ".join(sorted(unit.couriers)) or "none"
-        raise BadDraft(f"{unit.id} has no courier {key_id}. It has: {has}.")
+        raise BadDraft(f"The unit {unit.id} has no courier {key_id}. It has: {has}.")
     return replace(unit, couriers={other: key for other, key in unit.couriers.items() if other != key_id})
 
 

@@ -20,12 +20,23 @@ from keys.cards import UnitCard, read_card
 from keys.certificates import look
 from keys.changes import changes
 from keys.command import Group, grouped, path
-from keys.draft import Draft, read_any, read_draft, serving, with_status, without_courier, write_draft
+from keys.draft import (
+    Draft,
+    no_longer_serving,
+    read_any,
+    read_draft,
+    serving,
+    with_status,
+    without_courier,
+    write_draft,
+)
 from keys.publishing import publish
 from keys.registry import UnfitRegistry, sign_registry
+from keys.succession import merged, renamed
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _FILE = path(exists=True, dir_okay=False)
+_NONE = "none"
 
 
 def _one_of(kinds: type[StrEnum]) -> click.Choice[str]:
@@ -71,6 +82,7 @@ def add(draft: Path, cards: tuple[Path, ...], kind: str) -> None:
 @click.option("--expires", type=_DAY, help="The registry's last day. Goes without UNIT.")
 @click.option("--status", type=_one_of(Status))
 @click.option("--serves", metavar="FORCE", help="A force it serves; see --from and --until.")
+@click.option("--no-longer-serves", metavar="FORCE", help="A force it serves until the end of --until.")
 @click.option("--from", "since", type=_DAY, help="The first day on which it serves that force.")
 @click.option("--until", type=_DAY, help="The last day.")
 @click.option("--conflict-route", metavar="OVERSEER|none", help="Who gets a report about this unit.")
@@ -84,14 +96,33 @@ def set_(draft: Path, unit_id: str | None, expires: datetime | None, **asked: An
     after = before if expires is None else before.with_expiry(expires.date())
     if unit_id is None and any(asked.values()):
         raise click.UsageError("name the UNIT that this is about.")
-    if (asked["since"] or asked["until"]) and not asked["serves"]:
-        raise click.UsageError("--from and --until go with --serves.")
+    _check_days(asked)
+    for named in filter(None, (asked["serves"], asked["no_longer_serves"])):
+        after.force(named)
+    for named in filter(None, (asked["conflict_route"], asked["second_seal"])):
+        if named != _NONE:
+            after.overseer(named)
     if unit_id is not None:
         unit = after.unit(unit_id)
         for option, edit in _EDITS.items():
             unit = edit(unit, asked) if asked[option] else unit
         after = after.with_unit(unit)
     _write(draft, before, after)
+
+
+def _check_days(asked: Mapping[str, Any]) -> None:
+    """Raises UsageError where the days do not belong to one force."""
+    begins, ends = asked["serves"], asked["no_longer_serves"]
+    if begins and ends:
+        raise click.UsageError("--serves and --no-longer-serves are two changes: make one after the other.")
+    if ends and (asked["since"] or not asked["until"]):
+        raise click.UsageError("--no-longer-serves takes --until, the last day, and no other.")
+    if (asked["since"] or asked["until"]) and not (begins or ends):
+        raise click.UsageError("--from and --until go with --serves.")
+
+
+def _no_longer_serving(unit: Unit, asked: Mapping[str, Any]) -> Unit:
+    return no_longer_serving(unit, asked["no_longer_serves"], asked["until"].date())
 
 
 def _serving(unit: Unit, asked: Mapping[str, Any]) -> Unit:
@@ -108,6 +139,7 @@ def _with_identity(unit: Unit, asked: Mapping[str, Any]) -> Unit:
 # Each option of `set`, and what it does to the unit.
 _EDITS: Mapping[str, Callable[[Unit, Mapping[str, Any]], Unit]] = {
     "serves": _serving,
+    "no_longer_serves": _no_longer_serving,
     "status": lambda unit, asked: with_status(unit, Status(asked["status"])),
     "conflict_route": lambda unit, asked: replace(unit, conflict_route=_or_none(asked["conflict_route"])),
     "second_seal": lambda unit, asked: replace(unit, second_seal=_or_none(asked["second_seal"])),
@@ -118,7 +150,30 @@ _EDITS: Mapping[str, Callable[[Unit, Mapping[str, Any]], Unit]] = {
 
 
 def _or_none(named: str) -> str | None:
-    return None if named == "none" else named
+    return None if named == _NONE else named
+
+
+@registry_group.command("rename")
+@click.argument("draft", type=_FILE)
+@click.argument("force")
+@click.argument("name", metavar="NEW_NAME")
+@click.option("--from", "since", required=True, type=_DAY, help="The first day of the new name.")
+def rename(draft: Path, force: str, name: str, since: datetime) -> None:
+    """Give FORCE another name from a day on. The old one is kept, and still found."""
+    before = read_draft(draft)
+    _write(draft, before, renamed(before, force, name, since.date()))
+
+
+@registry_group.command("merge")
+@click.argument("draft", type=_FILE)
+@click.argument("forces", metavar="FORCE...", nargs=-1, required=True)
+@click.option("--into", required=True, metavar="FORCE", help="What they become part of.")
+@click.option("--from", "since", required=True, type=_DAY, help="The first day on which they are.")
+@click.option("--new-name", metavar="NAME", help="Its name, where it is a new force: it is listed at once.")
+def merge(draft: Path, forces: tuple[str, ...], into: str, since: datetime, new_name: str | None) -> None:
+    """Let each FORCE become part of another. Who serves that one gets its reports from that day on."""
+    before = read_draft(draft)
+    _write(draft, before, merged(before, forces, into, since.date(), new_name))
 
 
 def _write(file: Path, before: Draft, after: Draft) -> None:

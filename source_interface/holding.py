@@ -4,8 +4,11 @@ A pure function of what lies in the slots. Its rules, each with its reason:
 
 - A handover counts when its holder at that point of the chain signed it, for this conversation. Nobody can give away
   what another holds.
-- It counts only from and to units that are enrolled. Any other leaves the conversation where it is: what is suspended
-  may be in wrong hands, and what is unknown reads nothing.
+- It counts only from a unit that is enrolled: what is suspended may be in wrong hands.
+- Where it leads to one that is not, or that the registry does not know, nobody holds the conversation. It does not fall
+  back to who gave it away: the reporter may have gone on because that one was left behind, and is asked instead.
+- One of before the header's day is done with: that header was written knowing it, or by the reporter's own choice
+  against it.
 - Nobody gets a conversation back by a chain in which it gave it away: a chain has an end, and an old holder cannot
   have it handed back by another whose key it has.
 - Of two handovers by one holder, the one that was posted on the earlier day counts. The collection notes that day, so
@@ -36,42 +39,58 @@ class Item:
 
 @dataclass(frozen=True)
 class Held:
-    """Who holds a conversation, who did before, in order, and which answers may be shown."""
+    """Who holds a conversation, who did before, in order, and which answers may be shown.
 
-    holder: Unit
+    `holder`: None where a handover names one that the registry does not know.
+    """
+
+    holder: Unit | None
     before: tuple[Unit, ...]
     answers: tuple[Item, ...] = field(repr=False)
 
+    @property
+    def by(self) -> Unit | None:
+        """Who holds it, if anything may be sealed to them; otherwise nobody does."""
+        return self.holder if self.holder is not None and self.holder.is_enrolled else None
 
-def follow(registry: Registry, first: Unit, items: Sequence[Item]) -> Held:
-    """Follow the handovers from the header's holder, `first`."""
+
+def follow(registry: Registry, first: Unit, since: date, items: Sequence[Item]) -> Held:
+    """Follow the handovers from the header's holder, `first`. `since`: the header's day."""
     holder, before, standing = first, list[Unit](), set[tuple[str, str]]()
-    while (found := _next(registry, holder, before, items)) is not None:
-        handover, following = found
+    held: Unit | None = first
+    while held is not None and (handover := _next(holder, before, since, items)) is not None:
         standing |= {(holder.id, digest) for digest in handover.standing}
         before.append(holder)
-        holder = following
+        held = _known(registry, handover.next)
+        holder = held or holder
+    answering = held.id if held is not None and held.is_enrolled else None
     shown = tuple(
         item
         for item in items
         if isinstance(item.said, Reply)
-        and (item.said.unit == holder.id or (item.said.unit, item.digest) in standing)
+        and (item.said.unit == answering or (item.said.unit, item.digest) in standing)
     )
-    return Held(holder, tuple(before), shown if holder.is_enrolled else ())
+    return Held(held, tuple(before), shown)
 
 
-def _next(
-    registry: Registry, holder: Unit, before: Sequence[Unit], items: Sequence[Item]
-) -> tuple[Handover, Unit] | None:
+def _known(registry: Registry, unit_id: str) -> Unit | None:
+    try:
+        return registry.unit(unit_id)
+    except UnknownUnit:
+        return None
+
+
+def _next(holder: Unit, before: Sequence[Unit], since: date, items: Sequence[Item]) -> Handover | None:
+    """The handover of this holder that counts."""
+    if not holder.is_enrolled:
+        return None
     passed = {unit.id for unit in before} | {holder.id}
     usable = [
         (item.posted, item.said.identity, item.said.next, item.said)
         for item in items
-        if isinstance(item.said, Handover) and item.said.unit == holder.id and item.said.next not in passed
+        if isinstance(item.said, Handover)
+        and item.said.unit == holder.id
+        and item.said.next not in passed
+        and item.posted >= since
     ]
-    for *_, handover in sorted(usable, key=lambda one: one[:3]) if holder.is_enrolled else ():
-        try:
-            return handover, registry.recipient(handover.next)
-        except UnknownUnit:
-            continue
-    return None
+    return min(usable, key=lambda one: one[:3])[3] if usable else None

@@ -41,6 +41,7 @@ class Sender:
     reply_key: mailbox.ReplyKey = field(repr=False)
     recipients: tuple[Unit, ...]
     header_since: date | None = None  # the day of the conversation's header; None before its first message
+    kept_from: str = field(default="", repr=False)  # a force that must not see it, as the report says it
 
     @property
     def unit(self) -> Unit:
@@ -86,6 +87,7 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
             day=day,
             first=sender.header_since is None,
             conversation=conversation,
+            kept_from=sender.kept_from,
         )
 
     with house.store.blobs.pending() as blob, house.store.blobs.pending() as second_blob:

@@ -1,8 +1,9 @@
 """What is asked before anything is sealed: the fields of the form, what is wrong with them, and the answers in them.
 
-Nothing of it is kept: it travels in the form from page to page, and what is remembered at the end is who gets the
-report. "Not sure" counts as "yes": a report that goes past the unit for nothing can still be passed on to it, and one
-that its subject has read cannot be called back.
+Nothing of it is kept: it travels in the form from page to page. What is remembered at the end, in the cookie, is who
+gets the report; and until that is sent, the force that must not see it, which goes into the seal with it. "Not sure"
+counts as "yes": a report that goes past the unit for nothing can still be passed on to it, and one that its subject has
+read cannot be called back.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from datetime import date
 
 from common.forces import Force, Nation, grouped
 from common.registry import Registry
+from common.report import SEVERAL
 from common.routing import Answers, Involved
 from common.units import UnitKind
 
@@ -72,6 +74,12 @@ def answers(questions: Questions, registry: Registry) -> Answers:
     )
 
 
+def kept_from(questions: Questions) -> str:
+    """The force that must not see it, as a report says it; "" where there is none."""
+    named = questions.given.get("keep_from", "")
+    return SEVERAL if named == MORE else named
+
+
 def force_list(registry: Registry, day: date) -> dict[str, tuple[tuple[str, str], ...]]:
     """The forces of a day for a list: by nation and region, (id, name) each."""
     listed: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -80,6 +88,11 @@ def force_list(registry: Registry, day: date) -> dict[str, tuple[tuple[str, str]
             heading = f"{_NATIONS[nation]}: {region}" if len(regions) > 1 else _NATIONS[nation]
             listed[heading] = tuple((force.id, force.name_on(day)) for force in forces)
     return listed
+
+
+def force_names(registry: Registry, day: date) -> dict[str, str]:
+    """What the forces of a day are called."""
+    return {force.id: force.name_on(day) for force in registry.forces if force.exists_on(day)}
 
 
 def only_force(registry: Registry, day: date) -> Force | None:

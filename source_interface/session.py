@@ -47,6 +47,8 @@ class Session:
     corrected: tuple[int, ...] = ()  # words put right on return, said once
     notice: str = ""  # a code from notices.py, said once
     second: str = ""  # chosen with the unit: the second seal, where there is one
+    kept_from: str = ""  # a force that must not see the report that is being written
+    again: bool = False  # chosen for a conversation that has lost its holder
 
 
 class NoSession(Exception):
@@ -88,6 +90,8 @@ class SessionBox:
             words=tuple(content["words"]),
             unit=content["unit"],
             second=content["second"],
+            kept_from=content["kept_from"],
+            again=content["again"],
             corrected=tuple(content["corrected"]),
             notice=content["notice"],
         )
@@ -100,6 +104,8 @@ def _written(session: Session, uptime: int) -> bytes:
         "words": session.words,
         "unit": session.unit,
         "second": session.second,
+        "kept_from": session.kept_from,
+        "again": session.again,
         "corrected": session.corrected,
         "notice": session.notice,
         "uptime": uptime,
@@ -115,6 +121,8 @@ def longest_session() -> Session:
         words=(max(word_list(), key=len),) * WORDS_IN_A_CODENAME,
         unit="u" * LONGEST_ID,
         second="s" * LONGEST_ID,
+        kept_from="k" * LONGEST_ID,
+        again=False,  # the longer word of the two
         corrected=tuple(range(1, WORDS_IN_A_CODENAME + 1)),
         notice=max(NOTICES, key=len),
     )

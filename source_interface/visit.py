@@ -60,8 +60,11 @@ class Visit:
     secrets: ConversationSecrets = field(repr=False)
     answers: tuple[Answer, ...] = field(repr=False)
     messages: tuple[Message, ...]
-    handed_to: str | None = None  # the name of who reads and answers now, where it is not who did at first
+    handed_to: str | None = None  # the name of who was given it last, where it is not who had it at first
     handed_by: tuple[str, ...] = ()
+    lost: bool = (
+        False  # somebody is missing who had it: nothing goes to anybody before the reporter has chosen
+    )
 
     def free_slot(self) -> int | None:
         """A random receipt slot for a message; None when all 128 are taken."""
@@ -85,14 +88,15 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
     slots, posted = _lying(found, reply_tags, keys)
     header = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
     if header is None or header.unit is None:
-        return Visit(keys, (), messages)
-    held = holding.follow(registry, header.unit, _items(registry, reply_key, slots, posted))
+        return Visit(keys, (), messages, lost=header is not None)
+    held = holding.follow(registry, header.unit, header.since, _items(registry, reply_key, slots, posted))
     return Visit(
         keys,
         _answers(registry, held),
         messages,
-        handed_to=held.holder.name if held.before else None,
+        handed_to=held.holder.name if held.before and held.holder else None,
         handed_by=tuple(unit.name for unit in held.before),
+        lost=held.by is None or not header.recipients,
     )
 
 
@@ -139,9 +143,11 @@ def holder_of(
     header = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
     if header is None or header.unit is None or not header.recipients:
         return header
-    held = holding.follow(registry, header.unit, _items(registry, reply_key, slots, posted))
-    others = tuple(unit for unit in header.recipients[1:] if unit.id != held.holder.id)
-    return Holder(held.holder, (held.holder, *others), header.since)
+    held = holding.follow(registry, header.unit, header.since, _items(registry, reply_key, slots, posted))
+    if held.by is None:
+        return Holder(None, (), header.since)
+    others = tuple(unit for unit in header.recipients[1:] if unit.id != held.by.id)
+    return Holder(held.by, (held.by, *others), header.since)
 
 
 def _holder(

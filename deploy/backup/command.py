@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from common.phrases import count
 from deploy.backup.layout import Layout, in_data_folder, on_host
 from deploy.host import fitness
 from deploy.host.place import Place
@@ -40,11 +41,12 @@ def backup(to: Path, recipient: Path, data: Path | None, root: Path | None, host
 
     place, folder = chosen(data, root, host=host)
     saved = save(_layout(place, folder), to.absolute(), recipient.absolute())
-    click.echo(f"{saved.file}\n  {saved.envelopes} envelopes; SHA-256 {saved.sha256}")
+    click.echo(f"{saved.file}\n  {count(saved.envelopes, 'envelope')}; SHA-256 {saved.sha256}")
     click.echo("Note that number down, carry the file off this machine, and destroy backups that are older.")
     if saved.lost:
         raise click.ClickException(
-            f"{saved.lost} envelopes have a row and no file: this disk has lost them. The backup holds all the others."
+            f"This disk has lost what a row says is there: {count(saved.lost, 'envelope')}. The backup holds all the "
+            "others."
         )
 
 
@@ -88,7 +90,7 @@ def restore(source: Path, gnupg: Path | None, data: Path | None, root: Path | No
     else:
         raise click.UsageError("Say where to: --host, --root DIR or --data DIR.")
     restored = bring_back(layout, source, gnupg or _own_home())
-    click.echo(f"Restored, as of {restored.day}: {restored.envelopes} envelopes.")
+    click.echo(f"Restored, as of {restored.day}: {count(restored.envelopes, 'envelope')}.")
     click.echo("Anyone can make a file for you. Start nothing before you have compared:")
     rows = [
         ("SHA-256", restored.sha256),

@@ -2,19 +2,21 @@
 
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
+from common import phrases
 from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.days import today
-from common.registry import RegistryRefused
+from common.registry import Registry, RegistryRefused
 from common.store import snapshot
 from common.store.blobs import set_aside_under, was_collected
 from common.store.sweeping import KEEP_SET_ASIDE
 from deploy.doctor import endings
 from deploy.finding import Finding, State, carefully
+from keys import gaps
 
 REGISTRY_NEAR_END = timedelta(days=30)
 OLD_REGISTRY = timedelta(days=183)
@@ -56,7 +58,25 @@ def check_registry(config: ServerConfig) -> Iterator[Finding]:
         )
     else:
         yield Finding(State.GOOD, f"The registry's signature holds, until {registry.expires}")
+    yield from carefully("Overseers and units", lambda: check_gaps(registry, today()))
     yield from carefully("Certificates", lambda: endings.check_certificates(registry, today()))
+
+
+def check_gaps(registry: Registry, today: date) -> Iterator[Finding]:
+    """Who has no overseer, and which forces no unit. A force that never had one is no warning: they come by and by."""
+    remedy = "Have the unit enrolled, or another named, in a new registry (keys/CEREMONY.md)."
+    for sentence in gaps.of_units(registry, today):
+        yield Finding(State.WARNING, sentence.rstrip("."), remedy)
+    without = gaps.forces_without_unit(registry, today)
+    for force in without:
+        for unit in registry.serving(force.id, today):
+            text = f"{force.name_on(today)} goes to the charity’s desk: {unit.name} is {unit.status.replace('-', ' ')}"
+            yield Finding(State.WARNING, text, remedy)
+    if waiting := [force for force in without if not registry.serving(force.id, today)]:
+        yield Finding(
+            State.GOOD,
+            f"{phrases.count(len(waiting), 'force')} without a unit of their own go to the charity’s desk",
+        )
 
 
 def check_database(database: Path) -> Iterator[Finding]:
@@ -82,7 +102,9 @@ def check_set_aside(config: ServerConfig) -> Iterator[Finding]:
             f"{KEEP_SET_ASIDE.days} days and start again: what it knows is taken back."
         )
         yield Finding(
-            State.WARNING, f"{count} sealed messages are set aside: the database does not know them", remedy
+            State.WARNING,
+            f"Set aside, for the database does not know them: {phrases.count(count, 'sealed message')}",
+            remedy,
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from common import registry_version
 from common.config import BadConfiguration, load_registry, read_root, read_table, text, within
 from common.registry import Registry, RegistryRefused, UnknownUnit
 from common.units import Unit
@@ -25,8 +26,12 @@ class CourierConfig:
     socks: str | None  # socks5h://…: names are resolved by Tor
 
     def its_unit(self) -> Unit:
-        """The unit, by the registry as it is on disk now. Raises RegistryRefused."""
+        """The unit, by the registry as it is on disk now. Raises RegistryRefused, also for one that is older than one
+        seen here before.
+        """
         registry: Registry = load_registry(self.registry, self.registry_root)
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        registry_version.keep_up(registry, self.state / registry_version.FILE)
         try:
             return registry.unit(self.unit)
         except UnknownUnit as error:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from common import trail
+from common.days import today
 from common.registry import Registry, RegistryRefused, UnknownUnit
 from common.report import Attachment, Report, clean_text
 from common.store.blobs import is_forwarded_id
-from journalist_interface.desk import reasons
+from journalist_interface.desk import kept_from, reasons
 from journalist_interface.desk.answering import AnswerLost, read_answer
 from journalist_interface.desk.conversations import Place
 from journalist_interface.desk.handsealed import HandSealed, find_sealed_texts, may_be_sealed
@@ -57,6 +58,7 @@ class ShownMessage:
     problem: str | None = None
     text: str = field(default="", repr=False)
     for_unit: str = ""
+    kept_from: str = ""  # what the reporter asked, in words
     sealed_texts: tuple[HandSealed, ...] = field(default=(), repr=False)
     trail: tuple[ShownStep, ...] = ()
     unaccounted: bool = False  # another unit posted it, and no step of its trail that holds says so
@@ -122,6 +124,9 @@ def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
         size=row.size,
         text=text,
         for_unit=clean_text(opened.report.unit),
+        kept_from=kept_from.in_words(opened.report, _registry(desk), today())
+        if opened.report.kept_from
+        else "",
         sealed_texts=find_sealed_texts(desk.opener, text),
         trail=steps,
         unaccounted=is_forwarded_id(row.id) and not accounted,
@@ -133,10 +138,7 @@ def _shown_trail(desk: Desk, report: Report) -> tuple[ShownStep, ...]:
     """The trail as a page shows it. What it says was checked to be of its form, and is still another's word."""
     if not report.trail:
         return ()
-    try:
-        registry, _ = desk.settings.load_registry()
-    except RegistryRefused:
-        registry = None
+    registry = _registry(desk)
     shown = []
     for signed in report.trail:
         step = trail.claimed(signed)
@@ -144,6 +146,13 @@ def _shown_trail(desk: Desk, report: Report) -> tuple[ShownStep, ...]:
         by, to = _name_of(registry, step.by), _name_of(registry, step.to)
         shown.append(ShownStep(by, replace(step, to=to).sentence, step.originals, holds))
     return tuple(shown)
+
+
+def _registry(desk: Desk) -> Registry | None:
+    try:
+        return desk.settings.load_registry()[0]
+    except RegistryRefused:
+        return None
 
 
 def _name_of(registry: Registry | None, untrusted_id: str) -> str:

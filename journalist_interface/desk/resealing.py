@@ -86,6 +86,7 @@ class Resealing:
             first=True,
             conversation=self.first.conversation,
             trail=(*self.first.trail, step),
+            kept_from=self.first.kept_from,
         )
         no_files: list[FilePart] = []
         return self._sealed(envelope.write(no_files, lambda: report), messages[0].id)

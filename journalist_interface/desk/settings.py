@@ -7,7 +7,7 @@ that signs answers is sealed to the case key, whose secret is there.
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import config
+from common import config, registry_version
 from common.config import BadConfiguration
 from common.registry import Registry, RegistryRefused, UnknownUnit
 from common.units import Unit
@@ -49,8 +49,11 @@ class DeskSettings:
             raise NoCaseKey from error
 
     def load_registry(self) -> tuple[Registry, Unit]:
-        """The registry as it is on disk now, and this desk's unit in it. Raises RegistryRefused."""
+        """The registry as it is on disk now, and this desk's unit in it. Raises RegistryRefused, also for one that is
+        older than one seen here before.
+        """
         registry = config.load_registry(self.registry, self.registry_root)
+        registry_version.keep_up(registry, self.database.with_name(registry_version.FILE))
         try:
             return registry, registry.unit(self.unit)
         except UnknownUnit as error:

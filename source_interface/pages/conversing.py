@@ -72,13 +72,16 @@ def write_again(session: Session) -> Response:
         holder = holder_of(house().store, registry, keys, reply_key)
         if holder and holder.recipients:
             return Sender(keys, reply_key, holder.recipients, header_since=holder.since)
-        recipients = _chosen(session) if session.unit or holder else (default_unit(registry),)
+        if holder:
+            recipients = _chosen_again(session)
+        else:
+            recipients = _chosen(session) if session.unit else (default_unit(registry),)
         if not recipients:
             raise Refused("unrouted")
-        return Sender(keys, reply_key, recipients)
+        return Sender(keys, reply_key, recipients, kept_from=session.kept_from)
 
     def taken() -> Response:
-        keep(replace(session, notice="sent"))
+        keep(replace(session, notice="sent", kept_from="", again=False))
         return go("sent" if session.words else "conversation")
 
     return messages.take(session, sender, taken, lambda typed: _conversation_page(session, typed))
@@ -145,6 +148,8 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         messages=found.messages,
         handed_to=found.handed_to,
         handed_by=found.handed_by,
+        lost=found.lost,
+        chosen=[unit.name for unit in _chosen_again(session)],
         can_write=slot is not None,
         slot=slot,
         choose_again=typed.refused is not None and typed.refused.code == "unrouted",
@@ -170,6 +175,11 @@ def _chosen(session: Session) -> tuple[Unit, ...]:
         return tuple(registry.recipient(chosen) for chosen in (session.unit, session.second) if chosen)
     except UnknownUnit:
         return ()
+
+
+def _chosen_again(session: Session) -> tuple[Unit, ...]:
+    """The same for a conversation that has lost its holder: only who was chosen since, never who had it at first."""
+    return _chosen(session) if session.again else ()
 
 
 def default_unit(registry: Registry) -> Unit:

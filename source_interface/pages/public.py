@@ -8,7 +8,9 @@ from typing import Any
 from flask import Flask, Response, abort, make_response
 
 from common import phrases
-from common.registry import UnknownUnit
+from common.days import today
+from common.registry import Registry, UnknownUnit
+from common.units import Unit
 from source_interface.house import house
 from source_interface.render import page
 
@@ -28,19 +30,30 @@ def help_() -> Response:
     return page("help.html")
 
 
-def certificate() -> Response:
-    """The certificates, so that a reporter can seal by hand."""
-    units = [
-        {
-            "id": unit.id,
-            "name": unit.name,
-            "fingerprint": phrases.grouped(unit.fingerprint),
-            "certificate": unit.certificate,
-        }
-        for unit in house().registry.current().units
-        if unit.is_enrolled
-    ]
-    return page("certificate.html", units_full=units)
+def certificates() -> Response:
+    """Whose certificates there are, so that a reporter can seal by hand. Each has a page of its own."""
+    registry = house().registry.current()
+    enrolled = [_in_words(registry, unit) for unit in registry.units if unit.is_enrolled]
+    return page("certificates.html", units=enrolled)
+
+
+def certificate(unit: str) -> Response:
+    """One certificate, and how to seal to it."""
+    registry = house().registry.current()
+    try:
+        found = registry.recipient(unit)
+    except UnknownUnit:
+        abort(404)
+    return page("certificate.html", unit=_in_words(registry, found), certificate=found.certificate)
+
+
+def _in_words(registry: Registry, unit: Unit) -> dict[str, str]:
+    return {
+        "id": unit.id,
+        "name": unit.name,
+        "forces": ", ".join(force.name_on(today()) for force in registry.served_by(unit, today())),
+        "fingerprint": phrases.grouped(unit.fingerprint),
+    }
 
 
 def certificate_file(unit: str) -> Response:
@@ -67,5 +80,6 @@ def add_to(app: Flask) -> None:
     app.add_url_rule("/", "index", index)
     app.add_url_rule("/safety", "safety", safety)
     app.add_url_rule("/help", "help", help_)
-    app.add_url_rule("/certificate", "certificate", certificate)
+    app.add_url_rule("/certificate", "certificates", certificates)
+    app.add_url_rule("/certificate/<unit>", "certificate", certificate)
     app.add_url_rule("/certificate/<unit>.asc", "certificate_file", certificate_file)

@@ -30,13 +30,14 @@ def start(_session: Session) -> Response:
     return page("start.html", only=only_way(), asked={}, wrong={})
 
 
-def begin(to: Route) -> None:
+def begin(to: Route, kept_from: str) -> None:
     """A new codename, in a session of its own: forms of the one before do not work with it."""
     drawn = codename.generate()
     with circuits.derivation():
         root = derive_root(drawn, house().config.pepper)
     second = to.second.id if to.second else ""
-    keep(replace(new_session(), root=root, words=drawn.words, unit=to.unit.id, second=second))
+    begun = replace(new_session(), root=root, words=drawn.words, kept_from=kept_from)
+    keep(replace(begun, unit=to.unit.id, second=second))
 
 
 @reporter
@@ -60,7 +61,7 @@ def report(session: Session) -> Response:
 
     def sender() -> Sender:
         keys = conversation_secrets(root)
-        return Sender(keys, ReplyKey(keys.reply_seed), units)
+        return Sender(keys, ReplyKey(keys.reply_seed), units, kept_from=session.kept_from)
 
     if request.method == "GET":
         # A first report may have arrived although its answer was lost on the way.
@@ -97,7 +98,7 @@ def _arrived_before(session: Session, found: Visit, typed: TypedMessage) -> Resp
 def noted(session: Session) -> Response:
     """The codename is on paper: from now on nobody can show it again."""
     small_form(request, session)
-    keep(replace(session, words=()))
+    keep(replace(session, words=(), kept_from=""))
     return go("conversation")
 
 

@@ -1,18 +1,21 @@
 """Who a report is about, and who will be able to open it: asked and said before anything is written.
 
-Two pages at one address. The questions; then who opens the report and why, with the answers in the form, to go on
-with or to change. What was shown is what counts: when the registry has changed meanwhile, it is shown again.
+Two pages at one address. The questions, in which a force can be typed and is then offered to choose; then who opens
+the report and why, with the answers in the form, to go on with or to change. What was shown is what counts: when the
+registry has changed meanwhile, it is shown again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from flask import Flask, Response, g, request, url_for
 
 from common.days import today
 from common.routing import Route, route
-from source_interface import questions, reasons
+from source_interface import finding, questions, reasons
+from source_interface.finding import Found
 from source_interface.house import house
 from source_interface.pages.conversing import has_lost_its_holder
 from source_interface.pages.reporting import begin, go, has_unsaved_codename, holders, only_way
@@ -27,10 +30,10 @@ def routing(session: Session) -> Response:
     """Before a first report: GET asks; POST says who can open it, or begins, or asks again."""
     fields = small_form(request, session) if request.method == "POST" else None
 
-    def chosen(found: Route) -> Response:
+    def chosen(found: Route, kept_from: str) -> Response:
         if has_unsaved_codename(session):
             return go("sent")
-        begin(found)
+        begin(found, kept_from)
         return go("report")
 
     return _ask(Questions()) if fields is None else _answered(fields, chosen)
@@ -43,43 +46,50 @@ def choose_again(session: Session) -> Response:
     if not has_lost_its_holder(session):
         return go("conversation")
 
-    def chosen(found: Route) -> Response:
-        keep(replace(session, unit=found.unit.id, second=found.second.id if found.second else ""))
+    def chosen(found: Route, kept_from: str) -> Response:
+        second = found.second.id if found.second else ""
+        keep(replace(session, unit=found.unit.id, second=second, kept_from=kept_from, again=True))
         return page("chosen.html", holders=[unit.name for unit in found.units])
 
     return _ask(Questions()) if fields is None else _answered(fields, chosen)
 
 
-def _answered(fields: dict[str, str], chosen: Callable[[Route], Response]) -> Response:
+def _answered(fields: dict[str, str], chosen: Callable[[Route, str], Response]) -> Response:
     registry = house().registry.current()
     asked = questions.read(fields, registry, today())
     if fields.get("do") == "change":
         return _ask(Questions(asked.given))
+    if found := finding.find(fields, registry, today()):
+        return _ask(Questions(asked.given), found=found)
     if asked.wrong:
         return _ask(asked, 422)
-    found = route(questions.answers(asked, registry), today(), registry)
-    if fields.get("holders", "") == holders(found):
-        return chosen(found)
+    way = route(questions.answers(asked, registry), today(), registry)
+    if fields.get("holders", "") == holders(way):
+        return chosen(way, questions.kept_from(asked))
     if fields.get("do") == "begin":
         g.notice = "changed"
     return page(
         "route.html",
         asked=asked.given,
-        holders=holders(found),
-        names=[unit.name for unit in found.units],
-        sentences=reasons.in_sentences(found),
+        holders=holders(way),
+        names=[unit.name for unit in way.units],
+        sentences=reasons.in_sentences(way),
         **_where(),
     )
 
 
-def _ask(asked: Questions, status: int = 200) -> Response:
+def _ask(
+    asked: Questions, status: int = 200, *, found: Mapping[str, Found] = MappingProxyType({})
+) -> Response:
     registry = house().registry.current()
     return page(
         "routing.html",
         status,
         asked=asked.given,
         wrong=asked.wrong,
+        found=found,
         force_list=questions.force_list(registry, today()),
+        force_names=questions.force_names(registry, today()),
         only=only_way(),
         **_where(),
     )

@@ -1,8 +1,8 @@
-"""Forces: what they are called on a day, and how a list of them is laid out and searched."""
+"""Forces: what they are called on a day, and how a list of them is laid out."""
 
 from datetime import date, timedelta
 
-from common.forces import Force, Name, Nation, grouped, matching
+from common.forces import Force, Name, Nation, grouped
 
 DAY = date(2027, 5, 1)
 EVE = DAY - timedelta(days=1)
@@ -24,12 +24,3 @@ def test_a_list_goes_by_nation_region_and_name_and_leaves_out_what_is_no_more():
     assert list(grouped(ALL, EVE)) == [Nation.ENGLAND, Nation.WALES, Nation.UK]
     assert grouped(ALL, EVE)[Nation.ENGLAND] == {"A": (EAST,), "B": (ALPHA, WEST)}
     assert grouped(ALL, DAY)[Nation.ENGLAND] == {"B": (ALPHA, WEST)}
-
-
-def test_a_search_finds_former_names_forces_that_are_no_more_and_and_as_written():
-    assert matching(ALL, "western") == (WEST,)
-    assert matching(ALL, "isles WEST") == (WEST,)
-    assert matching(ALL, "west and isles") == (WEST,)
-    assert matching(ALL, "east") == (EAST,)
-    assert matching(ALL, "western isles") == ()  # words of two names
-    assert matching(ALL, "  ") == ()

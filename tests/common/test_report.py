@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from common import canonical
 from common import report as reports
 from common.canonical import NotCanonical
-from common.report import Attachment, clean_text
+from common.report import SEVERAL, Attachment, clean_text
 
 PHOTO = Attachment("files/0001-photo.jpg", 12, "0" * 64, "image/jpeg")
 
@@ -68,6 +68,24 @@ def test_a_person_can_read_it_without_candour(a_report):
     assert "files/0001-photo.jpg (12 bytes, looks like image/jpeg)" in text
     assert text.endswith("It happened at the yard.\n")
     assert reports.to_text(a_report(first=False), ()).startswith(b"A later message")
+
+
+@pytest.mark.parametrize("force", ["kent", SEVERAL])
+def test_what_must_not_see_it_is_in_both_and_read_back(a_report, force):
+    report = replace(a_report(), kept_from=force)
+    assert reports.from_json(reports.to_json(report)) == report
+    said = reports.to_text(report, ()).decode()
+    named = "kent" if force == "kent" else "more than one force, which they did not name"
+    assert f"The reporter asked that it must not be seen by: {named}.\n" in said
+    assert b"must not be seen" not in reports.to_text(a_report(), ())
+    assert b"kept_from" not in reports.to_json(a_report()), "as it was before there was such a thing"
+
+
+@pytest.mark.parametrize("wrong", ["", "../x", "Kent Police", "k\n", 7, None, ["kent"]])
+def test_what_must_not_see_it_is_a_force_or_refused(a_report, wrong):
+    document = canonical.load(reports.to_json(a_report()))
+    with pytest.raises(NotCanonical):
+        reports.from_json(canonical.dump({**document, "kept_from": wrong}))
 
 
 def test_a_manifest_is_read_back():

@@ -24,7 +24,16 @@ def test_scripts_do_not_run_in_this_browser(firefox, tmp_path: Path):
 
 
 def test_no_page_asks_for_anything_from_elsewhere_or_for_scripts(firefox, candour):
-    for path in ("/", "/start", "/routing", "/return", "/safety", "/help", "/certificate"):
+    for path in (
+        "/",
+        "/start",
+        "/routing",
+        "/return",
+        "/safety",
+        "/help",
+        "/certificate",
+        "/certificate/demo-unit",
+    ):
         firefox.go(candour.source + path)
         source = firefox.marionette.page_source
         assert "<script" not in source

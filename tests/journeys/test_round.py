@@ -91,6 +91,7 @@ def test_report_desk_answer_and_back(firefox, fresh_candour, photo: Path, docume
 def test_words_sealed_by_own_hand_are_recognised_at_the_desk(firefox, fresh_candour, tmp_path: Path):
     candour = fresh_candour
     firefox.go(candour.source + "/certificate")
+    firefox.press("Demo Anti-Corruption Unit")
     certificate = tmp_path / "unit.asc"
     certificate.write_text(firefox.text("pre.armour"))
     home = tmp_path / "home"

@@ -62,3 +62,18 @@ def test_nobody_is_named_by_mistake_when_a_question_is_left_out(firefox, candour
     assert firefox.address.endswith("#force")
     say_who(firefox, "I do not know")
     assert firefox.texts(".holders li") == ["Demo Charity’s Desk"]
+
+
+def test_a_force_is_found_by_typing_with_the_keyboard_alone(firefox, candour):
+    firefox.go(candour.source + "/routing")
+    firefox.type("[name=force_typed]", "northmrch\ue007")  # and Enter
+    firefox.wait_for(lambda: firefox.has(".found"))
+    assert "Like “northmrch”:" in firefox.words
+    assert firefox.address.endswith("/routing")
+    [first, *_] = firefox.all("[name=force]")
+    first.click()
+    next(label for label in firefox.all("fieldset label") if label.text == "No").click()
+    firefox.press("Go on")
+    assert firefox.texts(".holders li")[0] == "Northmarch and Southmarch Anti-Corruption Unit"
+    firefox.press("Change my answers")
+    assert firefox.find("#force").get_property("value") == "demo-north"

@@ -79,6 +79,42 @@ def test_a_unit_that_is_suspended_sends_its_forces_to_the_charity():
     ]
 
 
+def test_who_is_left_without_overseer_is_said():
+    west = unit("west", UnitKind.UNIT)
+    named = replace(
+        OLD, units=(replace(EAST, conflict_route="watch", second_seal="watch"), west, *OLD.units[1:])
+    )
+    suspended = replace(
+        named,
+        units=tuple(
+            replace(one, status=Status.SUSPENDED) if one.id == "watch" else one for one in named.units
+        ),
+    )
+    told = said(named, suspended)
+    assert told == [
+        "Without conflict route: The East Unit. The overseer that is named for it is not enrolled.",
+        "Without an overseer who could open a report about them: The East Unit. It goes to the charity’s desk.",
+        "Without second seal: The East Unit. The overseer that is named for it is not enrolled.",
+        "The status of The Watch Unit changes from enrolled to suspended.",
+    ]
+    assert said(suspended, replace(suspended, expires=MAY)) == [
+        "The last day is 1 May 2027, no longer 4 July 2027."  # what was so before is not news
+    ]
+
+
+def test_an_oversight_body_stands_in_for_a_conflict_route():
+    watched = replace(OLD, forces=tuple(replace(one, oversight=(Oversight("watch"),)) for one in OLD.forces))
+    closed = replace(
+        watched,
+        units=tuple(replace(one, status=Status.NOT_YET) if one.id == "watch" else one for one in OLD.units),
+    )
+    assert not [sentence for sentence in said(OLD, watched) if "Without" in sentence]
+    assert (
+        "Without an overseer who could open a report about them: The East Unit. It goes to the charity’s desk."
+        in (said(watched, closed))
+    )
+
+
 def test_a_force_that_is_merged_goes_where_its_successor_goes():
     kent, essex = OLD.forces
     merged = replace(OLD, forces=(replace(kent, ended=EVE, successor="essex"), essex))

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from common import registry as registries
 from common.days import today
 from common.sealing import Opener, OpeningFailed
+from common.units import Service
 from keys.cli import keys
 from keys.command import grouped
 from keys.draft import read_draft
@@ -197,7 +198,7 @@ def test_what_is_set_is_in_the_draft_and_is_said(ceremony, tmp_path, unit_keys):
         (("--conflict-route", "iopc", "--second-seal", "pirc"), "second seal of West Unit changes from none"),
         (("--conflict-route", "none"), "conflict route of West Unit changes from iopc to none"),
         (("--identity", tmp_path / "identity.asc"), grouped(unit_keys.unit.fingerprint)),
-        (("--language", "en", "--language", "cy"), "changes from en to en, cy"),
+        (("--language", "en", "--language", "cy"), "The languages of West Unit change from en to en, cy"),
         (("--status", "suspended"), "West Mercia Police goes to the charity’s desk"),
         (("--status", "suspended"), "Nothing changes."),
     ):
@@ -216,14 +217,106 @@ def test_what_cannot_be_set_leaves_the_draft_as_it_was(ceremony, tmp_path):
     (tmp_path / "junk").write_text("junk")
     at = ("registry", "set", draft)
     fails(*at, "nobody", "--status", "enrolled", says="has no unit nobody")
-    fails(*at, "iopc", "--status", "enrolled", says="has no keys yet")
+    fails(*at, "iopc", "--status", "enrolled", says="The unit iopc has no keys yet")
+    fails(
+        *at,
+        "west-unit",
+        "--serves",
+        "wets-mercia",
+        says="has no force wets-mercia. Name one that it has, such as west",
+    )
+    fails(*at, "west-unit", "--conflict-route", "ipoc", says="no overseer ipoc. It has: iopc, pirc, poni.")
+    fails(*at, "west-unit", "--second-seal", "west-unit", says="no overseer west-unit")
+    gone = ("--no-longer-serves", "kent", "--until", "2027-05-01")
+    fails(*at, "west-unit", *gone, says="does not serve kent. It serves: west-mercia.")
     fails(*at, "west-unit", "--drop-courier", "x", says="has no courier x")
     fails(*at, "west-unit", "--identity", tmp_path / "junk", says="not one OpenPGP certificate")
-    for wrong in (("--status", "enrolled"), ("west-unit", "--from", "2027-05-01")):
+    for wrong in (
+        ("--status", "enrolled"),
+        ("west-unit", "--from", "2027-05-01"),
+        ("west-unit", "--no-longer-serves", "west-mercia"),
+        ("west-unit", "--no-longer-serves", "west-mercia", "--from", "2027-05-01"),
+        ("west-unit", "--no-longer-serves", "west-mercia", "--serves", "kent", "--until", "2027-05-01"),
+    ):
         done = run(*at, *wrong)
         assert done.exit_code == 2
         assert "Usage:" in done.output
     assert draft.read_bytes() == before
+
+
+def test_a_force_is_taken_away_from_a_day_on_and_its_history_stays(ceremony, tmp_path):
+    draft = ceremony.begin(tmp_path / "draft")
+    done = run(
+        "registry", "set", draft, "west-unit", "--no-longer-serves", "west-mercia", "--until", "2127-04-30"
+    )
+    assert "West Mercia Police will go to the charity’s desk from 1 May 2127." in done.output
+    [service] = read_draft(draft).unit("west-unit").serves
+    assert service == Service("west-mercia", None, date(2127, 4, 30))
+    later = ("--serves", "kent", "--from", "2127-05-01")
+    run("registry", "set", draft, "west-unit", *later)
+    never = ("--no-longer-serves", "kent", "--until", "2127-04-30")
+    done = run("registry", "set", draft, "west-unit", *never)
+    assert "Kent Police will no longer go to West Unit from 1 May 2127, as was said." in done.output
+    assert read_draft(draft).unit("west-unit").serves == (service,)
+
+
+def test_a_force_is_renamed_and_merged_by_command(ceremony, tmp_path):
+    draft = ceremony.begin(tmp_path / "draft")
+    rename = ("registry", "rename", draft)
+    done = run(*rename, "west-mercia", "Marches Police", "--from", "2127-05-01")
+    assert done.exit_code == 0, done.output
+    assert (
+        "from “West Mercia Police” to “West Mercia Police” until 30 April 2127, “Marches Police”"
+        in done.output
+    )
+    merge = ("registry", "merge", draft)
+    done = run(*merge, "kent", "--into", "west-mercia", "--from", "2127-05-01")
+    assert done.exit_code == 0, done.output
+    assert "Kent Police will go to West Unit from 1 May 2127." in done.output
+    assert "Kent Police (kent) ends on 30 April 2127 and becomes part of west-mercia" in done.output
+    two = (
+        "surrey",
+        "sussex",
+        "--into",
+        "south-downs",
+        "--from",
+        "2127-05-01",
+        "--new-name",
+        "South Downs Police",
+    )
+    done = run(*merge, *two)
+    assert "The force South Downs Police (south-downs) is new." in done.output
+    forces = {force.id: force for force in read_draft(draft).content.forces}
+    assert (forces["south-downs"].region, forces["sussex"].successor) == ("South East", "south-downs")
+    assert run(*ceremony.sign(draft, tmp_path / "out")).exit_code == 0
+
+    before = draft.read_bytes()
+    day = ("--from", "2127-06-01")
+    fails(*rename, "wst-mercia", "X Police", *day, says="Name one that it has, such as west-mercia")
+    fails(*rename, "west-mercia", "Marches Police", *day, says="is called that already")
+    fails(
+        *rename,
+        "west-mercia",
+        "X Police",
+        "--from",
+        "2127-05-01",
+        says="had another name until 30 April 2127",
+    )
+    fails(*rename, "kent", "X Police", *day, says="ended on 30 April 2127 and is part of west-mercia")
+    fails(*rename, "essex", "two\nlines", *day, says="one line of text")
+    fails(*merge, "essex", "--into", "essex", *day, says="cannot become part of itself")
+    fails(*merge, "essex", "--into", "kent", *day, says="Name one that stands")
+    fails(*merge, "essex", "--into", "nowhere", *day, says="has no force nowhere")
+    fails(*merge, "essex", "psni", "--into", "both", *day, "--new-name", "Both", says="by hand first")
+    fails(*merge, "essex", "--into", "dorset", *day, "--new-name", "Both", says="in the draft already")
+    assert draft.read_bytes() == before
+
+
+def test_a_path_and_a_short_name_are_told_letter_by_letter(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("some-draft").write_text("junk")
+    error = fails("registry", "set", "some-draft", "--expires", NEXT_YEAR, says="is no draft of a registry")
+    assert error.startswith("Error: some-draft is no draft")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +390,7 @@ def test_it_runs_as_the_launcher_runs_it():
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for name in ("new", "add", "set", "diff", "sign", "verify", "publish"):
+    for name in ("new", "add", "set", "rename", "merge", "diff", "sign", "verify", "publish"):
         assert f"\n  {name} " in done.stdout
 
 

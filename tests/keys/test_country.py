@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from common import soundness
 from common.days import today
-from common.forces import ForceKind, Nation, matching
+from common.force_search import search
+from common.forces import ForceKind, Nation
 from common.units import Status, UnitKind
 from keys.country import read_country, without_keys
 
@@ -107,5 +108,5 @@ def test_forces_and_overseers_fit_together_once_there_is_a_desk():
 def test_a_former_name_leads_to_the_force_of_today():
     forces = read_country().forces
     for typed, found in (("royal ulster", "psni"), ("hampshire constabulary", "hampshire")):
-        assert [force.id for force in matching(forces, typed)] == [found]
+        assert [force.id for force in search(forces, typed)] == [found]
         assert typed not in forces[[force.id for force in forces].index(found)].name_on(today()).lower()

@@ -35,6 +35,7 @@ PUBLIC = [
     "/safety",
     "/help",
     "/certificate",
+    "/certificate/test-unit",
     "/certificate/test-unit.asc",
     "/start",
     "/routing",
@@ -381,6 +382,7 @@ def everything(reporter, answer, app):
             "/start/",
             "//start",
             "//evil.example/start",
+            "/certificate/x",
             "/certificate/x.asc",
             "/static/../app.py",
         )

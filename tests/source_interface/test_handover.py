@@ -80,7 +80,7 @@ def shown(reporter):
 def goes_to(reporter, house, opened, keys_of):
     """The unit that a follow-up is sealed to: it opens there, and nowhere else."""
 
-    def send():
+    def send(*, first=False):
         had = {file.name for file in house.config.blobs.rglob("*") if len(file.name) == 32}
         reporter.get("/conversation")
         answer = reporter.write("One thing more.")
@@ -92,7 +92,7 @@ def goes_to(reporter, house, opened, keys_of):
             if len(file.name) == 32 and file.name not in had and file.is_file()
         ]
         report, _ = opened(sealed, keys_of[row_unit(sealed)])
-        assert not report.first
+        assert report.first == first
         return report.unit
 
     def row_unit(sealed):
@@ -141,21 +141,100 @@ def test_a_chain_is_followed_to_its_end_and_a_loop_is_not(words, say, hand_over,
     assert goes_to() == C
 
 
-@pytest.mark.parametrize("harm", ["unknown", "suspended", "not yet"])
-def test_a_handover_to_who_is_not_enrolled_leaves_it_where_it_is(
-    harm, words, reporter, house, root_key, registry, say, hand_over, shown, goes_to
-):
-    if harm != "unknown":
-        status = Status.SUSPENDED if harm == "suspended" else Status.NOT_YET
+@pytest.fixture
+def status_of(house, root_key, registry):
+    """Signs a newer registry in which the second unit has another status, or is not there."""
+
+    def put(status, version=2):
         first, second, *rest = registry.units
-        draft = replace(registry, version=2, units=(first, replace(second, status=status), *rest))
+        kept = (replace(second, status=status),) if status else ()
+        draft = replace(registry, version=version, units=(first, *kept, *rest))
         house.config.registry.write_bytes(sign_registry(draft, root_key.file))
-    hand_over(words, to="no-unit" if harm == "unknown" else B)
-    say(words, BEFORE, slot=7)
+
+    return put
+
+
+@pytest.fixture
+def yesterday(house, secrets_of):
+    """Says that a conversation's header and handovers are of yesterday."""
+
+    def put(words):
+        found = secrets_of(words)
+        reply_key = mailbox.ReplyKey(found.reply_seed)
+        tag = mailbox.tags(found.mailbox_key)[mailbox.HEADER_SLOT]
+        header = reply.Header(A, today() - timedelta(days=1))
+        sealed = mailbox.seal(reply.compose_header(header, found.header_key), reply_key.public())
+        with house.store.engine.begin() as connection:
+            connection.execute(update(ReplyRow).values(day=today() - timedelta(days=1)))
+            connection.execute(update(ReplyRow).where(ReplyRow.tag == tag).values(ciphertext=sealed))
+
+    return put
+
+
+@pytest.mark.parametrize("harm", [None, Status.SUSPENDED, Status.NOT_YET])
+def test_what_was_handed_over_to_who_is_not_enrolled_goes_to_nobody_unasked(
+    harm, words, reporter, house, status_of, say, hand_over, shown, goes_to
+):
+    stands = say(words, BEFORE, slot=7)
+    hand_over(words, standing=[stands])
+    say(words, AFTER, slot=6)
     say(words, NEXT, by=B, slot=8)
+    status_of(harm)
     assert shown() == {BEFORE}
-    assert "Who reads this now" not in reporter.get("/conversation").text
-    assert goes_to() == A
+    page = reporter.last.page.words
+    assert "Nobody, at present" in page
+    assert "Test Anti-Corruption Unit passed your report on" in page
+    assert ("to Other Anti-Corruption Unit" in page) == (harm is not None)
+    assert goes_to() == 409
+    assert "Choose who can open it" in reporter.last.page.words
+    assert not house.store.waiting(B)
+    assert not house.store.waiting(C)
+    assert len(house.store.waiting(A)) == 1
+
+
+@pytest.mark.parametrize(("force", "unit"), [("test-force", A), ("not-known", C)])
+def test_the_reporter_then_chooses_even_the_first_holder_and_the_conversation_remembers(
+    force, unit, words, reporter, house, status_of, yesterday, say, hand_over, shown, goes_to
+):
+    hand_over(words)
+    yesterday(words)
+    status_of(Status.SUSPENDED)
+    assert goes_to() == 409
+    reporter.get("/conversation/routing")
+    assert reporter.post("/conversation/routing", {"force": force, "involved": "no"}).status == 200
+    chosen = reporter.post("/conversation/routing", {"do": "begin"})
+    assert "Nothing has been sent yet" in chosen.page.words
+    assert "as you chose" in reporter.get("/conversation").page.words
+    assert goes_to(first=True) == unit
+    say(words, NEXT, by=B, slot=8)
+    for _ in range(2):
+        reporter.come_back(words)
+        assert "Nobody, at present" not in reporter.last.page.words
+        assert shown() == set()
+        had = len(house.store.waiting(unit))
+        assert reporter.write("And more.").status == 303
+        assert len(house.store.waiting(unit)) == had + 1
+    status_of(Status.ENROLLED, version=3)  # what the reporter chose is not undone
+    assert goes_to() == unit
+
+
+def test_who_was_chosen_at_the_very_first_is_not_chosen_again_by_that(
+    words, reporter, house, status_of, hand_over
+):
+    """The browser is still the one in which the report was begun."""
+    hand_over(words)
+    status_of(Status.SUSPENDED)
+    reporter.get("/conversation")
+    assert reporter.write("One thing more.").status == 409
+    assert len(house.store.waiting(A)) == 1
+
+
+def test_when_the_unit_is_enrolled_again_it_has_the_conversation(words, status_of, hand_over, goes_to):
+    hand_over(words)
+    status_of(Status.SUSPENDED)
+    assert goes_to() == 409
+    status_of(Status.ENROLLED, version=3)
+    assert goes_to() == B
 
 
 def test_what_a_suspended_unit_handed_over_stays_with_nobody(
@@ -191,10 +270,13 @@ def test_a_handover_replayed_from_another_conversation_does_not_count(
     assert shown() == set()
 
 
-def test_an_old_holder_cannot_contradict_its_handover_on_a_later_day(words, say, hand_over, shown, goes_to):
-    hand_over(words, A, B, slot=50, identity="f" * 32, days=3)
+def test_an_old_holder_cannot_contradict_its_handover_on_a_later_day(
+    words, yesterday, say, hand_over, shown, goes_to
+):
+    yesterday(words)
+    hand_over(words, A, B, slot=50, identity="f" * 32, days=1)
     late = say(words, AFTER, slot=7)
-    hand_over(words, A, C, slot=1, identity="0" * 32, standing=[late], days=1)
+    hand_over(words, A, C, slot=1, identity="0" * 32, standing=[late])
     say(words, NEXT, by=B, slot=8)
     say(words, "Third.", by=C, slot=9)
     assert shown() == {NEXT}

@@ -1,6 +1,9 @@
 """What every page promises: its headers, no script, nothing from elsewhere, and a small first visit."""
 
 import re
+from dataclasses import replace
+
+from common.units import Status
 
 CSP = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -105,8 +108,17 @@ def test_a_certificate_is_a_file_that_gpg_reads(reporter, unit_keys):
     assert answer.headers["content-type"] == "application/pgp-keys"
     assert answer.headers["content-disposition"] == 'attachment; filename="test-unit.asc"'
     assert answer.text == unit_keys.unit.certificate
-    shown = reporter.get("/certificate").page.words
-    assert unit_keys.unit.fingerprint in shown.replace(" ", "")
+    for path in ("/certificate", "/certificate/test-unit"):
+        assert unit_keys.unit.fingerprint in reporter.get(path).page.words.replace(" ", "")
+    assert unit_keys.unit.certificate.strip() in reporter.last.page.words
+    assert "gpg -ae --compress-algo none -F test-unit.asc" in reporter.last.page.words
+
+
+def test_who_is_not_enrolled_has_no_page_of_a_certificate(reporter, put_registry, unit_keys, other_unit_keys):
+    put_registry(unit_keys.unit, replace(other_unit_keys.unit, status=Status.SUSPENDED))
+    assert other_unit_keys.unit.name not in reporter.get("/certificate").page.words
+    assert reporter.get("/certificate/other-unit").status == 404
+    assert reporter.get("/certificate/test-unit").status == 200
 
 
 def test_head_and_options_and_get_with_a_body(reporter):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from common.forces import Oversight
+from common.report import SEVERAL
 from common.routing import Reason, Route
 from common.units import Status, UnitKind
 from source_interface import reasons
@@ -86,6 +87,9 @@ def test_the_answers_lead_to_whom_the_page_names_and_the_report_is_for_them(
         [envelope] = waiting[one]
         report, _ = opened(house.store.sealed_file(one, envelope.id), keys[one])
         assert (report.text, report.unit) == ("It happened at the yard.", recipients[0])
+        assert report.kept_from == {"more": SEVERAL}.get(
+            given.get("keep_from", ""), given.get("keep_from", "")
+        )
 
 
 WRONG = {
@@ -155,6 +159,24 @@ def test_the_answers_are_in_no_address_no_cookie_and_no_row(reporter, house, cap
         if file.is_file() and file.name != "registry.json":
             assert b"other-force" not in file.read_bytes(), file
     assert "other-force" not in caplog.text
+
+
+def test_what_must_not_see_it_is_said_with_the_report_alone_and_not_with_what_comes_later(
+    reporter, house, opened, other_unit_keys
+):
+    reporter.get("/routing")
+    shown = reporter.post("/routing", {"force": "other-force", "involved": "no", "keep_from": "test-force"})
+    assert "and that you named a force that must not see it" in shown.page.words
+    reporter.post("/routing", {"do": "begin"})
+    reporter.get("/report")
+    assert reporter.write("It happened at the yard.").goes_to == "/sent"
+    reporter.get("/conversation")
+    assert reporter.write("More.").status == 303
+    reports = [
+        opened(house.store.sealed_file(OTHER, one.id), other_unit_keys)[0]
+        for one in house.store.waiting(OTHER)
+    ]
+    assert {(report.first, report.kept_from) for report in reports} == {(True, "test-force"), (False, "")}
 
 
 def test_every_reason_has_its_sentence(unit_keys, overseer_keys):
@@ -228,5 +250,6 @@ def test_an_oversight_body_of_the_force_takes_what_no_conflict_route_does(
 def test_whoever_a_report_may_go_to_can_be_sealed_to_by_hand(reporter):
     page = reporter.get("/certificate")
     for unit_id, name in NAMES.items():
-        assert f"<h2>{name}</h2>" in page.text
+        assert f'<a href="/certificate/{unit_id}">{name}</a>' in page.text
+        assert f"<h1>{name}</h1>" in reporter.get(f"/certificate/{unit_id}").text
         assert reporter.get(f"/certificate/{unit_id}.asc").status == 200

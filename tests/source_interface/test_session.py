@@ -38,6 +38,7 @@ def test_no_cookie_before_it_is_needed(reporter):
         "/safety",
         "/help",
         "/certificate",
+        "/certificate/test-unit",
         "/certificate/test-unit.asc",
         "/static/candour.css",
         "/nope",
@@ -170,7 +171,7 @@ def test_a_view_without_the_decorator_cannot_reach_a_session(app, reporter, repo
 
 
 def test_every_view_with_a_session_asks_for_it(app):
-    open_to_all = {"static", "index", "safety", "help", "certificate", "certificate_file"}
+    open_to_all = {"static", "index", "safety", "help", "certificates", "certificate", "certificate_file"}
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
         assert hasattr(view, "__wrapped__") == (rule.endpoint not in open_to_all), rule.endpoint

@@ -2,13 +2,19 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from common import codename
+from common import codename, signing
+from common import registry as registries
+from common.days import today
 from common.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
 from common.secret import Secret
+from common.units import Service
+from keys.certificates import look
 from keys.country import read_country
+from keys.private import read_private_key
 from source_interface import padded
 from source_interface import session as sessions
 from source_interface.notices import NOTICES
@@ -107,7 +113,7 @@ def test_every_cookie_has_the_length_of_the_longest(app):
 def test_a_session_that_would_show_by_its_length_is_refused(app):
     box = app.extensions[sessions.EXTENSION]
     with pytest.raises(ValueError):
-        box.close(Session("x" * 24, Secret(bytes(32)), ("w" * 9,) * 7, "u" * 200))
+        box.close(Session("x" * 24, Secret(bytes(32)), ("w" * 9,) * 7, "u" * 400))
 
 
 def test_every_page_of_a_visit_carries_the_cookie_and_it_never_changes_its_length(reporter, answer):
@@ -160,3 +166,33 @@ def test_the_questions_fit_with_every_force_of_the_country_and_everything_wrong(
     assert {size(page) for page in pages} == {PAGE_BYTES}
     most = max(len(page.body.rstrip()) for page in pages)
     assert most < PAGE_BYTES - 2500, "room for a few forces more, and for longer names"
+
+
+def test_the_certificates_of_sixty_units_are_pages_like_any_other(
+    reporter, house, registry, root_key, unit_keys, charity_keys, size
+):
+    """The list of them all, and each with its 24 months."""
+    forces = tuple(replace(force, oversight=()) for force in read_country().forces)
+    sixty = tuple(
+        replace(
+            unit_keys.unit,
+            id=f"{forces[number % len(forces)].id[:40]}-anti-corruption-{number}",
+            name=f"{forces[number % len(forces)].names[-1].name} Anti-Corruption Unit",
+            serves=(Service(forces[number].id),) if number < len(forces) else (),
+            fingerprint=f"{number:040X}",
+            reply_key=bytes([number] * 32),
+            couriers={},
+        )
+        for number in range(60)
+    )
+    draft = replace(registry, version=2, forces=forces, units=(*sixty, charity_keys.unit))
+    signed = signing.sign(registries.to_body(draft), registries.CONTEXT, read_private_key(root_key.file))
+    house.config.registry.write_bytes(signed)
+    pages = [reporter.get("/certificate"), reporter.get(f"/certificate/{sixty[7].id}")]
+    assert pages[0].text.count('<a href="/certificate/') == 61
+    assert "For Kent Police." in pages[0].page.words
+    assert pages[1].text.count("BEGIN PGP PUBLIC KEY BLOCK") == 1
+    months = look(unit_keys.unit.certificate).last_day
+    assert months is not None
+    assert months > today() + timedelta(days=700), "it has 24 months"
+    assert [size(page) for page in pages] == [PAGE_BYTES] * 2

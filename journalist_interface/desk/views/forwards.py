@@ -9,7 +9,7 @@ from werkzeug import Response
 from common.days import today
 from common.report import clean_text
 from common.trail import SENTENCES, Why
-from journalist_interface.desk import forwarding
+from journalist_interface.desk import forwarding, kept_from
 from journalist_interface.desk.answering import first_report
 from journalist_interface.desk.conversations import Conversation
 from journalist_interface.desk.forwarding import Choice
@@ -23,6 +23,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _VERSIONS = ("original", "rewritten")
 _INCOMPLETE = "Say to whom it goes, why, and whether it goes as it came. Nothing was sealed."
 _NO_WORDS = "There are no words in the rewritten report yet. Nothing was sealed."
+_KEPT_FROM = "That unit serves a force that the reporter wanted kept from it. Nothing was sealed."
 
 
 @pages.get("/conversations/<identity>/forward")
@@ -47,6 +48,8 @@ def forward(identity: str) -> str | Response:
         return _page(conversation, _INCOMPLETE)
     if version == "rewritten" and not text:
         return _page(conversation, _NO_WORDS)
+    if request.form.get("despite") != "1" and receiver in _kept_from(identity):
+        return _page(conversation, _KEPT_FROM)
     choice = Choice(receiver, why, text if version == "rewritten" else None)
     forwarding.forward(desk(), identity, forward_id, choice)
     return _to(identity, forward_id)
@@ -83,6 +86,8 @@ def _page(conversation: Conversation, problem: str | None) -> str:
         seconds={
             one.id: [other.name for other in forwarding.second_seal(registry, unit, one)] for one in possible
         },
+        kept_from=kept_from.in_words(first, registry, today()),
+        kept_from_units=kept_from.units(first, registry, today()),
         reasons=SENTENCES,
         forward_id=secrets.token_hex(16),
         problem=problem,
@@ -91,6 +96,12 @@ def _page(conversation: Conversation, problem: str | None) -> str:
         version=request.form.get("version"),
         text=clean_text(request.form.get("text", "")),
     )
+
+
+def _kept_from(identity: str) -> frozenset[str]:
+    """The units that the reporter wanted kept from it."""
+    registry, _ = desk().settings.load_registry()
+    return kept_from.units(first_report(desk(), identity), registry, today())
 
 
 def _conversation(identity: str) -> Conversation:

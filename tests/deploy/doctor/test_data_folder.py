@@ -105,7 +105,7 @@ def test_messages_that_were_set_aside_are_a_warning(data):
         store.blobs.publish(blob, today())
     store.sweep(today(), alone=True)
     store.engine.dispose()
-    finding = about(data, "1 sealed messages are set aside")
+    finding = about(data, "Set aside, for the database does not know them: 1 sealed message")
     assert finding.state is State.WARNING
     assert "put the right one in place within 14 days" in finding.remedy
 

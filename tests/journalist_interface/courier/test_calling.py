@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from common.config import BadConfiguration
+from common.registry import RegistryRefused
 from journalist_interface.courier.cli import courier as command
 from journalist_interface.courier.config import read_courier_config
 from journalist_interface.courier.errors import CourierError
@@ -120,6 +121,23 @@ def test_ctrl_c_ends_the_waiting_at_once(courier):
         said, _ = process.communicate(timeout=3.5)
     assert process.returncode == 1
     assert "Traceback" not in said
+
+
+def test_an_older_registry_than_one_already_seen_is_refused_after_a_restart_too(world, courier):
+    for version in (7, 8):
+        world.write_registry(version=version)
+        assert courier.deliver().exit_code == 0
+    world.write_registry(version=7)
+    result = courier.deliver()
+    assert result.exit_code == 1
+    assert (
+        "The registry is refused: its version 7 is older than 8, seen before, so put the newest"
+        in result.stderr
+    )
+    with pytest.raises(RegistryRefused, match="older than 8"):
+        courier.config().its_unit()  # nothing of it is in a process's memory alone
+    world.write_registry(version=8)
+    assert courier.deliver().exit_code == 0
 
 
 def test_a_wrong_clock_or_key_is_told_in_the_collection_s_words(world, courier):

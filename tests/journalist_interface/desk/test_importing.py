@@ -3,14 +3,19 @@
 import json
 import os
 import shutil
+from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 
 from common import bundle
+from common import registry as registries
 from common.bundle import Bundle, Item
 from common.days import today
+from common.registry import RegistryRefused
 from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.workplace import StickBusy
+from keys.registry import sign_registry
 
 
 def sealed_files(world):
@@ -210,6 +215,24 @@ def test_two_imports_at_once_do_not_meet(world, browser):
     assert answer.status_code == 409
     assert "busy with the stick" in answer.text
     assert browser.post("/import").status_code == 200
+
+
+def test_an_older_registry_than_one_already_seen_stops_imports(world, browser):
+    seven, at = (
+        registries.verify(world.house.registry, world.house.root, today()),
+        world.folder / "registry.json",
+    )
+    world.desk().settings.load_registry()
+    for version in (9, 8):
+        at.write_bytes(sign_registry(replace(seven, version=version), world.house.folder / "root.key"))
+        refused = version == 8
+        answer = browser.post("/import", follow_redirects=True)
+        said = (
+            "The registry is refused: its version 8 is older than 9, seen before, so put the newest in place"
+        )
+        assert (said in answer.text) == refused, answer.text
+        with pytest.raises(RegistryRefused) if refused else nullcontext():
+            world.desk().settings.load_registry()  # a desk that was started anew knows it too
 
 
 def test_an_expired_or_altered_registry_stops_imports_and_not_reading(world, browser):

@@ -1,0 +1,70 @@
+"""What a registry leaves open, though it is sound: who has no overseer, and which forces have no unit.
+
+Nothing of it keeps a report from going somewhere (`common/routing.py`): it goes to the charity's desk, or is sealed
+to one where two were meant. It must be known before the registry is signed, and while it holds.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from common import phrases
+from common.forces import Force
+from common.registry import Registry, UnknownForce
+from common.units import Unit, UnitKind
+
+_NO_ROUTE = "Without conflict route: {}. The overseer that is named for it is not enrolled."
+_NO_OVERSEER = "Without an overseer who could open a report about them: {}. It goes to the charity’s desk."
+_NO_SECOND_SEAL = "Without second seal: {}. The overseer that is named for it is not enrolled."
+
+
+def of_units(registry: Registry, today: date, old: Registry | None = None) -> Iterator[str]:
+    """A sentence for each kind of gap, with the enrolled units that have it: since `old` alone, where that is given."""
+    before = {} if old is None else _lacking(old, today)
+    for lack, units in _lacking(registry, today).items():
+        known = {unit.id for unit in before.get(lack, ())}
+        if fresh := [unit.name for unit in units if unit.id not in known]:
+            yield lack.format(phrases.listed(fresh))
+
+
+def forces_without_unit(registry: Registry, today: date) -> tuple[Force, ...]:
+    """The forces of today whose reports no unit of theirs can open."""
+    return tuple(
+        force
+        for force in registry.forces
+        if force.exists_on(today) and not any(unit.is_enrolled for unit in registry.serving(force.id, today))
+    )
+
+
+def _lacking(registry: Registry, today: date) -> dict[str, list[Unit]]:
+    units = [unit for unit in registry.units if unit.is_enrolled and unit.kind is not UnitKind.DESK]
+    return {
+        _NO_ROUTE: [unit for unit in units if _is_closed(registry, unit.conflict_route)],
+        _NO_OVERSEER: [unit for unit in units if _has_no_overseer(registry, unit, today)],
+        _NO_SECOND_SEAL: [unit for unit in units if _is_closed(registry, unit.second_seal)],
+    }
+
+
+def _is_closed(registry: Registry, overseer: str | None) -> bool:
+    return overseer is not None and not _can_open(registry, [overseer])
+
+
+def _has_no_overseer(registry: Registry, unit: Unit, today: date) -> bool:
+    """For one of its forces at least."""
+    if _can_open(registry, [unit.conflict_route]):
+        return False
+    return any(
+        not _can_open(registry, _bodies(registry, service.force))
+        for service in unit.serves
+        if service.holds_on(today)
+    )
+
+
+def _bodies(registry: Registry, force_id: str) -> Sequence[str]:
+    try:
+        return [by.body for by in registry.force(force_id).oversight if not by.where]
+    except UnknownForce:  # in a draft
+        return []
+
+
+def _can_open(registry: Registry, overseers: Sequence[str | None]) -> bool:
+    return any(unit.is_enrolled and unit.id in overseers for unit in registry.units)

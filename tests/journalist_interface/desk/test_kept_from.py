@@ -1,0 +1,66 @@
+"""What the reporter wanted kept from whom is said at the desk, and minded before it is passed on."""
+
+import pytest
+
+from common.report import SEVERAL
+from journalist_interface.desk.exporting import export_waiting
+from journalist_interface.desk.importing import import_all
+from tests.journalist_interface.desk.test_forwarding import OTHER, at_the_other, exported
+
+ASKED = "The reporter asked that other-unit Constabulary must not see this, nor any unit that serves it."
+
+
+def brought(world, kept_from):
+    reporter = world.reporter()
+    world.bundle(world.seal(reporter, "Words.", kept_from=kept_from))
+    import_all(world.desk())
+    return f"/conversations/{reporter.identity}"
+
+
+@pytest.mark.parametrize(
+    ("kept_from", "said"),
+    [
+        ("other-unit-force", ASKED),
+        (SEVERAL, "more than one force must not"),
+        ("gone-force", "that gone-force must"),
+    ],
+)
+def test_it_stands_with_the_message_and_where_it_is_passed_on(world, browser, kept_from, said):
+    path = brought(world, kept_from)
+    assert said in browser.get(path).text
+    page = browser.get(f"{path}/forward").text
+    assert said in page
+    assert page.count("kept from it</span>") == (kept_from != "gone-force")  # never the charity's desk
+
+
+def test_where_nothing_was_asked_nothing_is_said(world, browser):
+    path = brought(world, "")
+    for page in (browser.get(path).text, browser.get(f"{path}/forward").text):
+        assert "must not see" not in page
+        assert "kept from it" not in page
+
+
+@pytest.mark.parametrize("version", ["original", "rewritten"])
+def test_it_goes_to_who_must_not_see_it_only_by_a_word_of_its_own_and_still_says_so(world, browser, version):
+    path = brought(world, "other-unit-force")
+    form = browser.fields(browser.get(f"{path}/forward").text)
+    chosen = form | {"receiver": OTHER, "why": "other-force", "version": version, "text": "Other words."}
+    answer = browser.post(f"{path}/forward", chosen)
+    assert answer.status_code == 200
+    assert (
+        "That unit serves a force that the reporter wanted kept from it. Nothing was sealed." in answer.text
+    )
+    assert "Other words." in answer.text
+    assert export_waiting(world.desk()).forwards == 0
+    assert browser.post(f"{path}/forward", chosen | {"despite": "1"}).status_code == 303
+    assert export_waiting(world.desk()).forwards == 1
+    [(_, _, [file])] = exported(world)
+    report, _, _ = at_the_other(world, file)
+    assert report.kept_from == "other-unit-force"
+
+
+def test_to_anybody_else_it_goes_as_ever(world, browser):
+    path = brought(world, "other-unit-force")
+    form = browser.fields(browser.get(f"{path}/forward").text)
+    chosen = form | {"receiver": "charity", "why": "other-force", "version": "original"}
+    assert browser.post(f"{path}/forward", chosen).status_code == 303

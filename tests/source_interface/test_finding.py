@@ -1,0 +1,144 @@
+"""A force is found by typing, without JavaScript: nothing else is lost, and what was typed is kept nowhere."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from common.days import today
+from common.padding import PAGE_BYTES
+from keys.country import read_country
+from source_interface.finding import LISTS
+
+YESTERDAY = today() - timedelta(days=1)
+
+
+def radios(page, name):
+    """The choices for a question: (value, whether it is chosen)."""
+    return {
+        attributes["value"]: "checked" in attributes
+        for tag, attributes in page.page.tags
+        if tag == "input" and attributes.get("type") == "radio" and attributes.get("name") == name
+    }
+
+
+def selected(page):
+    found, name = {}, ""
+    for tag, attributes in page.page.tags:
+        if tag == "select":
+            name = attributes["name"]
+        elif tag == "option" and "selected" in attributes:
+            found[name] = attributes["value"]
+    return {name: value for name, value in found.items() if value}
+
+
+@pytest.fixture
+def country(reporter, put_registry, unit_keys):
+    """A reporter at the questions, where there is every force, and Surrey has become part of Sussex."""
+    forces = tuple(
+        replace(force, oversight=(), ended=YESTERDAY, successor="sussex")
+        if force.id == "surrey"
+        else replace(force, oversight=())
+        for force in read_country().forces
+    )
+    put_registry(replace(unit_keys.unit, serves=()), forces=forces)
+    reporter.get("/routing")
+    return reporter
+
+
+def test_what_is_typed_is_offered_and_what_was_chosen_stays(country):
+    given = {"other": "essex", "keep_from": "kent", "moved": "1", "involved": "yes"}
+    page = country.post("/routing", given | {"force_typed": "the Met"})
+    assert page.status == 200
+    assert radios(page, "force") == {"metropolitan": False, "not-known": False}
+    assert selected(page) == {"other": "essex", "keep_from": "kent"}
+    assert radios(page, "involved") == {"no": False, "yes": True, "not-sure": False}
+    assert any(a.get("id") == "moved" and "checked" in a for _, a in page.page.tags)
+    assert "Problem" not in page.text
+    shown = country.post("/routing", given | {"force": "metropolitan"})
+    assert "Who will be able to open it" in shown.page.words
+
+
+@pytest.mark.parametrize(
+    ("typed", "value", "words"),
+    [
+        ("GMP", "greater-manchester", "Greater Manchester Police"),
+        ("greater manchster", "greater-manchester", "Greater Manchester Police"),
+        ("royal ulster", "psni", "Police Service of Northern Ireland, before: Royal Ulster Constabulary"),
+        ("surrey", "sussex", "Sussex Police, of which Surrey Police is part now"),
+    ],
+)
+def test_initials_former_names_and_slips_lead_to_the_force_of_today(country, typed, value, words):
+    page = country.post("/routing", {"force_typed": typed})
+    assert list(radios(page, "force")) == [value, "not-known"]
+    assert words in page.page.words
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_each_of_the_three_questions_can_be_typed(country, name):
+    chosen = {"other": "", "keep_from": "", "force": "not-known"}
+    page = country.post("/routing", {f"{name}_typed": "dorset", name: "essex"})
+    assert radios(page, name) == {"dorset": False, "essex": True} | (
+        {"not-known": False} if name == "force" else {"": False, "more": False}
+    )
+    page = country.post("/routing", {f"{name}_typed": "dorset"})
+    assert radios(page, name)["dorset"] is False
+    assert radios(page, name)[chosen[name]] is (name != "force")
+
+
+def test_when_nothing_is_like_it_that_is_said_and_not_knowing_is_at_hand(country):
+    page = country.post("/routing", {"force_typed": "<b>Atlantis</b>", "involved": "no"})
+    assert page.status == 200
+    assert "No force in the list is like “<b>Atlantis</b>”" in page.page.words
+    assert "<b>" not in page.text
+    assert list(radios(page, "force")) == ["not-known"]
+    whole = country.post("/routing", {"do": "change", "involved": "no"})
+    assert 'name="force"' in whole.text
+    assert '<select id="force"' in whole.text
+
+
+def test_one_who_types_and_goes_on_is_shown_what_is_like_it_first(country):
+    given = {"force": "kent", "involved": "no"}
+    page = country.post("/routing", given | {"force_typed": "essex"})
+    assert radios(page, "force") == {"essex": False, "kent": True, "not-known": False}
+
+
+def test_many_are_shown_in_part_and_that_is_said(country):
+    page = country.post("/routing", {"force_typed": "e"})
+    assert len(radios(page, "force")) == 11
+    assert "type more of its name" in page.page.words
+
+
+def test_pages_of_a_search_have_the_size_of_all_others(country):
+    for typed in ("the Met", "e", "x" * 70_000, "&" * 79, ""):
+        fields = (
+            {f"{name}_typed": typed for name in LISTS}
+            if len(typed) < 100
+            else {"force_typed": typed[:50_000]}
+        )
+        page = country.post("/routing", fields)
+        head = sum(len(f"{name}: {value}\r\n") for name, value in page.headers.items())
+        reason = {200: "OK", 422: "UNPROCESSABLE ENTITY"}[page.status]
+        assert len(f"HTTP/1.1 {page.status} {reason}\r\n") + head + 2 + len(page.body) == PAGE_BYTES, typed
+        assert "location" not in page.headers
+        country.get("/routing")
+
+
+def test_what_was_typed_is_in_no_address_no_log_no_row_and_on_no_later_page(country, house, caplog):
+    caplog.set_level(0)
+    country.post("/routing", {"force_typed": "greater manchster"})
+    later = country.post("/routing", {"force": "greater-manchester", "involved": "no"})
+    assert "manchster" not in later.text
+    assert country.post("/routing", {"do": "begin"}).goes_to == "/report"
+    country.get("/report")
+    assert country.write("It happened at the yard.").goes_to == "/sent"
+    assert "manchster" not in caplog.text
+    for file in house.config.blobs.parent.rglob("*"):
+        assert not file.is_file() or b"manchster" not in file.read_bytes()
+
+
+def test_a_search_is_sent_by_post_alone(country):
+    page = country.get("/routing?force_typed=kent")
+    assert radios(page, "force") == {}
+    assert "kent" not in page.page.words.replace("Kent Police", "").lower()
+    assert all(attributes.get("method") == "post" for tag, attributes in page.page.tags if tag == "form")
