@@ -4,7 +4,6 @@ A unit serves one force, and the charity has its desk. Nothing here has a passph
 nothing outlives the drill. The folder's path is short, for gpg-agent's sockets.
 """
 
-import io
 import secrets
 import shutil
 import subprocess
@@ -144,7 +143,7 @@ def _make_unit(folder: Path, unit_id: str, name: str, months: int, first: date) 
 
 def copy_home(source: Path, target: Path) -> None:
     """A copy of a folder of keys, as a thief makes it: all but the agents' sockets."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("S.gpg-agent*", "*.lock"))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("S.*", "*.lock"))
 
 
 def end_agents(folder: Path) -> None:
@@ -171,12 +170,12 @@ def seal_on(day: date, text: str, certificate: Path, output: Path) -> None:
 
 def opens(sealed: Path, home: Path) -> bool:
     """Whether the keys of a GnuPG home open a sealed file."""
-    content = io.BytesIO()
+    content = bytearray()
     try:
-        Opener(home).open(sealed, content.write, ask=False)
+        Opener(home).open(sealed, content.extend, ask=False)
     except OpeningFailed:
         return False
-    return bool(content.getvalue())
+    return bool(content)
 
 
 def point_courier(settings: Path, address: str) -> None:

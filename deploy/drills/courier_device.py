@@ -23,13 +23,14 @@ OUTCOME = Outcome(
     ),
     rekeyed=("The courier’s two keys, on a new machine. No key of the unit’s.",),
     exposed=(
+        Exposed("No text: what it carried is sealed to the unit"),
         Exposed(
-            "How many envelopes it carried, of which days and sizes", "the finder, if the disk was not locked"
+            "How many envelopes it carried, of which days and sizes",
+            "the finder, since the loss, if the disk was not locked",
         ),
-        Exposed("No text: what it carried is sealed to the unit", "nobody"),
         Exposed(
-            "What waited for the unit, still sealed; and false acknowledgements",
-            "the finder, between the loss and the new registry",
+            "What waited for the unit, sealed; and the finder could have said that it was collected",
+            "the finder, from the loss until the new registry",
         ),
     ),
 )

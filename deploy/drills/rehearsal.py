@@ -5,10 +5,12 @@ rehearsal does to a folder that stands for one, and says so. A check that fails 
 """
 
 import shlex
+import subprocess
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from common.sealing import gpg_environment
 from deploy.errors import DeployError
 
 WIDTH = 100
@@ -20,10 +22,13 @@ class DrillFailed(DeployError):
 
 @dataclass(frozen=True)
 class Exposed:
-    """Old data that somebody can now read, or learn from: to whom, and since when."""
+    """Old data that somebody can now read, or learn from: to whom, and since when; or that there is none."""
 
     what: str
-    to_whom: str
+    to_whom: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}. To whom: {self.to_whom}." if self.to_whom else f"{self.what}."
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,16 @@ class Rehearsal:
             )
         return said
 
+    def gpg(self, command: str) -> None:
+        """Run a command of gpg, whose keys have no passphrase here. Raises DrillFailed."""
+        self._show(command)
+        program, *words = shlex.split(command)
+        done = subprocess.run(
+            [program, "--batch", *words], capture_output=True, check=False, env=gpg_environment()
+        )
+        if done.returncode != 0:
+            raise DrillFailed(f"`{command}` did not work here, so that the drill cannot go on.")
+
     def is_refused(self, command: str, claim: str, because: str, answers: str = "") -> None:
         """Run a command that must be refused with these words; that is a check."""
         code, said = self._invoke(command, "", answers)
@@ -96,7 +111,7 @@ class Rehearsal:
         for title, lines in (
             ("What stopped", outcome.stopped),
             ("What is re-keyed", outcome.rekeyed),
-            ("What is exposed", [f"{one.what}: to {one.to_whom}" for one in outcome.exposed]),
+            ("What is exposed", [str(one) for one in outcome.exposed]),
         ):
             for number, line in enumerate(lines):
                 self._wrapped(f"{'' if number else title:<18}", line)

@@ -21,10 +21,10 @@ OUTCOME = Outcome(
         "The certificate stays, and so do the registry and all conversations.",
     ),
     exposed=(
-        Exposed("What the reviewer has read, and remembers or wrote down", "them, as ever"),
+        Exposed("What they have read in all their time, and remember or wrote down", "them, as ever"),
         Exposed(
-            "All months not destroyed on the day of a copy, if one was made: it keeps the old passphrase",
-            "them. Where that cannot be excluded, go on with unit-key-stolen",
+            "If they made a copy: all of a month whose key was not destroyed by that day, with the old passphrase",
+            "them, since that day; where it cannot be ruled out, go on with unit-key-stolen",
         ),
     ),
 )

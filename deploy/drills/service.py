@@ -35,10 +35,14 @@ class Reporter:
     """Somebody with a codename."""
 
     words: codename.Codename = field(default_factory=codename.generate, repr=False)
+    _roots: dict[bytes, Secret] = field(default_factory=dict, repr=False, compare=False)
 
     def root(self, pepper: Secret) -> Secret:
         """What the codename opens at a server with this pepper."""
-        return derive_root(self.words, pepper)
+        known = pepper.reveal()
+        if known not in self._roots:
+            self._roots[known] = derive_root(self.words, pepper)
+        return self._roots[known]
 
 
 class Service:

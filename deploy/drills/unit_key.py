@@ -27,11 +27,12 @@ OUTCOME = Outcome(
     rekeyed=("The unit’s certificate and months, its case key, and the key that signs answers.",),
     exposed=(
         Exposed(
-            "Every report of a month whose key was not destroyed, and what was kept for a case",
-            "whoever has the stolen keys and the sealed envelope: those on the workstation that was copied, at once",
+            "Every report of a month whose key was not destroyed before the theft, and what was kept for a case",
+            "whoever has the stolen keys and the sealed envelope: those on the workstation, since it was copied",
         ),
         Exposed(
-            "What was sealed between the theft and the new registry", "the same, if they get the envelopes"
+            "Every report sealed between the theft and the new registry",
+            "the same, if they get the envelope as well",
         ),
     ),
 )
@@ -55,7 +56,7 @@ def rehearse(rehearsal: Rehearsal, country: Country) -> Outcome:
         "were not."
     )
     _suspend(rehearsal, country, service, reporter)
-    _begin_anew(rehearsal, country, service, reporter)
+    _begin_anew(rehearsal, country, service, reporter, recent)
     rehearsal.step("Say what is exposed. The stolen copy is tried on what was sealed before.")
     stolen = country.folder / "stolen" / GNUPG_HOME
     rehearsal.check(
@@ -84,7 +85,9 @@ def _suspend(rehearsal: Rehearsal, country: Country, service: Service, reporter:
     rehearsal.check("An answer signed with the stolen key is not shown", service.shown(reporter) == [])
 
 
-def _begin_anew(rehearsal: Rehearsal, country: Country, service: Service, reporter: Reporter) -> None:
+def _begin_anew(
+    rehearsal: Rehearsal, country: Country, service: Service, reporter: Reporter, recent: Path
+) -> None:
     rehearsal.step(
         "On a machine that the thief never touched: new keys. The digits go to the witness by voice."
     )
@@ -94,6 +97,15 @@ def _begin_anew(rehearsal: Rehearsal, country: Country, service: Service, report
     rehearsal.run("./candour keys registry add registry.draft west-2/unit-card.json")
     rehearsal.run(f"./candour keys registry set registry.draft {UNIT} --status enrolled")
     next_version(rehearsal, country, 3)
+    rehearsal.step(
+        "What waits at the collection is sealed to the old keys. The new home takes them in, to read that and no more."
+    )
+    rehearsal.gpg("gpg --homedir west/gnupg --export-secret-keys --output old-keys.gpg")
+    rehearsal.gpg("gpg --homedir west-2/gnupg --import old-keys.gpg")
+    rehearsal.by_hand("shred --remove old-keys.gpg")
+    rehearsal.check(
+        "The new workstation opens what came before", opens(recent, country.folder / "west-2" / GNUPG_HOME)
+    )
     anew, stolen = country.folder / "west-2" / GNUPG_HOME, country.folder / "stolen" / GNUPG_HOME
     fresh = service.send(Reporter(), "What was seen since.")
     rehearsal.check("A new report goes to the unit again, and its new keys open it", opens(fresh, anew))
