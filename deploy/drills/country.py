@@ -72,7 +72,7 @@ class Country:
 @contextmanager
 def throw_away(template: Path | None = None) -> Iterator[Country]:
     """A country for one drill, and the working folder; `template` is copied where there is one."""
-    with tempfile.TemporaryDirectory(prefix="cd-", dir="/tmp", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="drill-", dir="/tmp", ignore_cleanup_errors=True) as name:
         country = Country(Path(name) / "c")
         try:
             if template is None:

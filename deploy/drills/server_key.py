@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from common import codename, mailbox
+from common.config import read_server_config
 from common.derivation import CURRENT, PEPPER_BYTES, conversation_secrets, derive_root
 from common.sealing import gpg_environment, private_home
 from common.secret import Secret
@@ -98,64 +99,56 @@ def _lost_with_a_backup(rehearsal: Rehearsal, country: Country, reporter: Report
 
 
 def _lost_without(rehearsal: Rehearsal, country: Country, reporter: Reporter) -> None:
-    rehearsal.step("Install anew: another pepper, and another address.")
+    rehearsal.step("If the database is still there, let the couriers make a last round. Then install anew.")
     rehearsal.by_hand(
         "deploy/install --registry registry.json --registry-root registry-root.pub --ssh-from ADDRESS"
     )
     rehearsal.by_hand("candour deploy site --onion ADDRESS --to site")
-    service = Service(country.config())
-    database = service.house.store
     pepper = country.server / "pepper"
     kept = pepper.read_bytes()
     pepper.write_bytes(secrets.token_bytes(PEPPER_BYTES))
     anew = Service(country.config())
+    found = anew.visit(reporter)
     rehearsal.check(
-        "A codename of before finds nothing, though the database be the old one",
-        not anew.visit(reporter).messages and not anew.shown(reporter),
+        "With another pepper a codename of before finds nothing, though the database be the old one",
+        not found.messages and not found.answers,
     )
+    never = anew.visit(Reporter())
     rehearsal.check(
-        "It looks like any codename without news: the pages must say what happened",
-        anew.visit(reporter).answers == anew.visit(Reporter()).answers,
+        "It looks like any codename without news: no page can tell them, the public notice must",
+        (found.messages, found.answers) == (never.messages, never.answers),
     )
-    rehearsal.check(
-        "What is in the database the unit’s courier still collects", len(database.waiting(UNIT)) == 1
-    )
-    service.close()
+    rehearsal.check("What waits for the unit depends on no pepper", len(anew.house.store.waiting(UNIT)) == 1)
     anew.close()
     pepper.write_bytes(kept)
 
 
 def _stolen(rehearsal: Rehearsal, country: Country, stolen: Path, reporter: Reporter, name: str) -> None:
     rehearsal.step("Pull the plug. Say what the thief has: their copy is tried.")
-    nobody = country.folder / "nobody"
-    sealed = next(stolen.rglob(name))
+    nobody = private_home(country.folder / "nobody")
     rehearsal.check(
-        "No report opens: the server has no key that could", not opens(sealed, private_home(nobody))
+        "No report opens: the server has no key that could", not opens(next(stolen.rglob(name)), nobody)
     )
     pepper = Secret((stolen / "pepper").read_bytes())
     rehearsal.check("A codename that was found on paper is confirmed", _finds(stolen, reporter.words, pepper))
-    other = Secret(bytes(32))
+    thief = Service(read_server_config(stolen / "server.toml"))
+    rehearsal.check("The answers that are still there open with it", bool(thief.shown(reporter)))
+    thief.close()
+    other = Secret(secrets.token_bytes(PEPPER_BYTES))
     rehearsal.check(
         "With the database and no pepper nothing can be tried", not _finds(stolen, reporter.words, other)
     )
     _say_the_cost(rehearsal, min(_seconds_of_a_guess(pepper) for _ in range(3)))
-    box, later = SessionBox(60), SessionBox(60)
-    rehearsal.check("Cookies die with the server’s memory: the next start opens none", _dies(box, later))
+    rehearsal.check("Cookies die with the server’s memory: the next start opens none", _cookies_die())
 
     rehearsal.step(
-        "A new machine at a new address, with a new pepper. Restore no onion and no pepper of before."
+        "A new machine, a new address, a new pepper. What had not been collected comes from the last backup, out of "
+        "which pepper and onions’ keys are taken before anything starts."
     )
-    rehearsal.by_hand(
-        "deploy/install --registry registry.json --registry-root registry-root.pub --ssh-from ADDRESS"
-    )
-    (country.server / "pepper").write_bytes(secrets.token_bytes(PEPPER_BYTES))
-    service, since = Service(country.config()), Reporter()
-    service.send(since, "What was seen since.")
-    rehearsal.check(
-        "What is sent there the stolen pepper confirms no more",
-        not _finds(country.server, since.words, pepper),
-    )
-    service.close()
+    rehearsal.run("./candour restore --from backup.gpg --gnupg operator --data anew")
+    rehearsal.on_host("rm /etc/candour/pepper", (country.folder / "anew" / "server" / "pepper").unlink)
+    rehearsal.by_hand("rm -r /var/lib/tor-instances/candour/source /var/lib/tor-instances/candour/collection")
+    _install_anew(rehearsal, country.folder / "anew" / "server", pepper)
 
     rehearsal.step(
         "Where the operator’s key was stolen too, each old backup is open. Make another key, and destroy them."
@@ -164,6 +157,21 @@ def _stolen(rehearsal: Rehearsal, country: Country, stolen: Path, reporter: Repo
     rehearsal.run("./candour restore --from backup.gpg --gnupg thief --data loot")
     loot = country.folder / "loot" / "server" / "pepper"
     rehearsal.check("Key and backup together give the pepper", loot.read_bytes() == pepper.reveal())
+
+
+def _install_anew(rehearsal: Rehearsal, server: Path, stolen_pepper: Secret) -> None:
+    drawn = secrets.token_bytes(PEPPER_BYTES)
+    rehearsal.on_host("deploy/install --ssh-from ADDRESS", lambda: (server / "pepper").write_bytes(drawn))
+    service, since = Service(read_server_config(server / "server.toml")), Reporter()
+    rehearsal.check(
+        "What had not been collected reaches its unit", len(service.house.store.waiting(UNIT)) == 1
+    )
+    service.send(since, "What was seen since.")
+    service.close()
+    rehearsal.check(
+        "A codename of the new server is not confirmed by the stolen pepper",
+        not _finds(server, since.words, stolen_pepper),
+    )
 
 
 def _finds(server: Path, words: codename.Codename, pepper: Secret) -> bool:
@@ -175,11 +183,13 @@ def _finds(server: Path, words: codename.Codename, pepper: Secret) -> bool:
     return bool(found.sent)
 
 
-def _dies(box: SessionBox, later: SessionBox) -> bool:
-    cookie = box.close(new_session())
-    box.open(cookie)
+def _cookies_die() -> bool:
+    """Whether a cookie of one run of the server is nothing to the next."""
+    run, next_run = SessionBox(60), SessionBox(60)
+    cookie = run.close(new_session())
+    run.open(cookie)
     try:
-        later.open(cookie)
+        next_run.open(cookie)
     except NoSession:
         return True
     return False

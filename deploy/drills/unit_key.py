@@ -97,15 +97,6 @@ def _begin_anew(
     rehearsal.run("./candour keys registry add registry.draft west-2/unit-card.json")
     rehearsal.run(f"./candour keys registry set registry.draft {UNIT} --status enrolled")
     next_version(rehearsal, country, 3)
-    rehearsal.step(
-        "What waits at the collection is sealed to the old keys. The new home takes them in, to read that and no more."
-    )
-    rehearsal.gpg("gpg --homedir west/gnupg --export-secret-keys --output old-keys.gpg")
-    rehearsal.gpg("gpg --homedir west-2/gnupg --import old-keys.gpg")
-    rehearsal.by_hand("shred --remove old-keys.gpg")
-    rehearsal.check(
-        "The new workstation opens what came before", opens(recent, country.folder / "west-2" / GNUPG_HOME)
-    )
     anew, stolen = country.folder / "west-2" / GNUPG_HOME, country.folder / "stolen" / GNUPG_HOME
     fresh = service.send(Reporter(), "What was seen since.")
     rehearsal.check("A new report goes to the unit again, and its new keys open it", opens(fresh, anew))
@@ -118,6 +109,15 @@ def _begin_anew(
     service.answer(reporter, UNIT, "We have new keys.", reply_key(country.folder / "west-2"))
     rehearsal.check(
         "Answers signed with the new one are shown", service.shown(reporter) == ["We have new keys."]
+    )
+    rehearsal.step(
+        "What waits at the collection is sealed to the old keys. The new home takes them in, to read that and no more."
+    )
+    rehearsal.gpg("gpg --homedir west/gnupg --export-secret-keys --output old-keys.gpg")
+    rehearsal.gpg("gpg --homedir west-2/gnupg --import old-keys.gpg")
+    rehearsal.by_hand("shred --remove old-keys.gpg")
+    rehearsal.check(
+        "The new workstation opens what came before", opens(recent, country.folder / "west-2" / GNUPG_HOME)
     )
 
 
