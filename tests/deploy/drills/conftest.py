@@ -50,9 +50,12 @@ def _rehearsed(name: str, template: Path) -> Rehearsed:
     said: list[str] = []
     folders: list[Path] = []
     copy = country.copy_home
+
+    def copied(source: Path, target: Path) -> None:
+        folders.append(target)
+        copy(source, target)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            country, "copy_home", lambda source, target: folders.append(target) or copy(source, target)
-        )
+        patch.setattr(country, "copy_home", copied)
         failed = rehearse(name, said.append, template)
     return Rehearsed(failed, "\n".join(said), folders[0])

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from common import config, registry, reply, routing, signing
+from common import config, registry, routing, signing
 from common.days import today
+from common.derivation import derive_root
 from common.epochs import month_after, month_of
-from common.keyring import keys_of
+from common.keyring import destroy, keys_of
 from common.registry_file import RegistryFile
 from common.routing import Reason
 from common.secret import Secret
@@ -23,7 +24,7 @@ from deploy.drills.command import DRILLS, PAGES
 from deploy.onions import couriers
 from keys import cli as keys_cli
 from keys import publishing, registry_command, splitting, succession
-from keys.unit import GNUPG_HOME, read_unit_card
+from keys.unit import GNUPG_HOME, change_unit_passphrase, read_unit_card
 from source_interface import session
 from source_interface.house import House
 
@@ -77,7 +78,7 @@ def keep_the_first_certificate(patch):
 
 
 def believe_every_answer(patch):
-    patch.setattr(reply.signing, "verify", lambda untrusted, *_: signing.read_unverified(untrusted))
+    patch.setattr(signing, "verify", lambda untrusted, *_: signing.read_unverified(untrusted))
 
 
 def destroy_no_month(patch):
@@ -97,7 +98,7 @@ def recall_nothing(patch):
 
 
 def leave_the_months_their_passphrase(patch):
-    change = keys_cli.change_unit_passphrase
+    change = change_unit_passphrase
 
     def all_but_the_months(folder, old, new):
         certificate = read_unit_card(folder).fingerprint
@@ -114,9 +115,15 @@ def leave_the_months_their_passphrase(patch):
 
 
 def leave_the_primary_key(patch):
-    destroy = splitting.destroy
-    calls: list[object] = []  # the first is of the time before, when it was shared at first
-    patch.setattr(splitting, "destroy", lambda *key: calls.append(key) or (len(calls) == 1 and destroy(*key)))
+    calls: list[object] = []
+
+    def only_at_first(*key):
+        """The first is of the time before, when it was shared for the first time."""
+        calls.append(key)
+        if len(calls) == 1:
+            destroy(*key)
+
+    patch.setattr(splitting, "destroy", only_at_first)
 
 
 def publish_whatever_root(patch):
@@ -140,9 +147,8 @@ def believe_every_succession(patch):
 
 
 def leave_the_pepper_out(patch):
-    derive = server_key.derive_root
     for module in (server_key, service):
-        patch.setattr(module, "derive_root", lambda words, _: derive(words, Secret(bytes(32))))
+        patch.setattr(module, "derive_root", lambda words, _: derive_root(words, Secret(bytes(32))))
 
 
 def keep_the_session_key(patch):
