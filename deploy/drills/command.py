@@ -1,6 +1,7 @@
 """`candour drill`: lists the drills, or rehearses one. Its exit code is not 0 when a check fails."""
 
 import logging
+import signal
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ def drill(name: str | None) -> None:
         for each, entry in DRILLS.items():
             click.echo(f"{each:<16} {entry.line}; page: {(PAGES / each).with_suffix('.md')}")
         return
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # so that the country goes with whoever is ended
     logging.disable(logging.CRITICAL)  # servers that refuse what they are meant to refuse say so
     if rehearse(name, click.echo):
         raise SystemExit(1)
