@@ -23,6 +23,10 @@ class RegistryRefused(Exception):
         super().__init__(f"The registry is refused: {reason}.")
 
 
+class SignatureRefused(RegistryRefused):
+    """The registry is altered, or signed by a root that is not trusted here."""
+
+
 class UnknownUnit(LookupError):
     """The registry has no unit of this name, or none that may be sealed to."""
 
@@ -119,7 +123,7 @@ def verify_signature(untrusted: bytes, root_public_key: bytes) -> Registry:
     try:
         registry = read(signing.verify(untrusted, CONTEXT, root_public_key))
     except signing.BadSignature as error:
-        raise RegistryRefused("its signature does not hold") from error
+        raise SignatureRefused("its signature does not hold") from error
     except (NotCanonical, ValueError) as error:
         raise RegistryRefused("it is not a registry, or it is damaged") from error
     check_content(registry)

@@ -21,6 +21,7 @@ class LazyGroup(click.Group):
         "backup": ("deploy.backup.command:backup", "Save a host into one file, sealed to its operator."),
         "restore": ("deploy.backup.command:restore", "Put a backup in place on a clean machine."),
         "deploy": ("deploy.operating:operating", "What an operator does on the host."),
+        "drill": ("deploy.drills.command:drill", "Rehearse what to do on a bad day."),
         "sweep": ("deploy.sweep:sweep", "Delete what is past its time."),
         "courier": (
             "journalist_interface.courier.cli:courier",

@@ -1,9 +1,11 @@
 """`candour deploy`: what an operator does on the host, and for it. Each command is imported when it is called."""
 
+from datetime import datetime
 from pathlib import Path
 
 import click
 
+from deploy.host.place import SETTINGS
 from deploy.where import data_option
 
 
@@ -37,6 +39,29 @@ def couriers() -> None:
     from deploy.onions.gate import list_here
 
     list_here()
+
+
+@operating.command("recollect")
+@click.argument("unit")
+@click.option(
+    "--since",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The first day on which the lost courier collected what it did not deliver.",
+)
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path),
+    default=Path(SETTINGS) / "server.toml",
+    show_default=True,
+    metavar="FILE",
+    help="The servers' server.toml.",
+)
+def recollect(unit: str, since: datetime, settings: Path) -> None:
+    """Let UNIT's courier collect once more what a lost one had collected since a day."""
+    from deploy.recollecting import recollect_here
+
+    recollect_here(unit, since.date(), settings)
 
 
 @operating.command()

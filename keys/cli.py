@@ -17,10 +17,10 @@ from common.keyring import end_agent
 from keys.cards import UnitCard, write_card
 from keys.command import Group, grouped, one_line, path, short_name
 from keys.registry_command import registry_group
-from keys.root import new_root
+from keys.root_command import root_group
 from keys.smartcard import to_card
 from keys.splitting import BOX, restore, split
-from keys.unit import GNUPG_HOME, UNIT_CARD, add_case_key, extend, new_unit
+from keys.unit import GNUPG_HOME, UNIT_CARD, add_case_key, change_unit_passphrase, extend, new_unit
 
 COURIER_CARD = "courier-card.json"
 
@@ -77,6 +77,17 @@ def unit_case_key(folder: Path, no_passphrase: bool) -> None:
     with _forgetting(folder):
         add_case_key(folder, passphrase)
     click.echo("The case key is there, and the key that signs answers is sealed to it.")
+
+
+@unit_group.command("passphrase")
+@click.argument("folder", type=path(file_okay=False, exists=True))
+def unit_passphrase(folder: Path) -> None:
+    """Change the passphrase of all secret keys in FOLDER. Copies of them keep the old one."""
+    old = str(click.prompt("Passphrase of the unit's keys so far (empty: none)", hide_input=True, default=""))
+    new = _new_passphrase("the unit's keys from now on")
+    with _forgetting(folder):
+        change_unit_passphrase(folder, old, new)
+    click.echo("The new passphrase holds. A copy of this folder, or a backup, still opens with the old one.")
 
 
 @unit_group.command("split")
@@ -164,24 +175,6 @@ def courier_new(key_file: Path, unit_id: str) -> None:
     click.echo(f"Take {card} to whoever signs the registry, and read these digits out to them.")
 
 
-@keys.group("root")
-def root_group() -> None:
-    """The registry's root key."""
-
-
-@root_group.command("new")
-@click.argument("key_file", metavar="KEYFILE", type=path(dir_okay=False))
-@click.option("--no-passphrase", is_flag=True, help="Protect nothing: for trying out only.")
-def root_new(key_file: Path, no_passphrase: bool) -> None:
-    """Make the root key. It stays offline; the servers and desks get its public half (.pub)."""
-    public_file = key_file.with_suffix(".pub")
-    if public_file.exists():
-        raise FileExistsError(None, "exists", os.fspath(public_file))
-    public = new_root(key_file, None if no_passphrase else _new_passphrase("the root key"))
-    public_file.write_text(public.hex() + "\n")
-    click.echo(f"The root key is in {key_file}, its public half in {public_file}: {grouped(public.hex())}")
-
-
 def _new_passphrase(what: str) -> str:
     return str(click.prompt(f"Passphrase for {what}", hide_input=True, confirmation_prompt="Once more"))
 
@@ -191,3 +184,4 @@ def _passphrase(what: str) -> str:
 
 
 keys.add_command(registry_group)
+keys.add_command(root_group)

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from common import phrases
+from common.config import BadConfiguration
 from common.keyring import NotDestroyed
 from common.names import is_one_line, is_short_name
 from common.registry import RegistryRefused
@@ -16,8 +17,10 @@ from keys.making import CeremonyFailed
 from keys.private import NoSuchKey
 from keys.publishing import NotPublished
 from keys.registry import UnfitRegistry
+from keys.succession import SuccessionRefused
 
 _EXPECTED = (
+    BadConfiguration,
     BadDraft,
     CeremonyFailed,
     NoSuchKey,
@@ -27,6 +30,7 @@ _EXPECTED = (
     UnfitRegistry,
     RegistryRefused,
     SealingFailed,
+    SuccessionRefused,
     OSError,
 )
 

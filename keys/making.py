@@ -14,6 +14,8 @@ import gnupg
 from common.epochs import Span
 from common.sealing import gpg_environment, midnight
 
+_MOST_KEYS = 256  # of a certificate: twenty years of months
+
 
 class CeremonyFailed(Exception):
     """The keys could not be made. Nothing was enrolled; mend what the message names and begin again."""
@@ -72,6 +74,20 @@ def add_epochs(home: Path, certificate: str, spans: Sequence[Span], passphrase: 
             raise CeremonyFailed(
                 "GnuPG did not add a month’s key. Is the primary key here, and the passphrase right?"
             )
+
+
+def change_passphrase(home: Path, certificate: str, old: str, new: str | None) -> None:
+    """Protect all secret keys of a certificate by another passphrase; `old` is empty where there is none.
+
+    Keys whose secret is gone, or on a card, are passed over. Raises CeremonyFailed; gpg may then have changed some.
+    """
+    check_passphrase(new)
+    # The old one is asked once. The new one too; but where there was none before, once for each key.
+    lines = [*([old] if old else []), *[new or ""] * _MOST_KEYS]
+    asked = ("--status-fd", "1", "--command-fd", "0", "--passwd", certificate)
+    done = run(home, *asked, answers="".join(f"{line}\n" for line in lines))
+    if b"SUCCESS keyedit.passwd" not in done.stdout:  # gpg's exit code is 0 for a wrong passphrase too
+        raise CeremonyFailed("GnuPG did not change the passphrase. Is the old one right? Try again.")
 
 
 def public_part(home: Path, certificate: str) -> str:

@@ -32,7 +32,7 @@ from keys.draft import (
 )
 from keys.publishing import publish
 from keys.registry import UnfitRegistry, sign_registry
-from keys.succession import merged, renamed
+from keys.renaming import merged, renamed
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _FILE = path(exists=True, dir_okay=False)
@@ -219,7 +219,7 @@ def sign(draft: Path, out: Path, root_key: Path, version: int) -> None:
 @click.option("--root", required=True, metavar="HEX|FILE", help="The root's public key.")
 def verify(file: Path, root: str) -> None:
     """Say whether the registry in FILE holds today, and what is in it."""
-    registry = registries.verify(file.read_bytes(), _root(root), today())
+    registry = registries.verify(file.read_bytes(), read_digits(root), today())
     click.echo("The signature holds.")
     _show(registry)
 
@@ -230,12 +230,13 @@ def verify(file: Path, root: str) -> None:
 @click.option("--root", required=True, metavar="HEX|FILE", help="The root's public key.")
 def publish_(file: Path, targets: tuple[Path, ...], root: str) -> None:
     """Put the registry in FILE into each of TARGETS, a folder or the file itself, if none newer is there."""
-    signed, root_key = file.read_bytes(), _root(root)
+    signed, root_key = file.read_bytes(), read_digits(root)
     for target in targets:
         click.echo(f"Published: {publish(signed, root_key, target)}")
 
 
-def _root(hex_or_file: str) -> bytes:
+def read_digits(hex_or_file: str) -> bytes:
+    """A root's public key, 32 bytes, from its digits or a file that holds them. Raises ClickException."""
     file = Path(hex_or_file)
     try:
         root = bytes.fromhex(file.read_text("ascii") if file.is_file() else hex_or_file)

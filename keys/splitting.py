@@ -21,7 +21,7 @@ from common.keyring import Where, destroy, keys_of
 from common.private_file import write_new
 from common.sealing import private_home
 from keys.cards import UnitCard, write_card
-from keys.making import CeremonyFailed, public_part, run
+from keys.making import CeremonyFailed, change_passphrase, public_part, run
 from keys.unit import (
     CERTIFICATE,
     GNUPG_HOME,
@@ -93,7 +93,7 @@ def restore(folder: Path, box: Path, shares: Sequence[Path], passphrase: str | N
     private_home(home)
     _import(home, boxed)
     if passphrase is not None and passphrase != boxed.passphrase:
-        _change_passphrase(home, boxed, passphrase)
+        change_passphrase(home, boxed.card.fingerprint, boxed.passphrase, passphrase)
     protection = passphrase or boxed.passphrase or None
     certificate = public_part(home, boxed.card.fingerprint)
     (folder / CERTIFICATE).write_text(certificate, "ascii")
@@ -108,13 +108,6 @@ def _import(home: Path, boxed: _Boxed) -> None:
     keys = keys_of(home, boxed.card.fingerprint)
     if not keys or keys[0].where is Where.GONE:
         raise CeremonyFailed("GnuPG did not take the primary key. Try a folder whose path is short.")
-
-
-def _change_passphrase(home: Path, boxed: _Boxed, passphrase: str) -> None:
-    lines = [*([boxed.passphrase] if boxed.passphrase else []), passphrase, passphrase]
-    asked = ("--command-fd", "0", "--passwd", boxed.card.fingerprint)
-    if run(home, *asked, answers="".join(f"{line}\n" for line in lines)).returncode != 0:
-        raise CeremonyFailed("GnuPG did not change the passphrase. Begin again in an empty folder.")
 
 
 def _open_box(box: Path, shares: Sequence[Path]) -> _Boxed:

@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.days import today
 from common.epochs import OVERLAP, ahead, epochs_of, month_after, month_of
-from common.keyring import Where, keys_of
+from common.keyring import Where, end_agent, keys_of
 from common.sealing import Opener, OpeningFailed, Sealer, private_home
 from keys.cards import UnitCard, read_card, write_card
-from keys.making import CeremonyFailed, add_epochs, make_key, public_part, request
+from keys.certificates import UnfitCertificate, look
+from keys.making import CeremonyFailed, add_epochs, change_passphrase, make_key, public_part, request
 from keys.private import pem
 from keys.registry import UnfitRegistry
 
@@ -48,14 +49,23 @@ class Extended:
     last_month: date
 
 
-def new_unit(folder: Path, unit_id: str, name: str, *, passphrase: str | None, months: int = 24) -> NewUnit:
+def new_unit(  # the folder, who, and how
+    folder: Path,
+    unit_id: str,
+    name: str,
+    *,
+    passphrase: str | None,
+    months: int = 24,
+    first: date | None = None,
+) -> NewUnit:
     """Make a unit's keys under `folder`: `gnupg/` (private home), `reply.key.gpg`, `certificate.asc`, `case.asc`.
 
     The certificate has an Ed25519 primary key that only certifies, without an end, and a cv25519 encryption subkey
-    for each of `months` months, this one first. `passphrase` None leaves them without protection: for trying out only.
+    for each of `months` months, this one first, or that of the day `first`. `passphrase` None leaves them without
+    protection: for trying out only.
     Raises CeremonyFailed, also where there are keys in `folder` already: none is ever overwritten.
     """
-    first = month_of(today())
+    first = month_of(first or today())
     batch = request(name, unit_id, passphrase, first - OVERLAP, encrypts=False)
     refuse_existing(folder)
     home = private_home(folder / GNUPG_HOME)
@@ -127,6 +137,18 @@ def extend(folder: Path, months: int, passphrase: str | None) -> Extended:
     write_card(file, longer)
     _replace(folder / CERTIFICATE, longer.certificate)
     return Extended(longer, file, spans[-1].month)
+
+
+def change_unit_passphrase(folder: Path, old: str, new: str) -> None:
+    """Another passphrase for all secret keys of a unit's home. Raises CeremonyFailed or UnfitRegistry."""
+    card, home = read_unit_card(folder), folder / GNUPG_HOME
+    try:
+        case = look((folder / CASE_CERTIFICATE).read_text("ascii"))
+    except (OSError, UnfitCertificate) as error:
+        raise CeremonyFailed(f"{folder} has no case key. Make one with `unit case-key`.") from error
+    for certificate in (card.fingerprint, case.fingerprint):
+        end_agent(home)  # else it would not ask for the old one
+        change_passphrase(home, certificate, old, new)
 
 
 def read_unit_card(folder: Path) -> UnitCard:

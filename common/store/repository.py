@@ -249,6 +249,16 @@ class Store:
         with self._writing() as connection:
             connection.execute(noted)
 
+    def recall(self, unit: str, since: date) -> int:
+        """Let a unit's envelopes that were collected on that day or later wait again: how many. For a lost courier."""
+        waiting_again = (
+            update(EnvelopeRow)
+            .where(EnvelopeRow.unit == unit, EnvelopeRow.collected_day >= since)
+            .values(collected_day=None)
+        )
+        with self._writing() as connection:
+            return connection.execute(waiting_again).rowcount
+
     def was_forwarded(self, envelope_id: str, unit: str) -> bool:
         """True when an envelope of this id is kept for this unit."""
         query = select(EnvelopeRow.id).where(EnvelopeRow.id == envelope_id, EnvelopeRow.unit == unit)

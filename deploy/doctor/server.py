@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 from common import phrases
 from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.days import today
-from common.registry import Registry, RegistryRefused
+from common.registry import Registry, RegistryRefused, SignatureRefused
 from common.store import snapshot
 from common.store.blobs import set_aside_under, was_collected
 from common.store.sweeping import KEEP_SET_ASIDE
@@ -20,6 +20,10 @@ from keys import gaps
 
 REGISTRY_NEAR_END = timedelta(days=30)
 OLD_REGISTRY = timedelta(days=183)
+_UNKNOWN_ROOT = (
+    "It was altered, or is signed by a root that is not trusted here. Put the last good one back: until then nothing "
+    "is taken in. Only if the root was changed on purpose: see deploy/drills/root-changes.md."
+)
 
 
 def check_server(settings: Path, database: Path) -> Iterator[Finding]:
@@ -41,6 +45,9 @@ def check_registry(config: ServerConfig) -> Iterator[Finding]:
     remedy = "Have a new one signed (keys/CEREMONY.md) and put it in place."
     try:
         registry = config.load_registry()
+    except SignatureRefused as error:
+        yield Finding(State.WRONG, str(error).rstrip("."), _UNKNOWN_ROOT)
+        return
     except RegistryRefused as error:
         yield Finding(State.WRONG, str(error).rstrip("."), remedy)
         return

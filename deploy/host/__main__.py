@@ -11,8 +11,8 @@ from deploy.host.place import Place
 from deploy.host.steps import Wishes, install, uninstall
 
 
-def main() -> int:
-    """The exit code."""
+def command_line() -> argparse.ArgumentParser:
+    """What may be typed."""
     parser = argparse.ArgumentParser(
         prog="deploy/install",
         description="Install Candour's two web services on a Debian 12 or 13 of their own. Run again, it renews.",
@@ -29,7 +29,12 @@ def main() -> int:
     parser.add_argument(
         "--uninstall", action="store_true", help="remove it, and keep data, settings and the onions' keys"
     )
-    wanted = parser.parse_args()
+    return parser
+
+
+def main() -> int:
+    """The exit code."""
+    wanted = command_line().parse_args()
     place = Place(wanted.root.resolve())
     try:
         if wanted.uninstall:
