@@ -39,8 +39,15 @@ class House:
 
     def recipient_files(self, unit: Unit) -> list[Path]:
         """The certificates a message to this unit is sealed to, as files."""
+        return [self._certificate_file(unit.certificate)]
+
+    def identity_files(self, unit: Unit) -> list[Path]:
+        """The certificate that contact details for this unit are sealed to, as a file."""
+        return [self._certificate_file(unit.identity_certificate)]
+
+    def _certificate_file(self, armoured: str) -> Path:
         folder = private_home(self.config.run / _RECIPIENTS)
-        certificate = unit.certificate.encode("ascii")
+        certificate = armoured.encode("ascii")
         name = hashlib.sha256(
             certificate
         ).hexdigest()  # one that was renewed or revoked has the same fingerprint
@@ -51,7 +58,7 @@ class House:
             blur_times(part, today())
             part.rename(file)
             blur_times(folder, today())
-        return [file]
+        return file
 
 
 def build(config: ServerConfig) -> House:

@@ -62,6 +62,16 @@ class Visit:
     messages: tuple[Message, ...]
     handed_to: str | None = None  # the name of who reads and answers now, where it is not who did at first
     handed_by: tuple[str, ...] = ()
+    holder: Unit | None = None
+
+    @property
+    def contact_to(self) -> str | None:
+        """The name of the holder, where contact details can be given in confidence.
+
+        None as long as there is nothing to be seen of a conversation: a codename that was never used looks the same.
+        """
+        seen = bool(self.messages or self.answers)
+        return self.holder.name if seen and self.holder and self.holder.takes_contacts else None
 
     def free_slot(self) -> int | None:
         """A random receipt slot for a message; None when all 128 are taken."""
@@ -93,6 +103,7 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
         messages,
         handed_to=held.holder.name if held.before else None,
         handed_by=tuple(unit.name for unit in held.before),
+        holder=held.holder,
     )
 
 
