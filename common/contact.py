@@ -29,7 +29,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class SealedContact:
-    """A sealed message inside a report. `unit`: whose identity holders can open it; `key`: the fingerprint of theirs."""
+    """A sealed message inside a report. `unit`: whose identity holders open it; `key`: the fingerprint of theirs."""
 
     unit: str
     key: str

@@ -199,6 +199,12 @@ def read_entry(untrusted: bytes, unit: Unit) -> Entry:
     return entry
 
 
+def kept_entry(document: bytes) -> Entry:
+    """An entry that `read_entry` has taken before. Its signatures are not looked at again: registries change."""
+    signed = canonical.inner(canonical.load(document), "signed")
+    return _entry(signing.read_unverified(canonical.octets(signed, min(signed))))
+
+
 def _entry(body: dict[str, Any]) -> Entry:
     outcome, why, by = (
         Outcome(canonical.text(body, "outcome")),
@@ -222,7 +228,9 @@ def found(stick: Path, kind: Kind) -> list[Path]:
     """The files of a kind on a stick, by name."""
     if not stick.is_dir():
         return []
-    return sorted(file for file in stick.iterdir() if (named := _FILE.fullmatch(file.name)) and named[1] == kind)
+    return sorted(
+        file for file in stick.iterdir() if (named := _FILE.fullmatch(file.name)) and named[1] == kind
+    )
 
 
 def read_file(untrusted_file: Path) -> bytes:

@@ -130,7 +130,9 @@ def to_text(report: Report, attachments: tuple[Attachment, ...]) -> bytes:
         lines += [f"  {file.name} ({file.size} bytes, looks like {file.kind})" for file in attachments]
         lines.append("")
     if report.contact:
-        lines += [f"Contact details, given in confidence, are sealed to the identity holders of {report.contact.unit}."]
+        lines += [
+            f"Contact details, given in confidence, are sealed to the identity holders of {report.contact.unit}."
+        ]
         lines += ["Two of them can open contact.gpg. Whoever reads this cannot.", ""]
     lines += ["-" * 72, "", report.text, ""]
     return "\n".join(lines).encode()

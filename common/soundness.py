@@ -108,7 +108,9 @@ def _of_a_unit(unit: Unit) -> Iterator[str]:
 
 def _holders(unit: Unit) -> Iterator[str]:
     holders = unit.identity_holders
-    if (NEEDED <= len(holders) <= MOST_HOLDERS) != unit.takes_contacts or (holders and not unit.takes_contacts):
+    if (NEEDED <= len(holders) <= MOST_HOLDERS) != unit.takes_contacts or (
+        holders and not unit.takes_contacts
+    ):
         yield f"the identity key of the unit {unit.id} needs two holders or more, and its holders need the key"
     if not all(is_short_name(name) for name in holders):
         yield f"an identity holder of the unit {unit.id} has no proper short name"

@@ -58,7 +58,9 @@ class Unit:
     couriers: Mapping[str, bytes]  # key id -> Ed25519 public key, 32 bytes
     identity_certificate: str = ""  # OpenPGP, ASCII armoured
     identity_fingerprint: str = ""
-    identity_holders: Mapping[str, bytes] = field(default_factory=dict)  # short name -> Ed25519 public key, 32 bytes
+    identity_holders: Mapping[str, bytes] = field(
+        default_factory=dict
+    )  # short name -> Ed25519 public key, 32 bytes
     conflict_route: str | None = None
     second_seal: str | None = None
     languages: tuple[str, ...] = ("en",)
@@ -131,7 +133,9 @@ def read(untrusted: Any) -> Unit:
         couriers={key: canonical.octets(couriers, key, signing.PUBLIC_KEY_BYTES) for key in couriers},
         identity_certificate=canonical.text(body, "identity_certificate"),
         identity_fingerprint=canonical.text(body, "identity_fingerprint"),
-        identity_holders={name: canonical.octets(holders, name, signing.PUBLIC_KEY_BYTES) for name in holders},
+        identity_holders={
+            name: canonical.octets(holders, name, signing.PUBLIC_KEY_BYTES) for name in holders
+        },
         conflict_route=canonical.optional_text(body, "conflict_route"),
         second_seal=canonical.optional_text(body, "second_seal"),
         languages=tuple(str(language) for language in canonical.listed(body, "languages")),

@@ -149,7 +149,9 @@ def read_identity_card(file: Path) -> IdentityCard:
             canonical.text(document, "fingerprint"),
             {name: canonical.octets(holders, name, PUBLIC_KEY_BYTES) for name in holders},
         )
-        if canonical.text(document, "card") != "identity" or not all(map(is_short_name, (card.unit, *holders))):
+        if canonical.text(document, "card") != "identity" or not all(
+            map(is_short_name, (card.unit, *holders))
+        ):
             raise NotCanonical("a card of something else")
     except NotCanonical as error:
         raise UnfitRegistry(

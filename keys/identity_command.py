@@ -36,7 +36,9 @@ def identity_new(folder: Path, unit_id: str, names: tuple[str, ...]) -> None:
     click.echo(f"The keys are in {folder}. Certificate: {grouped(card.fingerprint)}")
     for name, public_key in card.holders.items():
         click.echo(f"{name} signs with: {grouped(public_key.hex())}")
-    click.echo(f"Take {folder / IDENTITY_CARD} to whoever signs the registry, and read all of this out to them.")
+    click.echo(
+        f"Take {folder / IDENTITY_CARD} to whoever signs the registry, and read all of this out to them."
+    )
 
 
 def _passphrase(name: str) -> str:

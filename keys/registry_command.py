@@ -211,7 +211,9 @@ def _show(registry: Registry) -> None:
             if value:
                 click.echo(f"  {what:<14} {value}")
         for name, public_key in sorted(unit.identity_holders.items()):
-            click.echo(f"  holds the identity key, with others: {name}\n                 {grouped(public_key.hex())}")
+            click.echo(
+                f"  holds the identity key, with others: {name}\n                 {grouped(public_key.hex())}"
+            )
         for key_id, public_key in sorted(unit.couriers.items()):
             click.echo(f"  courier {key_id}\n                 {grouped(public_key.hex())}")
         if unit.is_enrolled and not unit.couriers:
