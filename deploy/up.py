@@ -13,6 +13,7 @@ from socket import socket
 from typing import TYPE_CHECKING
 
 from deploy import agent, demo, servers
+from deploy.errors import DeployError
 from deploy.progress import step
 from deploy.servers import Server
 from deploy.supervisor import StopAsked, Supervisor
@@ -20,6 +21,10 @@ from deploy.supervisor import StopAsked, Supervisor
 if TYPE_CHECKING:
     from deploy.onions.control import Control
     from deploy.onions.ephemeral import Pair
+
+
+class IdentityRefused(DeployError):
+    """The folder of identity holders cannot be used. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,25 @@ def run_desk(data: Path, port: int, unit_id: str = demo.UNIT_ID) -> None:
             if _start(supervisor, [desk], demo.gnupg_home(data, unit_id)):
                 link = _desk_link(address + supervisor.link(desk), unit_id)
                 print(f"\n{link}\n\nCtrl-C stops the desk.", flush=True)
+                _until_stopped(supervisor)
+
+
+def run_identity(folder: Path, port: int) -> None:
+    """Run the desk of identity holders, whose keys are in `folder`, until a stop is asked for. Raises IdentityRefused."""
+    settings = folder / "identity.toml"
+    if not settings.is_file():
+        raise IdentityRefused(
+            f"{folder} has no identity.toml. README says what is in it; `./candour keys identity new` makes the keys."
+        )
+    with ExitStack() as listeners:
+        listener = listeners.enter_context(servers.listen("identity holders' desk", port, "--port"))
+        desk = servers.identity(settings, listener)
+        with Supervisor(_show) as supervisor:
+            supervisor.keep(demo.held(folder))
+            if _start(supervisor, [desk], folder / "gnupg"):
+                link = desk.address + supervisor.link(desk)
+                print(f"\nThe identity holders’ desk. This link lets in one browser, once:\n    {link}\n")
+                print("Ctrl-C stops it.", flush=True)
                 _until_stopped(supervisor)
 
 
