@@ -255,7 +255,8 @@ class Opener:
     ) -> str:
         """Hand the content to `take`, piece by piece. The fingerprint of the key that opened it: 40 hex digits.
 
-        `ask`: whether gpg may ask for a passphrase, whatever it is for. `passphrase`: the key's, given down the pipe.
+        `ask`: whether gpg may ask for a passphrase, whatever it is for. `passphrase`: the key's,
+        given down the pipe; then nobody is asked.
 
         The pieces count only once this returns: gpg knows at the end alone whether the whole was intact. More
         than `most` bytes is refused. Raises OpeningFailed, or whatever `take` raises.
@@ -282,7 +283,7 @@ class Opener:
             result = gpg.decrypt_file(
                 source,
                 passphrase=passphrase.reveal().decode("ascii") if passphrase else None,
-                extra_args=[*_OPEN, *([] if ask else _ASK_NOBODY)],
+                extra_args=[*_OPEN, *([] if ask or passphrase else _ASK_NOBODY)],
             )
         if failure:
             raise failure[0]

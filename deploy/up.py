@@ -91,7 +91,7 @@ def run_desk(data: Path, port: int, unit_id: str = demo.UNIT_ID) -> None:
 
 
 def run_identity(folder: Path, port: int) -> None:
-    """Run the desk of identity holders, whose keys are in `folder`, until a stop is asked for. Raises IdentityRefused."""
+    """Run the desk of identity holders, whose keys are in `folder`, until told to stop. Raises IdentityRefused."""
     settings = folder / "identity.toml"
     if not settings.is_file():
         raise IdentityRefused(

@@ -87,7 +87,6 @@ def open_details(settings: IdentitySettings, waiting: Waiting, given: Sequence[G
             io.BytesIO(request.contact.sealed),
             content.extend,
             most=2 * CONTACT_BYTES,
-            ask=False,
             passphrase=passphrase,
         )
         details = contact.read(bytes(content))
