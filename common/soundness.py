@@ -109,24 +109,6 @@ def _of_a_unit(unit: Unit) -> Iterator[str]:
 def _holders(unit: Unit) -> Iterator[str]:
     holders = unit.identity_holders
     if len(holders) not in (range(NEEDED, MOST_HOLDERS + 1) if unit.takes_contacts else (0,)):
-        yield f"the identity key of the unit {unit.id} is not apart from its certificate"
-    yield from _holders(unit)
-    if not unit.languages or not all(_LANGUAGE.fullmatch(language) for language in unit.languages):
-        yield f"the languages of the unit {unit.id} are not codes such as en"
-    if not all(is_short_name(key_id) for key_id in unit.couriers):
-        yield f"a courier of the unit {unit.id} has no proper key id"
-    if any(_ends_before_it_begins(service) for service in unit.serves):
-        yield f"the unit {unit.id} would serve a force until before it begins"
-    served = [service.force for service in unit.serves]
-    if len(set(served)) != len(served):
-        yield f"the unit {unit.id} serves one force twice"
-
-
-def _holders(unit: Unit) -> Iterator[str]:
-    holders = unit.identity_holders
-    if (NEEDED <= len(holders) <= MOST_HOLDERS) != unit.takes_contacts or (
-        holders and not unit.takes_contacts
-    ):
         yield f"the identity key of the unit {unit.id} needs two holders or more, and they need it"
     if not all(is_short_name(name) for name in holders):
         yield f"an identity holder of the unit {unit.id} has no proper short name"

@@ -114,7 +114,7 @@ def test_the_field_is_there_only_where_somebody_holds_the_key(reporter):
 
 def test_whatever_goes_wrong_they_come_back(reporter, house, arrived):
     reporter.start()
-    cases = (
+    cases: tuple[tuple[str, int, str, dict[str, str]], ...] = (
         ("", 422, "Write a few words", {}),
         ("Only three of us knew.", 200, "Might this point to you?", {}),
         ("x" * 200_001, 413, "characters fit", {}),
