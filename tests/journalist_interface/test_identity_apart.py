@@ -65,7 +65,8 @@ def asked(browser, place, why="danger"):
     path = f"/conversations/{place.conversation()}"
     form = browser.get(path).text.split('/contact/ask"')[1]
     [row] = place.desk().cabinet.envelopes.of_conversation(place.conversation())
-    fields = {"request": re.search(r'name="request" value="([0-9a-f]{32})"', form)[1], "why": why}
+    [request_id] = re.findall(r'name="request" value="([0-9a-f]{32})"', form)
+    fields = {"request": request_id, "why": why}
     answer = browser.post(f"/messages/{row.id}/contact/ask", fields)
     assert answer.status_code == 303, answer.text
     return browser.get(path)
@@ -141,8 +142,8 @@ def test_entries_that_were_altered_or_answer_something_else_are_refused(unit, ho
 def test_a_request_is_one_however_often_it_is_written_and_needs_a_stick(unit):
     browser, path = reviewers(unit), f"/conversations/{unit.conversation()}"
     asked(browser, unit)
-    [file] = disclosure.found(unit.stick, "request")
-    again = re.search(r'action="(/contact-requests/[0-9a-f]{32}/again)"', browser.get(path).text)[1]
+    assert len(disclosure.found(unit.stick, "request")) == 1
+    [again] = re.findall(r'action="(/contact-requests/[0-9a-f]{32}/again)"', browser.get(path).text)
     assert browser.post(again).status_code == 303
     first, second = disclosure.found(unit.stick, "request")
     assert first.read_bytes() == second.read_bytes()

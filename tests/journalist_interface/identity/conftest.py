@@ -17,10 +17,11 @@ from common import contact, disclosure
 from common.contact import Contact, SealedContact
 from common.days import today
 from common.disclosure import Request, Why
+from common.holders import GNUPG_HOME, HOLDERS
 from common.keyring import end_agent
 from common.sealing import Sealer
 from journalist_interface.identity.app import create_app
-from journalist_interface.identity.settings import GNUPG_HOME, HOLDERS, SETTINGS
+from journalist_interface.identity.settings import SETTINGS
 from keys.registry import sign_registry
 from tests.conftest import IdentityKeys, UnitKeys
 from tests.source_interface.conftest import signer
