@@ -100,10 +100,11 @@ def run_identity(folder: Path, port: int) -> None:
     with ExitStack() as listeners:
         listener = listeners.enter_context(servers.listen("identity holders' desk", port, "--port"))
         desk = servers.identity(settings, listener)
+        address = desk.address
         with Supervisor(_show) as supervisor:
             supervisor.keep(demo.held(folder))
             if _start(supervisor, [desk], folder / "gnupg"):
-                link = desk.address + supervisor.link(desk)
+                link = address + supervisor.link(desk)
                 print(f"\nThe identity holders’ desk. This link lets in one browser, once:\n    {link}\n")
                 print("Ctrl-C stops it.", flush=True)
                 _until_stopped(supervisor)
@@ -158,6 +159,7 @@ def _desk_link(link: str, unit_id: str = demo.UNIT_ID) -> str:
 def _what_next(data: Path, source_address: str, desk_link: str) -> str:
     option = "" if data == demo.DEFAULT_DATA else f" --data {data}"
     others = "\n".join(f"    ./candour desk --unit {other}{option}" for other in demo.unit_ids(data)[1:])
+    holders = "\n".join(f"    {name}: {passphrase}" for name, passphrase in demo.HOLDERS.items())
     return f"""
 The source interface, for the reporter. Send a report here, about “{demo.FORCE_NAME}”:
     {source_address}
@@ -170,4 +172,8 @@ Carry everything waiting to the desk and back, in another terminal, after each r
 A report about another force, or about those who would open it, goes elsewhere. Each has a desk of its own:
 {others}
 
-The demo's keys have no passphrase: for trying out only, never for a real report. Ctrl-C stops it all."""
+What a reporter adds in confidence, only two identity holders open. Their desk, and what the demo's two type:
+    ./candour desk --identity {demo.identity_folder(data)}
+{holders}
+
+The demo's other keys have no passphrase: for trying out only, never for a real report. Ctrl-C stops it all."""
