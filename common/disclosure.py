@@ -128,7 +128,7 @@ def read_request(untrusted: bytes, registry: Registry) -> Request:
     """A request that the unit it names has signed. Raises DisclosureRefused."""
     try:
         by = canonical.text(signing.read_unverified(untrusted), "by")
-        body = signing.verify(untrusted, _REQUEST, registry.unit(by).reply_key)
+        body = signing.verify(untrusted, _REQUEST, registry.recipient(by).reply_key)
         request = Request(
             id=canonical.text(body, "id"),
             by=by,
@@ -138,7 +138,9 @@ def read_request(untrusted: bytes, registry: Registry) -> Request:
             contact=contact.from_body(canonical.inner(body, "contact")),
         )
     except UnknownUnit as error:
-        raise DisclosureRefused("the registry that is here does not name the unit that asks") from error
+        raise DisclosureRefused(
+            "the registry that is here names no such unit that asks, or it is suspended"
+        ) from error
     except BadSignature as error:
         raise DisclosureRefused("it was altered, or not signed by the unit that it names") from error
     except (NotCanonical, ValueError) as error:

@@ -95,7 +95,7 @@ def run_identity(folder: Path, port: int) -> None:
     settings = folder / "identity.toml"
     if not settings.is_file():
         raise IdentityRefused(
-            f"{folder} has no identity.toml. README says what is in it; `./candour keys identity new` makes the keys."
+            f"{folder} has no identity.toml. keys/CEREMONY.md, step 10, says how to make it."
         )
     with ExitStack() as listeners:
         listener = listeners.enter_context(servers.listen("identity holders' desk", port, "--port"))

@@ -11,6 +11,7 @@ from common import canonical, disclosure
 from common.contact import SealedContact
 from common.days import today
 from common.disclosure import DisclosureRefused, Entry, Outcome, Request, Why, WhyNot
+from common.units import Status
 
 KEYS = {name: Ed25519PrivateKey.from_private_bytes(name.encode() * 8) for name in ("adaa", "benn", "cyyy")}
 ASKS = Ed25519PrivateKey.from_private_bytes(b"a" * 32)
@@ -53,7 +54,7 @@ def test_a_request_is_read_as_it_was_signed_and_the_same_one_is_the_same_documen
     ("document", "says"),
     [
         (disclosure.sign_request(REQUEST, KEYS["adaa"]), "altered, or not signed by the unit"),
-        (disclosure.sign_request(replace(REQUEST, by="nobody"), ASKS), "does not name the unit"),
+        (disclosure.sign_request(replace(REQUEST, by="nobody"), ASKS), "names no such unit"),
         (
             disclosure.sign_request(replace(REQUEST, by="other-unit"), ASKS),
             "altered, or not signed by the unit",
@@ -69,6 +70,13 @@ def test_a_request_is_read_as_it_was_signed_and_the_same_one_is_the_same_documen
 def test_a_request_that_was_altered_or_is_none_is_refused(document, says, registry):
     with pytest.raises(DisclosureRefused, match=says):
         disclosure.read_request(document, registry)
+
+
+def test_a_unit_whose_keys_may_be_in_wrong_hands_asks_for_nothing(registry):
+    suspended = replace(registry.unit("test-unit"), status=Status.SUSPENDED)
+    with pytest.raises(DisclosureRefused, match="suspended"):
+        document = disclosure.sign_request(REQUEST, ASKS)
+        disclosure.read_request(document, replace(registry, units=(suspended, *registry.units[1:])))
 
 
 def test_an_entry_says_who_did_what_and_why(unit):

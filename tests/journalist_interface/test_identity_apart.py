@@ -5,11 +5,13 @@ import re
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
 from common import disclosure
 from common.holders import GNUPG_HOME
 from common.keyring import end_agent
 from common.trail import Why
+from journalist_interface.desk.__main__ import main as desk_command
 from journalist_interface.desk.app import create_app as create_desk
 from journalist_interface.desk.forwarding import Choice
 from journalist_interface.identity.app import create_app as create_identity
@@ -132,6 +134,12 @@ def test_entries_that_were_altered_or_answer_something_else_are_refused(unit, ho
     file.write_bytes(whole)
     browser.post("/import")
     assert "Opened on" in words(browser.get(path))
+
+    desk = str(unit.folder / "desk" / "desk.toml")
+    file.write_bytes(b"junk")
+    said = CliRunner().invoke(desk_command, ["--config", desk, "import"])
+    assert (said.exit_code, "no entry" in said.stderr) == (2, True)
+    file.write_bytes(whole)
 
     other = round_.place("other-unit")
     other.stick.joinpath(file.name).write_bytes(whole)

@@ -32,8 +32,9 @@ def test_two_holders_open_what_the_reviewer_cannot(firefox, fresh_candour):
     conversation = firefox.address
     assert "This desk cannot open them." in firefox.words
     assert REACH not in firefox.words
-    shot("reviewer")
+    firefox.find(".within summary").click()
     next(label for label in firefox.all("fieldset label") if "in danger" in label.text).click()
+    shot("reviewer")
     firefox.press("Write a request to the stick")
     assert "No answer has been imported yet" in firefox.words
 

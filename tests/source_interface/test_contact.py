@@ -98,7 +98,7 @@ def test_the_field_is_there_only_where_somebody_holds_the_key(reporter):
     words = " ".join(page.page.words.split())
     for honest in (
         "you can leave this empty",
-        "Only two people together can",
+        "Two people together can",
         "Test Anti-Corruption Unit",
         "no court will order it",
         "passes through this server",
@@ -159,7 +159,7 @@ def test_they_can_be_given_later_and_only_where_something_can_be_seen_of_a_conve
     assert 'name="contact"' not in unused.come_back(codename.generate().words).text
     words = reporter.report()
     page = reporter.come_back(words)
-    assert "named for this by Test Anti-Corruption Unit" in " ".join(page.page.words.split())
+    assert "Test Anti-Corruption Unit has named them for this" in " ".join(page.page.words.split())
     assert reporter.write("More.", contact=REACH).status == 303
     assert sorted(report.contact is None for report in kept()) == [False, True]
 
