@@ -2,6 +2,7 @@
 
     files/0001-photo.jpg …   as they come, never held in memory
     padding                  zeros, up to a Padmé size
+    contact.gpg              where they were given: contact details, sealed once more (common/contact.py)
     report.txt               for a person with nothing but gpg and unzip
     report.json              the same for the desk
     manifest.json            SHA-256, size and kind of each file
@@ -16,17 +17,19 @@ import io
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import puremagic
 
 from common import report as reports
 from common import zip64
+from common.contact import MOST_SEALED_BYTES
 from common.filename import archive_name, is_archive_name
 from common.padding import padded_size
 from common.report import Attachment, Report
 
 PADDING = "padding"
+CONTACT = "contact.gpg"
 TEXT = "report.txt"
 JSON = "report.json"
 MANIFEST = "manifest.json"
@@ -85,10 +88,11 @@ def write(files: Iterable[FilePart], report: Callable[[], Report]) -> Iterator[b
 def _small_parts(
     archive: zip64.ZipWriter, report: Report, attachments: tuple[Attachment, ...]
 ) -> Iterator[bytes]:
-    parts = {
+    parts = {CONTACT: report.contact.sealed} if report.contact else {}
+    parts |= {
         TEXT: reports.to_text(report, attachments),
         JSON: reports.to_json(report),
-        MANIFEST: reports.to_manifest(attachments),
+        MANIFEST: reports.to_manifest(attachments, report.contact),
     }
     directory = sum(zip64.entry_cost(file.name) for file in attachments)
     written_already = sum(file.size for file in attachments)
@@ -161,22 +165,30 @@ def read(tail: Tail) -> Opened:
     """The report in a stream that ended in `tail`. Raises NotAnEnvelope, whatever is wrong with it."""
     with tail.archive() as archive:
         entries = archive.infolist()
-        if len(entries) > MOST_FILES + 4 or any(not _is_plain(entry) for entry in entries):
+        if len(entries) > MOST_FILES + 5 or any(not _is_plain(entry) for entry in entries):
             raise NotAnEnvelope
         names = [entry.filename for entry in entries]
         try:
-            report = reports.from_json(archive.read(JSON))
-            files = reports.from_manifest(archive.read(MANIFEST))
+            manifest = archive.read(MANIFEST)
+            files = reports.from_manifest(manifest)
+            contact = reports.contact_from_manifest(manifest, lambda: _contact(archive))
+            report = replace(reports.from_json(archive.read(JSON)), contact=contact)
         except _UNREADABLE as error:
             raise NotAnEnvelope from error
         sizes = {entry.filename: entry.file_size for entry in entries}
         if len(sizes) != len(names) or sorted(names) != sorted(
-            [*(file.name for file in files), PADDING, TEXT, JSON, MANIFEST]
+            [*(file.name for file in files), PADDING, *([CONTACT] if contact else []), TEXT, JSON, MANIFEST]
         ):
             raise NotAnEnvelope
         if any(sizes[file.name] != file.size or not is_archive_name(file.name) for file in files):
             raise NotAnEnvelope
     return Opened(report, files)
+
+
+def _contact(archive: zipfile.ZipFile) -> bytes:
+    if archive.getinfo(CONTACT).file_size > MOST_SEALED_BYTES:
+        raise NotAnEnvelope
+    return archive.read(CONTACT)
 
 
 def _is_plain(entry: zipfile.ZipInfo) -> bool:

@@ -12,6 +12,8 @@ Redirects have one size of their own: what a redirect is, its place between two 
 SMALLEST_REPORT = 16 * 1024
 
 REPLY_PLAINTEXT_BYTES = 8 * 1024
+CONTACT_BYTES = 4 * 1024  # of contact details before they are sealed, whatever they say
+
 HPKE_ENCAPSULATION_BYTES = 1088 + 32  # ML-KEM-768 ciphertext, X25519 public key
 HPKE_TAG_BYTES = 16
 REPLY_CIPHERTEXT_BYTES = HPKE_ENCAPSULATION_BYTES + REPLY_PLAINTEXT_BYTES + HPKE_TAG_BYTES

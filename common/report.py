@@ -6,12 +6,14 @@ and the reply public key, is inside the seal, so that only the unit sees which b
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from common import canonical, trail
 from common.canonical import NotCanonical
+from common.contact import SealedContact, checked
 from common.mailbox import REPLY_PUBLIC_KEY_BYTES
 from common.names import is_short_name
 from common.secret import Secret
@@ -49,6 +51,7 @@ class Report:
     kept_from: str = (
         ""  # the force that must not see it, by its id; SEVERAL: more than one, which were not named
     )
+    contact: SealedContact | None = field(default=None, repr=False)  # an entry of its own in the archive
 
 
 @dataclass(frozen=True)
@@ -149,12 +152,17 @@ def to_text(report: Report, attachments: tuple[Attachment, ...]) -> bytes:
         lines.append(f"Files: {len(attachments)}. Their checksums are in manifest.json.")
         lines += [f"  {file.name} ({file.size} bytes, looks like {file.kind})" for file in attachments]
         lines.append("")
+    if report.contact:
+        lines += [
+            f"Contact details, given in confidence, are sealed to the identity holders of {report.contact.unit}."
+        ]
+        lines += ["Two of them can open contact.gpg. Whoever reads this cannot.", ""]
     lines += ["-" * 72, "", report.text, ""]
     return "\n".join(lines).encode()
 
 
-def to_manifest(attachments: tuple[Attachment, ...]) -> bytes:
-    """manifest.json: each file with its SHA-256, size in bytes and kind."""
+def to_manifest(attachments: tuple[Attachment, ...], contact: SealedContact | None = None) -> bytes:
+    """manifest.json: each file with its SHA-256, size in bytes and kind; whose key contact details are sealed to."""
     return canonical.dump(
         {
             "schema": SCHEMA,
@@ -163,12 +171,30 @@ def to_manifest(attachments: tuple[Attachment, ...]) -> bytes:
                 for file in attachments
             ],
         }
+        | ({"contact": _of_contact(contact)} if contact else {})
     )
+
+
+def _of_contact(contact: SealedContact) -> dict[str, Any]:
+    digest = hashlib.sha256(contact.sealed).hexdigest()
+    return {"unit": contact.unit, "key": contact.key, "size": len(contact.sealed), "sha256": digest}
 
 
 def from_manifest(untrusted: bytes) -> tuple[Attachment, ...]:
     """The files a manifest names. Raises NotCanonical."""
     return tuple(_attachment(entry) for entry in canonical.listed(canonical.load(untrusted), "files"))
+
+
+def contact_from_manifest(untrusted: bytes, read: Callable[[], bytes]) -> SealedContact | None:
+    """The contact details that a manifest names, if any; `read` gives their bytes. Raises NotCanonical."""
+    document = canonical.load(untrusted)
+    if "contact" not in document:
+        return None
+    said = canonical.inner(document, "contact")
+    contact = checked(SealedContact(canonical.text(said, "unit"), canonical.text(said, "key"), read()))
+    if _of_contact(contact) != said:
+        raise NotCanonical("contact details that are not those of the manifest")
+    return contact
 
 
 def _attachment(entry: Any) -> Attachment:

@@ -26,10 +26,13 @@ from typing import Any, Protocol
 import gnupg
 
 from common.days import today
+from common.secret import Secret
 
 logging.getLogger("gnupg").setLevel(logging.CRITICAL)  # it logs tracebacks of whatever a stream raises
 
 _CHUNK = 1024 * 1024
+_SMALL = 16 * 1024  # bytes: sealed they fit into the smallest pipe that there is
+_TO_STDOUT = Path("-")
 
 _SEAL = [
     *("--no-options", "--no-keyring", "--lock-never", "--no-random-seed-file", "--no-autostart"),
@@ -117,13 +120,14 @@ class _Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
 
 
 class _Sealing:
-    """One gpg at work. `result` counts once `finish` has been called.
+    """One gpg at work. `result` counts once `finish` has been called; so does `written`, where it writes no file.
 
     Its output goes to a file, and its few status lines fit into their pipe, so that nothing needs to be read while it
     is fed. python-gnupg's own way would start three threads, and leave one reading the source when gpg ends early.
     """
 
     def __init__(self, gpg: _Gpg, arguments: list[str]) -> None:
+        self.written = b""
         self._gpg = gpg
         self._whole = False
         self._process = gpg._open_subprocess(arguments)  # noqa: SLF001  # ours
@@ -149,7 +153,8 @@ class _Sealing:
             self._process.stdin.close()
         with io.TextIOWrapper(self._process.stderr, self._gpg.encoding) as status:
             self._gpg._read_response(status, self.result)  # noqa: SLF001
-        self._process.stdout.close()
+        with self._process.stdout as output:
+            self.written = output.read()
         self.result.returncode = self._process.wait()
         self.result.ok = self.result.ok and self._whole
 
@@ -192,6 +197,16 @@ class Sealer:
 
         A gpg for each: no copy tells that there is another. All of them are whole when this returns.
         """
+        self._seal(source, copies)
+
+    def seal_in_memory(self, content: bytes, recipients: Sequence[Path]) -> bytes:
+        """The same for a few kilobytes, which no file ever holds: what comes out has to fit into a pipe."""
+        if len(content) > _SMALL:
+            raise ValueError("too much to be sealed in memory")
+        [work] = self._seal(io.BytesIO(content), [(recipients, _TO_STDOUT)])
+        return bytes(work.written)
+
+    def _seal(self, source: Readable, copies: Sequence[tuple[Sequence[Path], Path]]) -> "list[_Sealing]":
         with ExitStack() as stack:
             at_work = [self._start(stack, recipients, output) for recipients, output in copies]
             while chunk := source.read(_CHUNK):
@@ -205,6 +220,7 @@ class Sealer:
             raise RecipientRefused
         if not all(result.ok and result.returncode == 0 for result in results):
             raise SealingFailed
+        return at_work
 
     def _start(self, stack: ExitStack, recipients: Sequence[Path], output: Path) -> _Sealing:
         if not recipients:
@@ -235,10 +251,12 @@ class Opener:
         most: int = 64 * 1024**3,
         *,
         ask: bool = True,
+        passphrase: Secret | None = None,
     ) -> str:
         """Hand the content to `take`, piece by piece. The fingerprint of the key that opened it: 40 hex digits.
 
-        `ask`: whether gpg may ask for a passphrase, whatever it is for.
+        `ask`: whether gpg may ask for a passphrase, whatever it is for. `passphrase`: the key's,
+        given down the pipe; then nobody is asked.
 
         The pieces count only once this returns: gpg knows at the end alone whether the whole was intact. More
         than `most` bytes is refused. Raises OpeningFailed, or whatever `take` raises.
@@ -262,7 +280,11 @@ class Opener:
         gpg = copy.copy(self._gpg)  # its callback and its process belong to one opening
         gpg.on_data = on_data
         with _source(sealed) as source:
-            result = gpg.decrypt_file(source, extra_args=[*_OPEN, *([] if ask else _ASK_NOBODY)])
+            result = gpg.decrypt_file(
+                source,
+                passphrase=passphrase.reveal().decode("ascii") if passphrase else None,
+                extra_args=[*_OPEN, *([] if ask or passphrase else _ASK_NOBODY)],
+            )
         if failure:
             raise failure[0]
         # gpg's exit code tells nothing here: it counts every key that was tried before the right one as an error.

@@ -10,6 +10,7 @@ from datetime import date
 from itertools import combinations, pairwise
 
 from common.forces import Force
+from common.holders import MOST_HOLDERS, NEEDED
 from common.names import is_one_line, is_short_name
 from common.units import Service, Unit, UnitKind
 
@@ -93,6 +94,7 @@ def _of_a_unit(unit: Unit) -> Iterator[str]:
             yield f"a certificate of the unit {unit.id} and its fingerprint do not belong together"
     if unit.fingerprint and unit.fingerprint == unit.identity_fingerprint:
         yield f"the identity key of the unit {unit.id} is not apart from its certificate"
+    yield from _holders(unit)
     if not unit.languages or not all(_LANGUAGE.fullmatch(language) for language in unit.languages):
         yield f"the languages of the unit {unit.id} are not codes such as en"
     if not all(is_short_name(key_id) for key_id in unit.couriers):
@@ -102,6 +104,14 @@ def _of_a_unit(unit: Unit) -> Iterator[str]:
     served = [service.force for service in unit.serves]
     if len(set(served)) != len(served):
         yield f"the unit {unit.id} serves one force twice"
+
+
+def _holders(unit: Unit) -> Iterator[str]:
+    holders = unit.identity_holders
+    if len(holders) not in (range(NEEDED, MOST_HOLDERS + 1) if unit.takes_contacts else (0,)):
+        yield f"the identity key of the unit {unit.id} needs two holders or more, and they need it"
+    if not all(is_short_name(name) for name in holders):
+        yield f"an identity holder of the unit {unit.id} has no proper short name"
 
 
 def _ends_before_it_begins(service: Service) -> bool:
@@ -141,11 +151,13 @@ def _keys_of_one_unit_each(units: Sequence[Unit]) -> Iterator[str]:
         if fingerprint
     ]
     reply_keys = [unit.reply_key for unit in units if unit.reply_key]
+    holders = [key for unit in units for key in unit.identity_holders.values()]
     for what, values in (
         ("courier", key_ids),
         ("courier", keys),
         ("certificate", certificates),
         ("key that signs answers", reply_keys),
+        ("key of an identity holder", holders),
     ):
         if len(set(values)) != len(values):
             yield f"a {what} belongs to two, or is named twice"

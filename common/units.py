@@ -1,7 +1,7 @@
 """Whom a report may be sealed to: anti-corruption units, the charity's own desk, overseers, and their public keys."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -42,7 +42,8 @@ class Service:
 class Unit:
     """One who opens reports. While it is not enrolled it may lack keys: then they are empty.
 
-    The identity key is held by other people than those who review reports. `conflict_route` and `second_seal` are
+    The identity key is held by other people than those who review reports: any two of `identity_holders` open what is
+    sealed to it (common/holders.py), and sign what they did. `conflict_route` and `second_seal` are
     ids of overseers: who gets a report about this unit, and to whom every report to it is also sealed.
     """
 
@@ -57,6 +58,9 @@ class Unit:
     couriers: Mapping[str, bytes]  # key id -> Ed25519 public key, 32 bytes
     identity_certificate: str = ""  # OpenPGP, ASCII armoured
     identity_fingerprint: str = ""
+    identity_holders: Mapping[str, bytes] = field(
+        default_factory=dict
+    )  # short name -> Ed25519 public key, 32 bytes
     conflict_route: str | None = None
     second_seal: str | None = None
     languages: tuple[str, ...] = ("en",)
@@ -65,6 +69,11 @@ class Unit:
     def is_enrolled(self) -> bool:
         """Whether anything may be sealed to it."""
         return self.status is Status.ENROLLED
+
+    @property
+    def takes_contacts(self) -> bool:
+        """Whether contact details can be given to it in confidence."""
+        return bool(self.identity_certificate)
 
     @property
     def has_keys(self) -> bool:
@@ -97,6 +106,7 @@ def to_body(unit: Unit) -> dict[str, Any]:
         "couriers": {key_id: canonical.encode(key) for key_id, key in unit.couriers.items()},
         "identity_certificate": unit.identity_certificate,
         "identity_fingerprint": unit.identity_fingerprint,
+        "identity_holders": {name: canonical.encode(key) for name, key in unit.identity_holders.items()},
         "conflict_route": unit.conflict_route,
         "second_seal": unit.second_seal,
         "languages": list(unit.languages),
@@ -107,6 +117,7 @@ def read(untrusted: Any) -> Unit:
     """A unit out of a registry. Raises NotCanonical, or ValueError for a kind or status that is none."""
     body = canonical.as_object(untrusted)
     couriers = canonical.inner(body, "couriers")
+    holders = canonical.inner(body, "identity_holders") if "identity_holders" in body else {}
     reply_key = canonical.octets(body, "reply_key")
     if len(reply_key) not in (0, signing.PUBLIC_KEY_BYTES):
         raise canonical.NotCanonical("reply_key is of the wrong length")
@@ -122,6 +133,9 @@ def read(untrusted: Any) -> Unit:
         couriers={key: canonical.octets(couriers, key, signing.PUBLIC_KEY_BYTES) for key in couriers},
         identity_certificate=canonical.text(body, "identity_certificate"),
         identity_fingerprint=canonical.text(body, "identity_fingerprint"),
+        identity_holders={
+            name: canonical.octets(holders, name, signing.PUBLIC_KEY_BYTES) for name in holders
+        },
         conflict_route=canonical.optional_text(body, "conflict_route"),
         second_seal=canonical.optional_text(body, "second_seal"),
         languages=tuple(str(language) for language in canonical.listed(body, "languages")),

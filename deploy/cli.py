@@ -89,13 +89,24 @@ def _controls(untrusted: str | None) -> Sequence[Path | int]:
 @data_option
 @click.option("--unit", metavar="ID", help="Whose desk.  [default: the demo's first unit]")
 @click.option(
+    "--identity",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="That of identity holders, whose keys are in FOLDER.",
+)
+@click.option(
     "--port", type=click.IntRange(0, 65535), metavar="PORT", help="[default: 8082; with --unit: any]"
 )
-def desk(data: Path, unit: str | None, port: int | None) -> None:
+def desk(data: Path, unit: str | None, identity: Path | None, port: int | None) -> None:
     """Run one desk alone, and print its one-time link."""
     from deploy.demo import UNIT_ID
-    from deploy.up import run_desk
+    from deploy.up import run_desk, run_identity
 
+    if identity is not None:
+        if unit is not None:
+            raise click.UsageError("--identity names a desk by its folder, without --unit.")
+        run_identity(identity, port or 0)
+        return
     run_desk(data, (0 if unit else 8082) if port is None else port, unit or UNIT_ID)
 
 

@@ -4,8 +4,8 @@ Each has a desk, a courier and a stick of its own: those of the first unit in DI
 
 Promises: the folder is there whole or not at all. It is built beside its place, under `DIR.new`, and
 renamed, so a start that was killed midway begins again. Secrets are made by `keys/` or drawn here from the
-system's randomness; every folder is 0700 and every secret file 0600. The demo's keys have no passphrase:
-they are for trying out only.
+system's randomness; every folder is 0700 and every secret file 0600. The demo's keys have no passphrase,
+or one that is written here: they are for trying out only.
 """
 
 import fcntl
@@ -34,6 +34,9 @@ UNIT_ID, UNIT_NAME = "demo-unit", "Demo Anti-Corruption Unit"
 SHARED_ID, SHARED_NAME = "demo-shared", "Northmarch and Southmarch Anti-Corruption Unit"
 CHARITY_ID, CHARITY_NAME = "demo-charity", "Demo Charity’s Desk"
 OVERSEER_ID, OVERSEER_NAME = "demo-overseer", "Demo Oversight Body"
+# Who hold the identity keys of the first two units. These passphrases protect nothing: everybody can read them here.
+HOLDERS = {"first-holder": "the first demo passphrase", "second-holder": "the second demo passphrase"}
+WITH_HOLDERS = (UNIT_ID, SHARED_ID)
 OTHER_IDS = (SHARED_ID, CHARITY_ID, OVERSEER_ID)
 FORCE_ID, FORCE_NAME = "demo-force", "Demo Constabulary"
 DEFAULT_DATA = PROJECT / "var"
@@ -60,6 +63,11 @@ def courier_settings(data: Path, unit_id: str = UNIT_ID) -> Path:
 
 def desk_settings(data: Path, unit_id: str = UNIT_ID) -> Path:
     return place(data, unit_id) / "desk" / "desk.toml"
+
+
+def identity_folder(data: Path, unit_id: str = UNIT_ID) -> Path:
+    """Where a unit's identity holders work; there only for some units."""
+    return place(data, unit_id) / "identity"
 
 
 def gnupg_home(data: Path, unit_id: str = UNIT_ID) -> Path:
@@ -128,6 +136,7 @@ def _fill_by_a_short_path(fresh: Path, collection_address: str, short: Path) -> 
 def _stop_agents(data: Path) -> None:
     for unit_id in (UNIT_ID, *OTHER_IDS):
         agent.stop(place(data, unit_id) / "desk" / "gnupg")
+        agent.stop(identity_folder(data, unit_id) / "gnupg")
 
 
 def _fill(data: Path, collection_address: str) -> None:
@@ -140,7 +149,8 @@ def _fill(data: Path, collection_address: str) -> None:
     with ThreadPoolExecutor() as pool:  # gpg takes its time, and each has a home of its own
         units = tuple(pool.map(lambda unit: _furnish(data, unit, collection_address), _units()))
     signed = registry.sign_registry(_registry(units), root_key)
-    for room in (data / "server", *(desk_settings(data, unit.id).parent for unit in units)):
+    desks = [desk_settings(data, unit.id).parent for unit in units]
+    for room in (data / "server", *desks, *(identity_folder(data, unit_id) for unit_id in WITH_HOLDERS)):
         _write(room / "registry.json", signed)
         _write(room / "registry-root.pub", root_public_key.hex().encode() + b"\n")
     _write(data / "server" / "pepper", secrets.token_bytes(PEPPER_BYTES))
@@ -200,6 +210,8 @@ def _furnish(data: Path, unit: "Unit", collection_address: str) -> "Unit":
     finally:
         agent.stop(short / "gnupg")
         short.unlink()
+    if unit.id in WITH_HOLDERS:
+        unit = _with_identity(data, unit)
     enrolled = new_courier(at / "courier" / "courier.key")
     for name in ("sealed", "saved"):
         (at / "desk" / name).mkdir(mode=0o700, exist_ok=True)
@@ -226,12 +238,34 @@ def _furnish(data: Path, unit: "Unit", collection_address: str) -> "Unit":
     )
 
 
+def _with_identity(data: Path, unit: "Unit") -> "Unit":
+    """Make a unit's identity key, where its holders work. They share its stick."""
+    from keys.identity import new_identity, with_identity
+
+    folder = identity_folder(data, unit.id)
+    folder.mkdir(mode=0o700)
+    short = data.with_name(f"i-{unit.id.removeprefix('demo-')}")
+    short.symlink_to(folder)
+    try:
+        card = new_identity(short, unit.id, HOLDERS)
+    finally:
+        agent.stop(short / "gnupg")
+        short.unlink()
+    _write_settings(folder / "identity.toml", {"unit": unit.id} | _IDENTITY)
+    return with_identity(unit, card)
+
+
 _SERVER = {
     "registry": "registry.json",
     "registry_root": "registry-root.pub",
     "pepper": "pepper",
     "database": "sqlite:///candour.sqlite",
     "blobs": "blobs",
+}
+_IDENTITY = {
+    "registry": "registry.json",
+    "registry_root": "registry-root.pub",
+    "stick": "../stick",
 }
 _DESK = {
     "gnupg": "gnupg",

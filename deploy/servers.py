@@ -93,6 +93,19 @@ def desk(settings: Path, listener: socket.socket) -> Server:
     )
 
 
+def identity(settings: Path, listener: socket.socket) -> Server:
+    """The identity holders' workstation. One worker: the forms that it has shown are in its memory."""
+    return Server(
+        name="identity holders' desk",
+        application="journalist_interface.identity.app:create_app()",
+        workers=1,
+        threads=4,
+        listener=listener,
+        environment={"CANDOUR_DESK": str(settings), "CANDOUR_DESK_PORT": str(port_of(listener))},
+        gives_link=True,
+    )
+
+
 def listen(name: str, port: int, option: str) -> socket.socket:
     """A socket that listens on `port` for the server `name`; port 0 takes any free one. Raises PortTaken."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

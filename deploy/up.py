@@ -13,6 +13,7 @@ from socket import socket
 from typing import TYPE_CHECKING
 
 from deploy import agent, demo, servers
+from deploy.errors import DeployError
 from deploy.progress import step
 from deploy.servers import Server
 from deploy.supervisor import StopAsked, Supervisor
@@ -20,6 +21,10 @@ from deploy.supervisor import StopAsked, Supervisor
 if TYPE_CHECKING:
     from deploy.onions.control import Control
     from deploy.onions.ephemeral import Pair
+
+
+class IdentityRefused(DeployError):
+    """The folder of identity holders cannot be used. The message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,26 @@ def run_desk(data: Path, port: int, unit_id: str = demo.UNIT_ID) -> None:
                 _until_stopped(supervisor)
 
 
+def run_identity(folder: Path, port: int) -> None:
+    """Run the desk of identity holders, whose keys are in `folder`, until told to stop. Raises IdentityRefused."""
+    settings = folder / "identity.toml"
+    if not settings.is_file():
+        raise IdentityRefused(
+            f"{folder} has no identity.toml. keys/CEREMONY.md, step 10, says how to make it."
+        )
+    with ExitStack() as listeners:
+        listener = listeners.enter_context(servers.listen("identity holders' desk", port, "--port"))
+        desk = servers.identity(settings, listener)
+        address = desk.address
+        with Supervisor(_show) as supervisor:
+            supervisor.keep(demo.held(folder))
+            if _start(supervisor, [desk], folder / "gnupg"):
+                link = address + supervisor.link(desk)
+                print(f"\nThe identity holders’ desk. This link lets in one browser, once:\n    {link}\n")
+                print("Ctrl-C stops it.", flush=True)
+                _until_stopped(supervisor)
+
+
 def _start(supervisor: Supervisor, chosen: list[Server], gnupg_home: Path) -> bool:
     """Start the servers, and wait for them; False when a stop was asked for meanwhile."""
     supervisor.keep(agent.reachable(gnupg_home, supervisor.folder))
@@ -134,6 +159,7 @@ def _desk_link(link: str, unit_id: str = demo.UNIT_ID) -> str:
 def _what_next(data: Path, source_address: str, desk_link: str) -> str:
     option = "" if data == demo.DEFAULT_DATA else f" --data {data}"
     others = "\n".join(f"    ./candour desk --unit {other}{option}" for other in demo.unit_ids(data)[1:])
+    holders = "\n".join(f"    {name}: {passphrase}" for name, passphrase in demo.HOLDERS.items())
     return f"""
 The source interface, for the reporter. Send a report here, about “{demo.FORCE_NAME}”:
     {source_address}
@@ -146,4 +172,8 @@ Carry everything waiting to the desk and back, in another terminal, after each r
 A report about another force, or about those who would open it, goes elsewhere. Each has a desk of its own:
 {others}
 
-The demo's keys have no passphrase: for trying out only, never for a real report. Ctrl-C stops it all."""
+What a reporter adds in confidence, only two identity holders open. Their desk, and what the demo's two type:
+    ./candour desk --identity {demo.identity_folder(data)}
+{holders}
+
+The demo's other keys have no passphrase: for trying out only, never for a real report. Ctrl-C stops it all."""

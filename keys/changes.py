@@ -158,6 +158,7 @@ def _of_a_unit(old: Unit, new: Unit) -> Iterator[str]:
         if armoured(old) != armoured(new) and fingerprint(old) == fingerprint(new):
             yield f"The {what} of {new.name} has other dates or subkeys, and is the same: {_digits(fingerprint(new))}."
     yield from _of_couriers(old, new)
+    yield from _of_holders(old, new)
     yield from _of_services(old.serves, new.serves, new.name)
 
 
@@ -168,6 +169,15 @@ def _of_couriers(old: Unit, new: Unit) -> Iterator[str]:
             yield f"The courier {key_id} of {new.name} is struck off: {_digits(before.hex())}."
         if after is not None and before != after:
             yield f"The courier {key_id} of {new.name} is enrolled: {_digits(after.hex())}."
+
+
+def _of_holders(old: Unit, new: Unit) -> Iterator[str]:
+    for name in sorted(old.identity_holders.keys() | new.identity_holders.keys()):
+        before, after = old.identity_holders.get(name), new.identity_holders.get(name)
+        if before is not None and before != after:
+            yield f"{name} no longer holds the identity key of {new.name}: {_digits(before.hex())}."
+        if after is not None and before != after:
+            yield f"{name} holds the identity key of {new.name}, with others: {_digits(after.hex())}."
 
 
 def _of_services(old: Sequence[Service], new: Sequence[Service], name: str) -> Iterator[str]:

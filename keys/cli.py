@@ -16,6 +16,7 @@ from common.courier_key import CourierCard, new_courier
 from common.keyring import end_agent
 from keys.cards import UnitCard, write_card
 from keys.command import Group, grouped, one_line, path, short_name
+from keys.identity_command import identity_group
 from keys.registry_command import registry_group
 from keys.root_command import root_group
 from keys.smartcard import to_card
@@ -183,5 +184,6 @@ def _passphrase(what: str) -> str:
     return str(click.prompt(f"Passphrase for {what}", hide_input=True))
 
 
+keys.add_command(identity_group)
 keys.add_command(registry_group)
 keys.add_command(root_group)

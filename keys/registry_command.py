@@ -17,7 +17,6 @@ from common.registry import Registry
 from common.signing import PUBLIC_KEY_BYTES
 from common.units import Status, Unit, UnitKind
 from keys.cards import UnitCard, read_card
-from keys.certificates import look
 from keys.changes import changes
 from keys.command import Group, grouped, path
 from keys.draft import (
@@ -30,6 +29,7 @@ from keys.draft import (
     without_courier,
     write_draft,
 )
+from keys.identity import read_identity_card, with_identity
 from keys.publishing import publish
 from keys.registry import UnfitRegistry, sign_registry
 from keys.renaming import merged, renamed
@@ -87,7 +87,7 @@ def add(draft: Path, cards: tuple[Path, ...], kind: str) -> None:
 @click.option("--until", type=_DAY, help="The last day.")
 @click.option("--conflict-route", metavar="OVERSEER|none", help="Who gets a report about this unit.")
 @click.option("--second-seal", metavar="OVERSEER|none", help="To whom every report to it is also sealed.")
-@click.option("--identity", type=_FILE, metavar="CERTIFICATE", help="The identity key's certificate.")
+@click.option("--identity", type=_FILE, metavar="CARD", help="The identity key, and who holds it.")
 @click.option("--language", "languages", multiple=True, help="A language it reads, such as cy. Repeat it.")
 @click.option("--drop-courier", metavar="KEYID", help="Strike a courier's key off.")
 def set_(draft: Path, unit_id: str | None, expires: datetime | None, **asked: Any) -> None:
@@ -131,9 +131,7 @@ def _serving(unit: Unit, asked: Mapping[str, Any]) -> Unit:
 
 
 def _with_identity(unit: Unit, asked: Mapping[str, Any]) -> Unit:
-    certificate = asked["identity"].read_text("ascii")
-    fingerprint = look(certificate).fingerprint
-    return replace(unit, identity_certificate=certificate, identity_fingerprint=fingerprint)
+    return with_identity(unit, read_identity_card(asked["identity"]))
 
 
 # Each option of `set`, and what it does to the unit.
@@ -268,6 +266,10 @@ def _show(registry: Registry) -> None:
         ):
             if value:
                 click.echo(f"  {what:<14} {value}")
+        for name, public_key in sorted(unit.identity_holders.items()):
+            click.echo(
+                f"  holds the identity key, with others: {name}\n                 {grouped(public_key.hex())}"
+            )
         for key_id, public_key in sorted(unit.couriers.items()):
             click.echo(f"  courier {key_id}\n                 {grouped(public_key.hex())}")
         if unit.is_enrolled and not unit.couriers:

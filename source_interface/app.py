@@ -16,7 +16,7 @@ from source_interface import house as houses
 from source_interface import session as sessions
 from source_interface.padded import pad
 from source_interface.pages import conversing, public, reporting, routing
-from source_interface.pages.messages import StaleForm, typed_words
+from source_interface.pages.messages import StaleForm, TypedMessage, typed_words
 from source_interface.refusals import Refused
 from source_interface.render import page
 from source_interface.request import NoSpoolRequest, check_address, check_origin, harden
@@ -68,7 +68,7 @@ def _no_session(_: NoSession) -> Response:
             "Nothing that had arrived is lost."
         ),
         what_to_do="If you have a codename, come back with it. If you have not, start again.",
-        text=typed_words(),
+        typed=typed_words(),
     )
 
 
@@ -76,14 +76,14 @@ def _stale(stale: StaleForm) -> Response:
     return _refused(Refused("stale"), stale.typed)
 
 
-def _refused(refused: Refused, typed: str = "") -> Response:
+def _refused(refused: Refused, typed: TypedMessage | None = None) -> Response:
     return page(
         "error.html",
         refused.reason.status,
         title="That did not work",
         message=refused.sentence(houses.house().config.limits),
         what_to_do="Go on from the first page, or come back with your codename.",
-        text=typed or typed_words(),
+        typed=typed or typed_words(),
     )
 
 
@@ -94,7 +94,7 @@ def _http(error: HTTPException) -> Response:
         title="There is nothing here" if error.code == 404 else "That did not work",
         message="This address leads to no page, or not in this way.",
         what_to_do="Go on from the first page.",
-        text=None,
+        typed=TypedMessage(),
     )
 
 

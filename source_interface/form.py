@@ -27,12 +27,14 @@ _LONGEST_PART_HEADER = 16 * 1024
 _BUFFER = _CHUNK + _LONGEST_PART_HEADER
 _A_FEW = 64  # bytes
 _MOST_FIELDS = 16
-_LONGEST_FIELD = 1024  # bytes, for all but the text
+_LONGEST_FIELD = 1024  # bytes, for all but what is typed
+_LONGEST_CONTACT = 16 * 1024
 _BYTES_A_CHARACTER = 4  # at most: UTF-8, RFC 3629
 _UNDECIDED = re.compile(
     rb"-|[^\S\r\n]*"
 )  # behind a delimiter: half of its closing dashes, or padding (RFC 2046, 5.1.1)
 TEXT = "text"
+CONTACT = "contact"
 FILES = "files"
 
 
@@ -70,6 +72,11 @@ class StreamedForm:
     def text(self) -> str:
         """What has been typed, as far as it has arrived."""
         return self.fields.get(TEXT, "")
+
+    @property
+    def contact(self) -> str:
+        """What has been typed to be told in confidence."""
+        return self.fields.get(CONTACT, "")
 
     @property
     def has_files(self) -> bool:
@@ -121,16 +128,19 @@ class StreamedForm:
     def _keep(self, field: Field) -> None:
         if not field.name or field.name in self.fields:
             raise self._broken()
-        is_text = field.name == TEXT
-        # Every text that is not too long is kept whole, so that it can be given back; of any other the beginning.
-        longest = _BYTES_A_CHARACTER * self._limits.max_text_chars if is_text else _LONGEST_FIELD
+        # What is typed and not too long is kept whole, so that it can be given back; of any other the beginning.
+        cut = {TEXT: "text cut", CONTACT: "contact too long"}.get(field.name)
+        longest = {
+            TEXT: _BYTES_A_CHARACTER * self._limits.max_text_chars,
+            CONTACT: _LONGEST_CONTACT,
+        }.get(field.name, _LONGEST_FIELD)
         content = bytearray()
         try:
             for chunk in self._content(None):
                 room = longest - len(content)
                 content += chunk[:room]
                 if len(chunk) > room:
-                    raise Refused("text cut", field=TEXT) if is_text else self._broken()
+                    raise Refused(cut, field=field.name) if cut else self._broken()
         finally:  # also when it broke off: what had arrived can be given back
             self.fields[field.name] = content.decode(errors="replace")
 

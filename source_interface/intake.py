@@ -15,15 +15,16 @@ from datetime import date
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from common import envelope, mailbox, reply
+from common import contact, envelope, mailbox, reply
 from common.config import Limits
+from common.contact import Contact, SealedContact
 from common.days import today
 from common.derivation import ConversationSecrets
 from common.report import Conversation, Report, clean_text
 from common.sealing import RecipientRefused, SealingFailed
 from common.store.repository import KEEP_REPLIES, AlreadyReceived, Copy, SealedReply
 from common.units import Unit
-from source_interface.form import TEXT, StreamedForm
+from source_interface.form import CONTACT, TEXT, StreamedForm
 from source_interface.house import House
 from source_interface.refusals import Refused
 
@@ -78,6 +79,7 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
 
     day = today()
     conversation = Conversation(sender.secrets.mailbox_key, sender.reply_key.public())
+    sealed_contact = _sealed_contact(house, form, sender.unit, conversation)
 
     def report() -> Report:
         text = _checked_text(form, limits)
@@ -88,6 +90,7 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
             first=sender.header_since is None,
             conversation=conversation,
             kept_from=sender.kept_from,
+            contact=sealed_contact,
         )
 
     with house.store.blobs.pending() as blob, house.store.blobs.pending() as second_blob:
@@ -125,6 +128,26 @@ def _checked_text(form: StreamedForm, limits: Limits) -> str:
     if len(text) > limits.max_text_chars:
         raise Refused("text too long", field=TEXT)
     return text
+
+
+def _sealed_contact(
+    house: House, form: StreamedForm, unit: Unit, conversation: Conversation
+) -> SealedContact | None:
+    """How to reach the reporter, sealed to other people than the reviewers; None where nothing was typed there."""
+    text = clean_text(form.contact)
+    if not text.strip():
+        return None
+    if len(text) > contact.LONGEST:
+        raise Refused("contact too long", field=CONTACT)
+    if not unit.takes_contacts:
+        raise Refused("contact closed", field=CONTACT)
+    plain = contact.compose(Contact(text, conversation.identity))
+    try:
+        sealed = house.sealer.seal_in_memory(plain, [house.recipients.identity_file(unit, today())])
+    except SealingFailed as error:
+        _log.error("a message could not be kept: %s", type(error).__name__)
+        raise Refused("contact closed", field=CONTACT) from error
+    return SealedContact(unit.id, unit.identity_fingerprint, sealed)
 
 
 def _header(sender: Sender, day: date) -> SealedReply:

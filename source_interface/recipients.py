@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -29,12 +30,19 @@ class Recipients:
 
     def file(self, unit: Unit, day: date) -> Path:
         """The certificate that a message to this unit is sealed to on a day. Raises RecipientRefused."""
+        return self._file(unit.certificate, day, lambda home: _of_the_day(home, unit, day))
+
+    def identity_file(self, unit: Unit, day: date) -> Path:
+        """The certificate that contact details for this unit are sealed to: it has no epochs."""
+        return self._file(unit.identity_certificate, day, lambda _: unit.identity_certificate.encode("ascii"))
+
+    def _file(self, certificate: str, day: date, content: Callable[[Path], bytes]) -> Path:
         # Not by its fingerprint: one that was renewed or revoked has the same.
-        name = hashlib.sha256(unit.certificate.encode("ascii")).hexdigest()
+        name = hashlib.sha256(certificate.encode("ascii")).hexdigest()
         file = self._folder / day.isoformat() / f"{name}.gpg"
         if not file.exists():
             self._forget_before(day - _DAY)  # one that began before midnight may still be at work
-            self._make(file, unit, day)
+            self._make(file, content, day)
         return file
 
     def clear(self) -> None:
@@ -47,11 +55,11 @@ class Recipients:
                 shutil.rmtree(folder, ignore_errors=True)
 
     @staticmethod
-    def _make(file: Path, unit: Unit, day: date) -> None:
+    def _make(file: Path, content: Callable[[Path], bytes], day: date) -> None:
         own = private_home(file.parent / f"{os.getpid()}.{threading.get_ident()}")
         try:
             part = own / file.name
-            part.write_bytes(_of_the_day(own, unit, day))
+            part.write_bytes(content(own))
             blur_times(part, day)
             part.rename(file)
         finally:

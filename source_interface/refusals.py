@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common import pace
+from common import contact, pace
 from common.config import Limits
 
 
@@ -37,6 +37,14 @@ _REASONS = {
         "The text is far too long: at most {max_text_chars:,} characters fit. Only its beginning is below; "
         "your browser may still have all of it, one page back. Shorten it, or add it as a file.",
         413,
+    ),
+    "contact too long": Reason(
+        "How to reach you is too long: at most {max_contact_chars} characters fit. Shorten it.", 413
+    ),
+    "contact closed": Reason(
+        "How to reach you cannot be taken in confidence at present, so nothing was sent. Keep what you typed there "
+        "elsewhere, empty the field, and send the rest.",
+        409,
     ),
     "too many files": Reason(
         "Too many files: at most {max_files} fit. Send the others in a second message.", 413
@@ -85,6 +93,7 @@ class Refused(Exception):
         """What the reporter is told."""
         return self.reason.says.format(
             max_text_chars=limits.max_text_chars,
+            max_contact_chars=contact.LONGEST,
             max_files=limits.max_files,
             least_bytes_a_second=pace.LEAST_BYTES_A_SECOND,
             max_file_size=size_in_words(limits.max_file_bytes),

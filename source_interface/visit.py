@@ -65,6 +65,17 @@ class Visit:
     lost: bool = (
         False  # somebody is missing who had it: nothing goes to anybody before the reporter has chosen
     )
+    holder: Unit | None = None
+
+    @property
+    def contact_to(self) -> str | None:
+        """The name of the holder, where contact details can be given in confidence.
+
+        None as long as there is nothing to be seen of a conversation: a codename that was never used looks the same.
+        """
+        seen = bool(self.messages or self.answers)
+        open_ = seen and not self.lost
+        return self.holder.name if open_ and self.holder and self.holder.takes_contacts else None
 
     def free_slot(self) -> int | None:
         """A random receipt slot for a message; None when all 128 are taken."""
@@ -97,6 +108,7 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
         handed_to=held.holder.name if held.before and held.holder else None,
         handed_by=tuple(unit.name for unit in held.before),
         lost=held.by is None or not header.recipients,
+        holder=held.holder,
     )
 
 

@@ -23,6 +23,7 @@ from common.keyring import end_agent
 from common.registry import Registry
 from common.units import Service, Status, Unit, UnitKind
 from deploy.testnet.network import Network, private_network
+from keys.identity import new_identity, with_identity
 from keys.registry import sign_registry
 from keys.root import new_root
 from keys.unit import GNUPG_HOME, new_unit
@@ -161,6 +162,23 @@ def charity_keys(short_folder: Callable[[], Path]) -> UnitKeys:
 def overseer_keys(short_folder: Callable[[], Path]) -> UnitKeys:
     """An oversight body. In no registry, unless a test puts it there."""
     return _made_unit(short_folder(), "test-overseer", "Test Oversight Body", UnitKind.OVERSEER)
+
+
+@dataclass(frozen=True)
+class IdentityKeys:
+    """An identity key with its private side: `folder` holds gnupg/ and holders/; `unit` has its public side."""
+
+    folder: Path
+    unit: Unit
+    passphrases: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def identity_keys(short_folder: Callable[[], Path], unit_keys: UnitKeys) -> IdentityKeys:
+    """Those of the test unit: three people hold its identity key."""
+    folder, passphrases = short_folder(), {name: f"the passphrase of {name}" for name in ("ada", "ben", "cy")}
+    card = new_identity(folder, unit_keys.unit.id, passphrases)
+    return IdentityKeys(folder, with_identity(unit_keys.unit, card), passphrases)
 
 
 @pytest.fixture(scope="session")

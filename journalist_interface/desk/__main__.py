@@ -13,7 +13,7 @@ from common.config import BadConfiguration
 from common.phrases import count
 from common.registry import RegistryRefused
 from common.sealing import SealingFailed
-from journalist_interface.desk import exporting, importing
+from journalist_interface.desk import disclosing, exporting, importing
 from journalist_interface.desk.answering import NoReplyKey
 from journalist_interface.desk.answers import TakenBack
 from journalist_interface.desk.exporting import NoStick
@@ -39,14 +39,18 @@ def main(context: click.Context, settings: Path) -> None:
 def import_(settings: Path) -> None:
     """Take every finished bundle of envelopes on the stick."""
     try:
-        done = importing.import_all(open_desk(settings))
+        desk = open_desk(settings)
+        done, contacts = importing.import_all(desk), disclosing.import_entries(desk)
     except _REFUSALS as error:
         _refuse(error)
     for line in _lines(done):
         click.echo(line)
-    for refused in done.refused:
-        click.echo(f"{refused.name}: {refused.reason}", err=True)
-    if done.refused:
+    for name in contacts.new:
+        click.echo(f"{name}: what the identity holders decided, taken.")
+    refused = [*((one.name, one.reason) for one in done.refused), *contacts.refused]
+    for name, reason in refused:
+        click.echo(f"{name}: {reason}", err=True)
+    if refused:
         sys.exit(2)
 
 

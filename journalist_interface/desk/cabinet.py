@@ -12,6 +12,7 @@ from sqlalchemy import URL, Engine
 from common.store.opening import open_engine
 from journalist_interface.desk import rows
 from journalist_interface.desk.answers import Answers
+from journalist_interface.desk.contacts import Contacts
 from journalist_interface.desk.conversations import Conversations
 from journalist_interface.desk.envelopes import Envelopes
 from journalist_interface.desk.forwards import Forwards
@@ -28,6 +29,7 @@ class Cabinet:
     answers: Answers
     forwards: Forwards
     sealed_to: SealedTo
+    contacts: Contacts
 
     def rest(self) -> None:
         """Close idle connections, so that none crosses a fork."""
@@ -41,4 +43,4 @@ def open_cabinet(database: Path) -> Cabinet:
     engine = open_engine(URL.create("sqlite", database=os.fspath(database)).render_as_string())
     rows.create(engine)
     doors = Envelopes(engine), Conversations(engine), Answers(engine), Forwards(engine), SealedTo(engine)
-    return Cabinet(engine, *doors)
+    return Cabinet(engine, *doors, Contacts(engine))

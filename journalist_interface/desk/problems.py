@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flask import Response, make_response, render_template
 
+from common.disclosure import DisclosureRefused
 from common.envelope import WrongFile
 from common.keyring import NotDestroyed
 from common.registry import RegistryRefused
@@ -111,6 +112,7 @@ _ERRORS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (Changed, 409, "It was not passed on", "Go back to the conversation, and pass it on again."),
     (NoReplyKey, 409, "Nothing was signed", "Mend what is named above, then do it again. Nothing was lost."),
     (NoMoreRoom, 409, "There is no room for another answer", "Use what the reporter has been told already."),
+    (DisclosureRefused, 409, "It was not asked for", "Nothing was written. Do what is said above."),
     (AnswerTooLong, 409, "The answer is too long", "Shorten it, or send it as two answers."),
     (SealingFailed, 409, "Nothing was sealed", f"Go back and try again. {_ASK_OPERATOR}"),
     (

@@ -13,9 +13,10 @@ from common.days import today
 from common.registry import Registry, RegistryRefused, UnknownUnit
 from common.report import Attachment, Report, clean_text
 from common.store.blobs import is_forwarded_id
-from journalist_interface.desk import kept_from, reasons
+from journalist_interface.desk import disclosing, kept_from, reasons
 from journalist_interface.desk.answering import AnswerLost, read_answer
 from journalist_interface.desk.conversations import Place
+from journalist_interface.desk.disclosing import ShownContact
 from journalist_interface.desk.handsealed import HandSealed, find_sealed_texts, may_be_sealed
 from journalist_interface.desk.opening import AT_ONCE, CannotOpen, open_envelope
 from journalist_interface.desk.references import message_reference
@@ -63,6 +64,7 @@ class ShownMessage:
     trail: tuple[ShownStep, ...] = ()
     unaccounted: bool = False  # another unit posted it, and no step of its trail that holds says so
     files: tuple[ShownFile, ...] = field(default=(), repr=False)
+    contact: ShownContact | None = None  # that details were given in confidence; never what they say
 
     @property
     def reference(self) -> str:
@@ -131,6 +133,7 @@ def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
         trail=steps,
         unaccounted=is_forwarded_id(row.id) and not accounted,
         files=tuple(_shown_file(number, file) for number, file in enumerate(opened.files, 1)),
+        contact=disclosing.shown(desk, row.id, opened.report.contact),
     )
 
 

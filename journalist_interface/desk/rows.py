@@ -3,12 +3,23 @@
 Why a conversation was passed on is a code of common/trail.py. What it says of that is never changed, only its state.
 
 Days, never times. What orders two things of one day is a `turn`, a number that rises with each import and each
-answer. `handling` can be added to and read: triggers refuse to change or delete a row of it.
+answer. `handling` and the contact tables can be added to and read: triggers refuse to change or delete a row of it.
 """
 
 from datetime import date
 
-from sqlalchemy import BigInteger, Boolean, Connection, Date, Engine, Index, Integer, String, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    Date,
+    Engine,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
@@ -140,6 +151,33 @@ class HandlingRow(Base):
     sha256: Mapped[str] = mapped_column(String(64))
 
 
+class ContactRequestRow(Base):
+    """Contact details asked for: of whose holders, why (a code of common/disclosure.py); the request's SHA-256."""
+
+    __tablename__ = "contact_request"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    envelope: Mapped[str] = mapped_column(String(32), index=True)
+    unit: Mapped[str] = mapped_column(String(64))
+    why: Mapped[str] = mapped_column(String(16))
+    day: Mapped[date] = mapped_column(Date)
+    turn: Mapped[int] = mapped_column(Integer)
+    digest: Mapped[str] = mapped_column(String(64))
+
+    __table_args__ = (_WITHOUT_ROWID,)
+
+
+class ContactEntryRow(Base):
+    """What came of a request: the entry that holders signed, as it came. `digest`: its SHA-256."""
+
+    __tablename__ = "contact_entry"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    request: Mapped[str] = mapped_column(String(32), index=True)
+    document: Mapped[bytes] = mapped_column(LargeBinary)
+    turn: Mapped[int] = mapped_column(Integer)
+
+    __table_args__ = (_WITHOUT_ROWID,)
+
+
 class DestroyedRow(Base):
     """An epoch whose secret was destroyed here."""
 
@@ -165,6 +203,11 @@ _STANDING = (
     f"CREATE TRIGGER IF NOT EXISTS handling_is_not_deleted BEFORE DELETE ON handling {_REFUSE}",
     f"CREATE TRIGGER IF NOT EXISTS forward_is_not_changed BEFORE UPDATE OF {_SAID} ON forward {_REFUSE}",
     f"CREATE TRIGGER IF NOT EXISTS forward_is_not_deleted BEFORE DELETE ON forward {_REFUSE}",
+    *(
+        f"CREATE TRIGGER IF NOT EXISTS {table}_is_not_{done}d BEFORE {done.upper()} ON {table} {_REFUSE}"
+        for table in ("contact_request", "contact_entry")
+        for done in ("update", "delete")
+    ),
 )
 
 

@@ -135,7 +135,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
     """The same for a codename that was never used as for one with no news, form included."""
     found = _look(session)
     slot = found.free_slot()
-    if slot is None and typed.text:
+    if slot is None and (typed.text or typed.contact):
         raise Refused("full")
     if typed.came_before:
         g.notice = "sent before"
@@ -152,6 +152,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         chosen=[unit.name for unit in _chosen_again(session)],
         can_write=slot is not None,
         slot=slot,
+        contact_to=found.contact_to,
         choose_again=typed.refused is not None and typed.refused.code == "unrouted",
         **typed.for_template(),
     )

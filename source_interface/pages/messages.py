@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from flask import Response, g, request
 
+from common.contact import LONGEST
 from common.mailbox import MESSAGE_SLOTS, SLOTS
 from common.store.repository import AlreadyReceived
 from source_interface import circuits, hints, intake
@@ -28,6 +29,7 @@ class TypedMessage:
     """What the page with the form is shown again with: nothing typed is lost."""
 
     text: str = field(default="", repr=False)
+    contact: str = field(default="", repr=False)
     refused: Refused | None = None
     hints: tuple[str, ...] = ()
     came_before: bool = False  # this very form had arrived already
@@ -41,6 +43,8 @@ class TypedMessage:
         """What _message_form.html takes."""
         return {
             "text": self.text,
+            "contact": self.contact,
+            "longest_contact": LONGEST,
             "error": self.refused.sentence(house().config.limits) if self.refused else None,
             "error_field": self.refused.field if self.refused else None,
             "hints": list(self.hints),
@@ -67,20 +71,24 @@ def take(
         form.read_fields()
         _check_token(session, form)
         if found := _hints(form):
-            return again(TypedMessage(text=form.text, hints=tuple(found)))
+            return again(replace(_typed(form), hints=tuple(found)))
         slot = slot_number(form.fields.get("slot", ""))
         with circuits.upload():
             intake.receive(house(), form, sender(), slot, request.content_length or 0)
         return taken()
     except AlreadyReceived:
-        return again(TypedMessage(text=form.text if form else "", came_before=True))
+        return again(replace(_typed(form), came_before=True))
     except Refused as refused:
         if form and "csrf" in form.fields:
             _check_token(session, form)
-        return again(TypedMessage(text=form.text if form else "", refused=refused))
+        return again(replace(_typed(form), refused=refused))
     finally:
         if form is not None:
             _hear_out(form)
+
+
+def _typed(form: StreamedForm | None) -> TypedMessage:
+    return TypedMessage(form.text, form.contact) if form else TypedMessage()
 
 
 def _hear_out(form: StreamedForm) -> None:
@@ -103,18 +111,18 @@ def _open_form() -> StreamedForm:
     return form
 
 
-def typed_words() -> str:
+def typed_words() -> TypedMessage:
     """What was typed into a message form that no view could take, so that an error page can give it back."""
     if request.endpoint not in MESSAGE_FORMS or request.method != "POST":
-        return ""
+        return TypedMessage()
     if "form" not in g:
         with suppress(Refused):
             _open_form().read_fields()
     if "form" not in g:
-        return ""
+        return TypedMessage()
     form = cast(StreamedForm, g.form)
     _hear_out(form)
-    return form.text
+    return _typed(form)
 
 
 def _check_token(session: Session, form: StreamedForm) -> None:
@@ -122,13 +130,13 @@ def _check_token(session: Session, form: StreamedForm) -> None:
     try:
         check_token(session, form.fields.get("csrf", ""))
     except Refused:
-        raise StaleForm(form.text) from None
+        raise StaleForm(_typed(form)) from None
 
 
 class StaleForm(Exception):
-    """The form belongs to an earlier session. Holds the words, to be given back."""
+    """The form belongs to an earlier session. Holds what was typed, to be given back."""
 
-    def __init__(self, typed: str) -> None:
+    def __init__(self, typed: TypedMessage) -> None:
         super().__init__()
         self.typed = typed
 

@@ -56,6 +56,7 @@ def report(session: Session) -> Response:
             typed.status,
             slot=secrets.randbelow(MESSAGE_SLOTS),
             unit_names=[unit.name for unit in units],
+            contact_to=units[0].name if units[0].takes_contacts else None,
             **typed.for_template(),
         )
 
@@ -90,6 +91,7 @@ def _arrived_before(session: Session, found: Visit, typed: TypedMessage) -> Resp
         received_day=found.messages[0].day,
         came_before=True,
         slot=found.free_slot(),
+        contact_to=found.contact_to,
         **typed.for_template(),
     )
 

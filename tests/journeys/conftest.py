@@ -50,9 +50,9 @@ class Running:
         return self.desk_link.partition("/enter/")[0]
 
     @contextmanager
-    def desk_of(self, unit_id: str) -> Iterator[str]:
-        """`candour desk --unit`: the one-time link, while it runs."""
-        command = [sys.executable, "-m", "deploy", "desk", "--unit", unit_id, "--data", str(self.data)]
+    def desk_of(self, *named: str) -> Iterator[str]:
+        """`candour desk --unit ID`, or `--identity FOLDER`: the one-time link, while it runs."""
+        command = [sys.executable, "-m", "deploy", "desk", *named, "--data", str(self.data)]
         with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             printed = ""

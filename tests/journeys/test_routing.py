@@ -32,7 +32,10 @@ def test_a_conflict_goes_past_the_unit_and_two_seals_to_two_desks(firefox, cando
     assert "For demo-overseer:\n2 envelopes" in said
     assert said.count("Nothing waits") == 1  # for the first unit; of the charity's desk nothing is said
 
-    with candour.desk_of("demo-shared") as link, candour.desk_of("demo-overseer") as overseers:
+    with (
+        candour.desk_of("--unit", "demo-shared") as link,
+        candour.desk_of("--unit", "demo-overseer") as overseers,
+    ):
         firefox.go(link)
         assert len(firefox.all("ol.list h2 a")) == 1
         firefox.find("ol.list h2 a").click()

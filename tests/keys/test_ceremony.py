@@ -21,6 +21,7 @@ from keys.draft import read_draft
 CEREMONY = Path(__file__).resolve().parents[2] / "keys" / "CEREMONY.md"
 ITS_DAY = date(2027, 1, 4)
 PHRASE = "a long passphrase\n"
+THEIRS = "".join(f"{PHRASE.strip()} of {n}\n" * 2 for n in (1, 2, 3))
 
 
 def commands():
@@ -50,7 +51,8 @@ def held(short_folder):
                 command = command.replace("KEYID", key_id)  # noqa: PLW2901
             if " keys unit " in command:
                 command += " --no-passphrase"  # noqa: PLW2901  # gpg takes seconds for each; test_cli.py has one
-            done = CliRunner().invoke(keys, shlex.split(command)[2:], input=PHRASE * 3)
+            typed = THEIRS if " keys identity " in command else PHRASE * 3
+            done = CliRunner().invoke(keys, shlex.split(command)[2:], input=typed)
             assert done.exit_code == 0, f"{command}\n{done.output}"
             said[command] = done.output
     return folder, said

@@ -163,6 +163,7 @@ UNIT_CHANGES: dict[str, Any] = {
     "couriers": {"c": b"o" * 32},
     "identity_certificate": "other",
     "identity_fingerprint": "C" * 40,
+    "identity_holders": {"deputy": b"o" * 32},
     "conflict_route": "watch",
     "second_seal": "watch",
     "languages": ("en", "cy"),

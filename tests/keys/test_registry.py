@@ -131,13 +131,14 @@ def test_a_list_that_the_servers_would_refuse_is_not_signed(registry, root_key):
 
 def test_the_certificate_of_an_identity_key_is_looked_at_too(registry, root_key, certificate):
     armoured, fingerprint = certificate("Held apart")
-    good = {"identity_certificate": armoured, "identity_fingerprint": fingerprint}
+    holders = {"identity_holders": {"first": b"1" * 32, "second": b"2" * 32}}
+    good = {"identity_certificate": armoured, "identity_fingerprint": fingerprint} | holders
     assert sign_registry(with_unit(registry, **good), root_key.file)
     swapped = good | {"identity_fingerprint": fingerprint[::-1]}
     with pytest.raises(UnfitRegistry, match="test-unit is not the one that its fingerprint names"):
         sign_registry(with_unit(registry, **swapped), root_key.file)
     old, its_fingerprint = certificate("Held apart", days_ago=400)
-    ended = {"identity_certificate": old, "identity_fingerprint": its_fingerprint}
+    ended = {"identity_certificate": old, "identity_fingerprint": its_fingerprint} | holders
     with pytest.raises(UnfitRegistry, match="test-unit is expired"):
         sign_registry(with_unit(registry, **ended), root_key.file)
 

@@ -1,12 +1,16 @@
 """The desk's pages, a module for each noun."""
 
+import secrets
+
 from flask import Flask, g
 
-from common import phrases
+from common import disclosure, phrases
+from common.disclosure import Why
 from journalist_interface.desk import references
 from journalist_interface.desk.views import (
     about,
     answers,
+    contacts,
     conversations,
     entering,
     epochs,
@@ -23,7 +27,18 @@ TAKES_ANSWERS = frozenset({"answers.edit", "answers.preview", "answers.seal", "f
 
 def register(app: Flask) -> None:
     """Add all pages, and what their templates use, to an application."""
-    for module in (entering, conversations, messages, answers, forwards, unreadable, stick, epochs, about):
+    for module in (
+        entering,
+        conversations,
+        messages,
+        answers,
+        contacts,
+        forwards,
+        unreadable,
+        stick,
+        epochs,
+        about,
+    ):
         app.register_blueprint(module.pages)
     app.jinja_env.filters |= {
         "day": phrases.day,
@@ -40,6 +55,9 @@ def _on_every_page() -> dict[str, object]:
     inside = "csrf" in g
     return {
         "inside": inside,
+        "contact_sentences": disclosure.SENTENCES,
+        "contact_reasons": [why.value for why in Why],
+        "new_id": lambda: secrets.token_hex(16),
         "csrf": g.csrf if inside else "",
         "unit_id": desk().settings.unit if inside else "",
         "to_export": desk().cabinet.answers.count_to_export() if inside else 0,

@@ -1,8 +1,9 @@
 """Coming in by the one-time link."""
 
-from flask import Blueprint, abort, redirect, request, url_for
+from flask import Blueprint
 from werkzeug import Response
 
+from journalist_interface.desk.guard import let_in
 from journalist_interface.desk.views.here import entry
 
 pages = Blueprint("entering", __name__)
@@ -10,14 +11,5 @@ pages = Blueprint("entering", __name__)
 
 @pages.get("/enter/<untrusted_token>")
 def enter(untrusted_token: str) -> Response:
-    """Let the browser in that has the link, once; whoever is in already goes to the first page."""
-    if request.method != "GET":
-        abort(405)
-    inside = redirect(url_for("conversations.listed"), 303)
-    if entry().is_inside(request.cookies.get(entry().cookie)):
-        return inside
-    session = entry().enter(untrusted_token)
-    if session is None:
-        abort(403)
-    inside.set_cookie(entry().cookie, session.reveal().decode(), httponly=True, samesite="Strict", path="/")
-    return inside
+    """Let the browser in that has the link."""
+    return let_in(entry(), untrusted_token, "conversations.listed")

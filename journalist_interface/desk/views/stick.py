@@ -2,7 +2,9 @@
 
 from flask import Blueprint, render_template
 
-from journalist_interface.desk import exporting, importing
+from common import disclosure
+from journalist_interface.desk import disclosing, exporting, importing
+from journalist_interface.desk.disclosing import Taken
 from journalist_interface.desk.exporting import Exported
 from journalist_interface.desk.importing import Imported
 from journalist_interface.desk.views.here import desk
@@ -19,7 +21,7 @@ def to_import() -> str:
 @pages.post("/import")
 def import_() -> str:
     """Take what is on the stick, and say what happened in numbers."""
-    return _import_page(importing.import_all(desk()))
+    return _import_page(importing.import_all(desk()), disclosing.import_entries(desk()))
 
 
 @pages.get("/export")
@@ -34,8 +36,14 @@ def export() -> str:
     return _export_page(exporting.export_waiting(desk()))
 
 
-def _import_page(done: Imported | None) -> str:
-    return render_template("import.html", done=done, bundles=importing.waiting_on(desk().settings.stick))
+def _import_page(done: Imported | None, contacts: Taken | None = None) -> str:
+    return render_template(
+        "import.html",
+        done=done,
+        contacts=contacts,
+        bundles=importing.waiting_on(desk().settings.stick),
+        entries=[file.name for file in disclosure.found(desk().settings.stick, "entry")],
+    )
 
 
 def _export_page(done: Exported | None) -> str:

@@ -4,7 +4,7 @@ import base64
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -14,6 +14,7 @@ import pytest
 from common import codename
 from common.derivation import conversation_secrets, derive_root
 from common.secret import Secret
+from keys.registry import sign_registry
 
 URLSAFE = bytes.maketrans(b"+/", b"-_")
 
@@ -63,15 +64,21 @@ class Hunt:
 
 
 @pytest.fixture
-def visited(fresh_server, hear, wait_until):
+def visited(fresh_server, hear, wait_until, identity_keys, registry, root_key):
     """A server that a reporter with known secrets uses: a report half sent at first, then whole, then a return."""
     server = fresh_server
+    held = replace(registry, version=2, units=(identity_keys.unit, *registry.units[1:]))
+    (server.folder / "new").write_bytes(sign_registry(held, root_key.file))
+    (server.folder / "new").rename(server.data / "registry.json")
     text = "Zanzibar, the planted words of a report é"
     name, content = "Quetzalcoatl-planted-name.txt", b"Popocatepetl, planted in a file\n"
     reporter = server.reporter()
     reporter.start()
-    path, body = reporter.message(text, [(name, content * 100_000)])
-    early = Hunt({"text": text.encode(), "name": name.encode(), "content": content})
+    contact = "Krakatoa, planted in the contact details é"
+    path, body = reporter.message(text, [(name, content * 100_000)], contact=contact)
+    early = Hunt(
+        {"text": text.encode(), "name": name.encode(), "content": content, "contact": contact.encode()}
+    )
     with server.connect() as connection:
         connection.sendall(server.head(reporter, path, len(body), b"Connection: close") + body[:-50_000])
         wait_until(lambda: server.gpgs() and server.staging(), "gpg at work")
@@ -84,7 +91,7 @@ def visited(fresh_server, hear, wait_until):
     reporter.post("/noted")
     later = server.reporter()
     later.come_back([words[0].upper(), *words[1:]])
-    later.write(text)
+    later.write(text, contact=contact)
     later.get("/conversation")
     cookies += [reporter.cookie, later.cookie]
     later.post("/answer/delete", {"answer": "3", "csrf": later.forms["/leave"]["csrf"]})

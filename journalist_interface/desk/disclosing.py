@@ -1,0 +1,154 @@
+"""Asking the identity holders for contact details, and taking back what they say. The details are never opened here.
+
+A request is made of what is on the desk alone, so that it can be written to another stick as the same document. An
+entry counts when the registry that is here names those who signed it, and when it answers that very request.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from common import disclosure
+from common.contact import SealedContact
+from common.days import today
+from common.disclosure import DisclosureRefused, Entry, Request, Why
+from common.registry import Registry, RegistryRefused, UnknownUnit
+from journalist_interface.desk.answering import reply_key
+from journalist_interface.desk.contacts import Asked
+from journalist_interface.desk.envelopes import Envelope
+from journalist_interface.desk.exporting import NoStick
+from journalist_interface.desk.opening import open_envelope
+from journalist_interface.desk.workplace import Desk, NotHere
+
+
+@dataclass(frozen=True)
+class ShownRequest:
+    """A request, and what came of it: a sentence each."""
+
+    id: str
+    sentence: str
+    asked: Asked
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class ShownContact:
+    """That contact details were given: whose holders can open them, whether the registry names any, what was asked."""
+
+    unit: str
+    can_be_asked: bool
+    requests: tuple[ShownRequest, ...]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What an import found: entries that are new, and files that are refused with the reason."""
+
+    new: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+def ask(desk: Desk, envelope: Envelope, request_id: str, why: Why) -> None:
+    """Sign a request for what came with an envelope, and write it to the stick. The same id twice is one request.
+
+    Raises NotHere, NoStick, CannotOpen, NoReplyKey or RegistryRefused.
+    """
+    if not desk.settings.stick.is_dir():
+        raise NoStick
+    registry, unit = desk.settings.load_registry()
+    request = Request(request_id, unit.id, str(envelope.conversation), why, today(), _sealed(desk, envelope))
+    document = disclosure.sign_request(request, reply_key(desk, unit))
+    disclosure.read_request(document, registry)
+    digest = disclosure.digest_of(document)
+    added = Asked(request_id, envelope.id, request.contact.unit, why.value, request.day, digest)
+    if desk.cabinet.contacts.add(added):
+        _write(desk, document)
+    else:
+        ask_again(desk, request_id)
+
+
+def ask_again(desk: Desk, request_id: str) -> None:
+    """Write a request to the stick once more: the same document. Raises as `ask` does."""
+    asked = desk.cabinet.contacts.get(request_id)
+    envelope = desk.cabinet.envelopes.get(asked.envelope) if asked else None
+    if asked is None or envelope is None:
+        raise NotHere
+    _, unit = desk.settings.load_registry()
+    key = reply_key(desk, unit)
+    _write(desk, _document(desk, asked, envelope, unit.id, key))
+
+
+def import_entries(desk: Desk) -> Taken:
+    """Take the entries on the stick that answer a request of this desk. Raises RegistryRefused."""
+    files = disclosure.found(desk.settings.stick, "entry")
+    if not files:
+        return Taken()
+    registry, _ = desk.settings.load_registry()
+    new, refused = [], []
+    for file in files:
+        try:
+            if _take(desk, file, registry):
+                new.append(file.name)
+        except DisclosureRefused as error:
+            refused.append((file.name, str(error)))
+    return Taken(tuple(new), tuple(refused))
+
+
+def _take(desk: Desk, file: Path, registry: Registry) -> bool:
+    document = disclosure.read_file(file)
+    asked = desk.cabinet.contacts.get(disclosure.claimed_request(document))
+    if asked is None:
+        raise DisclosureRefused("it answers no request of this desk")
+    try:
+        entry = disclosure.read_entry(document, registry.unit(asked.unit))
+    except UnknownUnit as error:
+        raise DisclosureRefused("the registry that is here does not name that unit any more") from error
+    if (entry.request, entry.digest) != (asked.id, asked.digest):
+        raise DisclosureRefused("it answers another request than the one that this desk made")
+    digest = disclosure.digest_of(document)
+    return desk.cabinet.contacts.take(asked, digest, document, entry.outcome, today())
+
+
+def shown(desk: Desk, envelope_id: str, contact: SealedContact | None) -> ShownContact | None:
+    """What a page says of the contact details that came with an envelope."""
+    if contact is None:
+        return None
+    try:
+        registry, _ = desk.settings.load_registry()
+        unit = registry.unit(contact.unit)
+        name, can_be_asked = unit.name, unit.takes_contacts
+    except (RegistryRefused, UnknownUnit):
+        name, can_be_asked = contact.unit, False
+    return ShownContact(
+        name, can_be_asked, tuple(_shown_request(desk, one) for one in desk.cabinet.contacts.of(envelope_id))
+    )
+
+
+def _shown_request(desk: Desk, asked: Asked) -> ShownRequest:
+    """The entries are read as they are: each was verified, by the registry of that day, before it was kept."""
+    entries = tuple(disclosure.kept_entry(document) for document in desk.cabinet.contacts.entries(asked.id))
+    return ShownRequest(asked.id, disclosure.SENTENCES[asked.why], asked, entries)
+
+
+def _sealed(desk: Desk, envelope: Envelope) -> SealedContact:
+    _, opened, _ = open_envelope(desk, envelope.id, envelope.size)
+    if opened.report.contact is None:
+        raise NotHere
+    return opened.report.contact
+
+
+def _document(desk: Desk, asked: Asked, envelope: Envelope, by: str, key: Ed25519PrivateKey) -> bytes:
+    contact = _sealed(desk, envelope)
+    request = Request(asked.id, by, str(envelope.conversation), Why(asked.why), asked.day, contact)
+    document = disclosure.sign_request(request, key)
+    if disclosure.digest_of(document) != asked.digest:
+        raise DisclosureRefused("this unit’s key has changed since it was asked; ask anew")
+    return document
+
+
+def _write(desk: Desk, document: bytes) -> None:
+    try:
+        disclosure.write_file(desk.settings.stick, "request", document)
+    except OSError as error:
+        raise NoStick from error

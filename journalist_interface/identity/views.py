@@ -1,0 +1,144 @@
+"""The pages of the identity holders: the requests on the stick, one of them, and what came of it.
+
+A form that opens details works once. What it showed is on no other page, and loading it again shows nothing.
+"""
+
+import secrets
+import threading
+from dataclasses import dataclass, field
+
+from flask import Blueprint, Response, abort, current_app, g, make_response, render_template, request
+from werkzeug import Response as AnyResponse
+
+from common.disclosure import Why, WhyNot
+from journalist_interface.desk.entry import Entry
+from journalist_interface.desk.guard import let_in
+from journalist_interface.identity import deciding
+from journalist_interface.identity.deciding import Given, NoStick, NotDecided, Waiting
+from journalist_interface.identity.settings import IdentitySettings
+
+entering = Blueprint("entering", __name__)
+pages = Blueprint("requests", __name__)
+
+_MOST_FORMS = 1000  # shown and not used, before the oldest are forgotten
+
+
+@dataclass
+class Room:
+    """The desk of the running application, and the forms that it has shown and nobody has used."""
+
+    settings: IdentitySettings
+    _forms: dict[str, None] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def new_form(self) -> str:
+        """What a form carries so that it works once."""
+        token = secrets.token_hex(16)
+        with self._lock:
+            self._forms[token] = None
+            while len(self._forms) > _MOST_FORMS:
+                del self._forms[next(iter(self._forms))]
+        return token
+
+    def use(self, untrusted_form: str) -> bool:
+        """True the first time."""
+        with self._lock:
+            return untrusted_form in self._forms and self._forms.pop(untrusted_form) is None
+
+
+def room() -> Room:
+    """The running application's."""
+    found = current_app.extensions["identity"]
+    assert isinstance(found, Room)  # noqa: S101  create_app has put it there
+    return found
+
+
+def on_every_page() -> dict[str, object]:
+    """What the frame shows."""
+    inside = "csrf" in g
+    return {
+        "inside": inside,
+        "csrf": g.csrf if inside else "",
+        "unit_id": room().settings.unit if inside else "",
+    }
+
+
+@entering.get("/enter/<untrusted_token>")
+def enter(untrusted_token: str) -> AnyResponse:
+    """Let the browser in that has the link."""
+    entry = current_app.extensions["entry"]
+    assert isinstance(entry, Entry)  # noqa: S101  create_app has put it there
+    return let_in(entry, untrusted_token, "requests.listed")
+
+
+@pages.get("/")
+def listed() -> str:
+    """The requests on the stick."""
+    settings = room().settings
+    return render_template(
+        "requests.html", waiting=deciding.waiting_on(settings), stick_is_there=settings.stick.is_dir()
+    )
+
+
+@pages.get("/requests/<file>")
+def shown(file: str) -> Response:
+    """One request, and what can be decided."""
+    return _page(_find(file))
+
+
+@pages.post("/requests/<file>/open")
+def open_(file: str) -> Response:
+    """Two holders open the details: shown in this answer, and nowhere else."""
+    waiting = _find(file)
+    if not room().use(request.form.get("form", "")):
+        abort(400)
+    given = [Given(request.form.get(f"name{n}", ""), request.form.get(f"passphrase{n}", "")) for n in (1, 2)]
+    try:
+        why = Why(request.form.get("why", ""))
+    except ValueError:
+        return _page(waiting, "Say why it is opened. Nothing was opened.")
+    try:
+        details = deciding.open_details(room().settings, waiting, given, why)
+    except (NotDecided, NoStick) as error:
+        return _page(waiting, str(error) or str(error.__doc__))
+    return make_response(render_template("details.html", waiting=waiting, details=details))
+
+
+@pages.post("/requests/<file>/refuse")
+def refuse(file: str) -> Response:
+    """One holder refuses."""
+    waiting = _find(file)
+    if not room().use(request.form.get("form", "")):
+        abort(400)
+    given = Given(request.form.get("name", ""), request.form.get("passphrase", ""))
+    try:
+        why = WhyNot(request.form.get("why", ""))
+    except ValueError:
+        return _page(waiting, "Say why it is refused. Nothing was signed.")
+    try:
+        deciding.refuse(room().settings, waiting, given, why)
+    except (NotDecided, NoStick) as error:
+        return _page(waiting, str(error) or str(error.__doc__))
+    return make_response(render_template("refused.html", waiting=waiting))
+
+
+def _find(file: str) -> Waiting:
+    waiting = deciding.find(room().settings, file)
+    if waiting is None:
+        abort(404)
+    return waiting
+
+
+def _page(waiting: Waiting, problem: str | None = None) -> Response:
+    """The request, with names and reasons as they were chosen: only passphrases are typed again."""
+    page = render_template(
+        "request.html",
+        waiting=waiting,
+        problem=problem,
+        holders=room().settings.holders(),
+        form=room().new_form(),
+        chosen=request.form,
+        reasons=[why.value for why in Why],
+        refusals=[why.value for why in WhyNot],
+    )
+    return make_response(page, 422 if problem else 200)

@@ -1,0 +1,197 @@
+"""Contact details in confidence, over the real parts: from the reporter to two holders, and into the case's trail."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from common import disclosure
+from common.holders import GNUPG_HOME
+from common.keyring import end_agent
+from common.trail import Why
+from journalist_interface.desk.__main__ import main as desk_command
+from journalist_interface.desk.app import create_app as create_desk
+from journalist_interface.desk.forwarding import Choice
+from journalist_interface.identity.app import create_app as create_identity
+from keys.registry import sign_registry
+from tests.journalist_interface.desk.conftest import PORT, Browser
+from tests.journalist_interface.identity.conftest import PORT as THEIRS
+from tests.journalist_interface.identity.conftest import Holders, set_up, words
+from tests.journalist_interface.test_passing_on import WORDS, round_, signer
+
+__all__ = ["round_", "signer"]
+
+REACH = "Robin at the Kestrel-in-the-rafters allotments"
+
+
+@pytest.fixture
+def server_config(server_config, identity_keys, registry, root_key):
+    """Its test unit has identity holders."""
+    signed = sign_registry(replace(registry, units=(identity_keys.unit, *registry.units[1:])), root_key.file)
+
+    def make():
+        config = server_config()
+        config.registry.write_bytes(signed)
+        return config
+
+    return make
+
+
+@pytest.fixture
+def unit(round_):
+    """The unit, once its desk has a report with contact details."""
+    reporter = round_.reporter
+    reporter.start()
+    assert reporter.write(WORDS, contact=REACH).goes_to == "/sent"
+    unit = round_.place("test-unit")
+    unit.fetch()
+    return unit
+
+
+def reviewers(place):
+    return Browser(create_desk(place.folder / "desk" / "desk.toml", PORT)).enter()
+
+
+@pytest.fixture
+def holders(round_, unit, identity_keys, root_key, tmp_path):
+    registry = round_.server.registry.read_bytes()
+    settings = set_up(tmp_path / "held", identity_keys, registry, root_key.public, unit.stick)
+    yield Holders(create_identity(settings, THEIRS))
+    end_agent(identity_keys.folder / GNUPG_HOME)
+
+
+def asked(browser, place, why="danger"):
+    """Write a request to the stick: the page that says so."""
+    path = f"/conversations/{place.conversation()}"
+    form = browser.get(path).text.split('/contact/ask"')[1]
+    [row] = place.desk().cabinet.envelopes.of_conversation(place.conversation())
+    [request_id] = re.findall(r'name="request" value="([0-9a-f]{32})"', form)
+    fields = {"request": request_id, "why": why}
+    answer = browser.post(f"/messages/{row.id}/contact/ask", fields)
+    assert answer.status_code == 303, answer.text
+    return browser.get(path)
+
+
+def test_the_whole_round(unit, holders, identity_keys, everything_in):
+    browser, path = reviewers(unit), f"/conversations/{unit.conversation()}"
+    page = words(browser.get(path))
+    assert "This desk cannot open them." in page
+    assert "identity holders of Test Anti-Corruption Unit" in page
+    assert "No answer has been imported yet" in words(asked(browser, unit))
+
+    given = list(identity_keys.passphrases.items())
+    refused = holders.refuse(given[2], "not-shown")
+    assert "Nothing was opened" in words(refused)
+    assert REACH in holders.open(given[0], given[1]).text
+
+    done = words(browser.post("/import"))
+    assert done.count("what the identity holders decided") == 2
+    page = words(browser.get(path))
+    assert "Refused on" in page
+    assert "by cy. The reason that was given was not shown." in page
+    assert "Opened on" in page
+    assert "by ada and ben. Somebody may be in danger." in page
+    handled = page[page.index("Record of handling") :]
+    for what in ("asked", "disclosed", "declined"):
+        assert f" {what}, SHA-256" in handled
+    assert "what the identity holders decided" not in words(browser.post("/import"))  # once is enough
+
+    assert REACH not in browser.get(path).text
+    for folder in (unit.folder / "desk", unit.stick, holders.app.extensions["identity"].settings.folder):
+        assert REACH.encode() not in everything_in(folder)
+        assert b"Kestrel-in" not in everything_in(folder)
+
+
+@pytest.fixture
+def everything_in():
+    def look(folder):
+        return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+    return look
+
+
+def test_entries_that_were_altered_or_answer_something_else_are_refused(unit, holders, identity_keys, round_):
+    browser, path = reviewers(unit), f"/conversations/{unit.conversation()}"
+    asked(browser, unit)
+    given = list(identity_keys.passphrases.items())
+    holders.open(given[0], given[1])
+    [file] = disclosure.found(unit.stick, "entry")
+    whole = file.read_bytes()
+    alone = json.loads(whole)
+    alone["signed"].pop("ben")
+    body = json.loads(whole)["signed"]["ada"]
+    for altered, says in (
+        (whole.replace(body.encode()[:40], body.encode()[40:80]), "It is refused"),
+        (json.dumps(alone).encode(), "did not sign the same"),
+        (b"junk", "damaged, or no entry"),
+        (whole[:-5], "damaged, or no entry"),
+    ):
+        file.write_bytes(altered)
+        assert says in words(browser.post("/import"))
+        assert "Opened on" not in words(browser.get(path))
+    file.write_bytes(whole)
+    browser.post("/import")
+    assert "Opened on" in words(browser.get(path))
+
+    desk = str(unit.folder / "desk" / "desk.toml")
+    file.write_bytes(b"junk")
+    said = CliRunner().invoke(desk_command, ["--config", desk, "import"])
+    assert (said.exit_code, "no entry" in said.stderr) == (2, True)
+    file.write_bytes(whole)
+
+    other = round_.place("other-unit")
+    other.stick.joinpath(file.name).write_bytes(whole)
+    refused = words(reviewers(other).post("/import"))
+    assert "answers no request of this desk" in refused
+
+
+def test_a_request_is_one_however_often_it_is_written_and_needs_a_stick(unit):
+    browser, path = reviewers(unit), f"/conversations/{unit.conversation()}"
+    asked(browser, unit)
+    assert len(disclosure.found(unit.stick, "request")) == 1
+    [again] = re.findall(r'action="(/contact-requests/[0-9a-f]{32}/again)"', browser.get(path).text)
+    assert browser.post(again).status_code == 303
+    first, second = disclosure.found(unit.stick, "request")
+    assert first.read_bytes() == second.read_bytes()
+    unit.stick.rename(unit.stick.with_name("pulled"))
+    assert "The stick is not there" in words(browser.post(again))
+    [row] = unit.desk().cabinet.envelopes.of_conversation(unit.conversation())
+    answer = browser.post(f"/messages/{row.id}/contact/ask", {"request": "a" * 32, "why": "law"})
+    assert answer.status_code == 409
+    assert len(unit.desk().cabinet.contacts.of(row.id)) == 1
+    assert (
+        browser.post(f"/messages/{row.id}/contact/ask", {"request": "b" * 32, "why": "x"}).status_code == 400
+    )
+
+
+def test_a_report_that_is_passed_on_takes_them_along_as_they_are_and_a_rewritten_one_does_not(
+    unit, holders, identity_keys, round_, tmp_path
+):
+    unit.pass_on(Choice("other-unit", Why.OTHER_FORCE))
+    unit.send()
+    other = round_.place("other-unit")
+    other.fetch()
+    browser = reviewers(other)
+    assert "identity holders of Test Anti-Corruption Unit" in words(
+        browser.get(f"/conversations/{other.conversation()}")
+    )
+    asked(browser, other, "law")
+    [request] = disclosure.found(other.stick, "request")
+    request.rename(unit.stick / request.name)  # by hand, to the holders
+    given = list(identity_keys.passphrases.items())
+    assert "Other Anti-Corruption Unit" in words(holders.get("/"))
+    assert REACH in holders.open(given[1], given[2], why="law").text
+    [entry] = disclosure.found(unit.stick, "entry")
+    entry.rename(other.stick / entry.name)
+    browser.post("/import")
+    assert "by ben and cy. A court or the law requires it." in words(
+        browser.get(f"/conversations/{other.conversation()}")
+    )
+
+    other.pass_on(Choice("test-charity", Why.CONFLICT, "Something was paid, we hear."))
+    other.send()
+    charity = round_.place("test-charity")
+    charity.fetch()
+    assert "in confidence" not in words(reviewers(charity).get(f"/conversations/{charity.conversation()}"))
