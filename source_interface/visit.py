@@ -62,6 +62,7 @@ class Visit:
     messages: tuple[Message, ...]
     handed_to: str | None = None  # the name of who was given it last, where it is not who had it at first
     handed_by: tuple[str, ...] = ()
+    copy_to: str | None = None  # the name of who gets a copy of what is written to one who was given it
     lost: bool = (
         False  # somebody is missing who had it: nothing goes to anybody before the reporter has chosen
     )
@@ -107,6 +108,7 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
         messages,
         handed_to=held.holder.name if held.before and held.holder else None,
         handed_by=tuple(unit.name for unit in held.before),
+        copy_to=next((unit.name for unit in _second_seal(registry, held.by)), None) if held.by else None,
         lost=held.by is None or not header.recipients,
         holder=held.holder,
     )
@@ -158,8 +160,16 @@ def holder_of(
     held = holding.follow(registry, header.unit, header.since, _items(registry, reply_key, slots, posted))
     if held.by is None:
         return Holder(None, (), header.since)
-    others = tuple(unit for unit in header.recipients[1:] if unit.id != held.by.id)
+    others = _second_seal(registry, held.by) if held.before else header.recipients[1:]
     return Holder(held.by, (held.by, *others), header.since)
+
+
+def _second_seal(registry: Registry, holder: Unit) -> tuple[Unit, ...]:
+    """Who gets a copy of what goes to one who was given a conversation: that is not what the first holder's got."""
+    if holder.second_seal is None or holder.second_seal == holder.id:
+        return ()
+    found = _enrolled(registry, holder.second_seal)
+    return (found,) if found else ()
 
 
 def _holder(

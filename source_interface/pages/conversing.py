@@ -148,6 +148,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         messages=found.messages,
         handed_to=found.handed_to,
         handed_by=found.handed_by,
+        copy_to=found.copy_to,
         lost=found.lost,
         chosen=[unit.name for unit in _chosen_again(session)],
         can_write=slot is not None,

@@ -335,6 +335,12 @@ def test_what_is_passed_on_to_a_unit_with_a_second_seal_goes_there_too(overseen_
             opened += 1
     assert (len(sealed), opened) == (2, 1)  # to each its own envelope
 
+    assert "A second copy is locked for Test Oversight Body" in page(reporter)
+    reporter.write("One thing more.")
+    for place in (a, b, overseer):
+        place.fetch()
+    assert [len(place.messages()) for place in (a, b, overseer)] == [1, 2, 2]
+
 
 def test_a_rewritten_report_goes_to_the_second_seal_rewritten(overseen_round):
     a, overseer = (overseen_round.place(unit) for unit in ("test-unit", "test-overseer"))
