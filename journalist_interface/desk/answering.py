@@ -25,6 +25,7 @@ from common.sealing import OpeningFailed, SealingFailed
 from common.units import Unit
 from journalist_interface.desk.answers import Answer, HandedOver
 from journalist_interface.desk.opening import open_envelope
+from journalist_interface.desk.oversight import check_ours
 from journalist_interface.desk.rows import WAITING
 from journalist_interface.desk.workplace import Desk, NotHere
 
@@ -78,13 +79,14 @@ def draft(unit: Unit, text: str, day: date) -> Draft:
 def seal_answer(desk: Desk, identity: str, answer_id: str, text: str) -> bool:
     """Seal an answer in a conversation, and keep it until it is exported. `answer_id` is the draft's.
 
-    False when it was sealed before. Raises HandedOver, AnswerTooLong, NotHere, CannotOpen, NoReplyKey, NoMoreRoom,
-    RegistryRefused, NoCaseKey, or SealingFailed.
+    False when it was sealed before. Raises HandedOver, CopyOnly, AnswerTooLong, NotHere, CannotOpen, NoReplyKey,
+    NoMoreRoom, RegistryRefused, NoCaseKey, or SealingFailed.
     """
     if desk.cabinet.answers.get(answer_id) is not None:
         return False
     if desk.cabinet.forwards.standing(identity):
         raise HandedOver
+    check_ours(desk.cabinet.conversations.get(identity))
     _, unit = desk.settings.load_registry()
     first = first_report(desk, identity)
     conversation = first.conversation

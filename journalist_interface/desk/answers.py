@@ -172,5 +172,8 @@ def keep_in_step(connection: Connection, conversation: str) -> None:
     connection.execute(
         update(ConversationRow)
         .where(ConversationRow.identity == conversation)
-        .values(last_answer=last_answer, unanswered=ConversationRow.last_message > last_answer)
+        .values(
+            last_answer=last_answer,
+            unanswered=(ConversationRow.last_message > last_answer) & (ConversationRow.ours == 1),
+        )
     )

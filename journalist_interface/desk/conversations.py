@@ -26,6 +26,7 @@ class Conversation:
     messages: int
     files: int
     unanswered: bool
+    ours: bool  # False: all of it is a copy, for oversight
 
 
 @dataclass(frozen=True, order=True)
@@ -114,4 +115,5 @@ _SELECT = select(
     ConversationRow.messages,
     ConversationRow.files,
     ConversationRow.unanswered,
+    ConversationRow.ours == 1,
 )

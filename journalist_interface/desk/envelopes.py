@@ -50,6 +50,7 @@ class Inside:
     files: int
     sha256: str
     epoch: str  # fingerprint of the key that opened it
+    ours: bool  # False: a copy, for oversight
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,8 @@ def _note_opened(connection: Connection, envelope_id: str, inside: Inside, today
         files=inside.files,
         last_message=turn,
         last_answer=0,
-        unanswered=True,
+        unanswered=inside.ours,
+        ours=int(inside.ours),
     )
     known = ConversationRow
     last_message = func.max(known.last_message, new.excluded.last_message)
@@ -250,7 +252,9 @@ def _note_opened(connection: Connection, envelope_id: str, inside: Inside, today
                 "messages": known.messages + 1,
                 "files": known.files + new.excluded.files,
                 "last_message": last_message,
-                "unanswered": last_message > known.last_answer,
+                "ours": func.max(known.ours, new.excluded.ours),
+                "unanswered": (last_message > known.last_answer)
+                & (func.max(known.ours, new.excluded.ours) == 1),
             },
         )
     )

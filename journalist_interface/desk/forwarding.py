@@ -30,6 +30,7 @@ from journalist_interface.desk.answering import (
 )
 from journalist_interface.desk.envelopes import Envelope
 from journalist_interface.desk.forwards import Forward
+from journalist_interface.desk.oversight import check_ours
 from journalist_interface.desk.resealing import NotForwardable, Resealing, certificate_file
 from journalist_interface.desk.rows import WAITING
 from journalist_interface.desk.workplace import Desk, NotHere
@@ -66,13 +67,14 @@ def receivers(desk: Desk, registry: Registry, unit: Unit, first: Report) -> list
 def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
     """Seal a conversation to another unit, and keep that until it is exported. False when it was done before.
 
-    Raises NotForwardable, Changed, NotHere, CannotOpen, WrongFile, NoReplyKey, NoMoreRoom, RegistryRefused,
+    Raises CopyOnly, NotForwardable, Changed, NotHere, CannotOpen, WrongFile, NoReplyKey, NoMoreRoom, RegistryRefused,
     NoCaseKey, SealingFailed or StickBusy. Nothing is kept then.
     """
     with desk.alone():
         if desk.cabinet.forwards.get(forward_id) is not None:
             return False
         desk.files.clear_forwarded(desk.cabinet.forwards.files())
+        check_ours(desk.cabinet.conversations.get(identity))
         registry, unit = desk.settings.load_registry()
         first = first_report(desk, identity)
         receiver = _receiver(receivers(desk, registry, unit, first), choice.receiver)

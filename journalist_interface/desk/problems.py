@@ -16,6 +16,7 @@ from journalist_interface.desk.epochs import NotNow
 from journalist_interface.desk.exporting import NoStick
 from journalist_interface.desk.forwards import Changed
 from journalist_interface.desk.opening import CannotOpen
+from journalist_interface.desk.oversight import CopyOnly
 from journalist_interface.desk.resealing import NotForwardable
 from journalist_interface.desk.saving import NotSaved
 from journalist_interface.desk.settings import NoCaseKey
@@ -107,6 +108,12 @@ _ERRORS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (StickBusy, 409, "The desk is busy with the stick", "Go back in a minute and try again."),
     (NoStick, 409, "The stick is not there", "Put the stick in, or free some room on it, and export again."),
     (TakenBack, 409, "Nothing was exported", "Go back and export again."),
+    (
+        CopyOnly,
+        409,
+        "This is a copy",
+        "Nothing was sealed. You can read it, save its files and keep it for a case.",
+    ),
     (HandedOver, 409, "This was passed on", "Nothing was sealed. Whoever has it now answers in it."),
     (NotForwardable, 409, "It was not passed on", "Nothing was sealed. Go back and choose again."),
     (Changed, 409, "It was not passed on", "Go back to the conversation, and pass it on again."),

@@ -10,7 +10,7 @@ from datetime import date
 
 from common import trail
 from common.days import today
-from common.registry import Registry, RegistryRefused, UnknownUnit
+from common.registry import Registry, UnknownUnit
 from common.report import Attachment, Report, clean_text
 from common.store.blobs import is_forwarded_id
 from journalist_interface.desk import disclosing, kept_from, reasons
@@ -19,6 +19,7 @@ from journalist_interface.desk.conversations import Place
 from journalist_interface.desk.disclosing import ShownContact
 from journalist_interface.desk.handsealed import HandSealed, find_sealed_texts, may_be_sealed
 from journalist_interface.desk.opening import AT_ONCE, CannotOpen, open_envelope
+from journalist_interface.desk.oversight import holder_of_copy
 from journalist_interface.desk.references import message_reference
 from journalist_interface.desk.workplace import Desk, NotHere
 
@@ -64,6 +65,7 @@ class ShownMessage:
     trail: tuple[ShownStep, ...] = ()
     unaccounted: bool = False  # another unit posted it, and no step of its trail that holds says so
     files: tuple[ShownFile, ...] = field(default=(), repr=False)
+    copy_of: str | None = None  # the name of who holds what this is a copy of
     contact: ShownContact | None = None  # that details were given in confidence; never what they say
 
     @property
@@ -87,6 +89,7 @@ class ShownAnswer:
 def show(desk: Desk, places: Sequence[Place]) -> list[ShownMessage | ShownAnswer]:
     """What stands in these places, in their order. The newest message is opened whatever its size."""
     sizes = {place.id: _size(desk, place) for place in places if not place.is_answer}
+    registry = desk.settings.registry_if_it_holds()
     opened: set[str] = set()
     room = OPENED_AT_ONCE
     for place in reversed(places):
@@ -98,7 +101,7 @@ def show(desk: Desk, places: Sequence[Place]) -> list[ShownMessage | ShownAnswer
         if place.is_answer:
             return _show_answer(desk, place)
         if place.id in opened:
-            return show_message(desk, place.id)
+            return _show_message(desk, registry, place.id)
         return ShownMessage(place.id, place.day, place.kind == 0, sizes[place.id], left_closed=True)
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
@@ -107,6 +110,10 @@ def show(desk: Desk, places: Sequence[Place]) -> list[ShownMessage | ShownAnswer
 
 def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
     """One message, opened. Raises NotHere for one that is not here."""
+    return _show_message(desk, desk.settings.registry_if_it_holds(), envelope_id)
+
+
+def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> ShownMessage:
     row = desk.cabinet.envelopes.get(envelope_id)
     if row is None:
         raise NotHere("no such message")
@@ -116,9 +123,10 @@ def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
         code = reasons.DESTROYED if desk.cabinet.sealed_to.is_destroyed(row.epoch) else error.code
         return ShownMessage(row.id, row.day, row.first, row.size, problem=reasons.SENTENCES[code])
     text = clean_text(opened.report.text)
-    steps = _shown_trail(desk, opened.report)
+    steps = _shown_trail(registry, opened.report)
     last = trail.claimed(opened.report.trail[-1]) if steps else None
-    accounted = last is not None and last.to == desk.settings.unit and steps[-1].holds
+    copy_of = holder_of_copy(opened.report, registry, desk.settings.unit)
+    is_for_here = last is not None and (last.to == desk.settings.unit or copy_of is not None)
     return ShownMessage(
         id=row.id,
         day=row.day,
@@ -126,22 +134,20 @@ def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
         size=row.size,
         text=text,
         for_unit=clean_text(opened.report.unit),
-        kept_from=kept_from.in_words(opened.report, _registry(desk), today())
-        if opened.report.kept_from
-        else "",
+        kept_from=kept_from.in_words(opened.report, registry, today()),
         sealed_texts=find_sealed_texts(desk.opener, text),
         trail=steps,
-        unaccounted=is_forwarded_id(row.id) and not accounted,
+        unaccounted=is_forwarded_id(row.id) and not (is_for_here and steps[-1].holds),
         files=tuple(_shown_file(number, file) for number, file in enumerate(opened.files, 1)),
         contact=disclosing.shown(desk, row.id, opened.report.contact),
+        copy_of=copy_of,
     )
 
 
-def _shown_trail(desk: Desk, report: Report) -> tuple[ShownStep, ...]:
+def _shown_trail(registry: Registry | None, report: Report) -> tuple[ShownStep, ...]:
     """The trail as a page shows it. What it says was checked to be of its form, and is still another's word."""
     if not report.trail:
         return ()
-    registry = _registry(desk)
     shown = []
     for signed in report.trail:
         step = trail.claimed(signed)
@@ -149,13 +155,6 @@ def _shown_trail(desk: Desk, report: Report) -> tuple[ShownStep, ...]:
         by, to = _name_of(registry, step.by), _name_of(registry, step.to)
         shown.append(ShownStep(by, replace(step, to=to).sentence, step.originals, holds))
     return tuple(shown)
-
-
-def _registry(desk: Desk) -> Registry | None:
-    try:
-        return desk.settings.load_registry()[0]
-    except RegistryRefused:
-        return None
 
 
 def _name_of(registry: Registry | None, untrusted_id: str) -> str:

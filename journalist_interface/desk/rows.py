@@ -74,6 +74,9 @@ class ConversationRow(Base):
     last_answer: Mapped[int] = mapped_column(Integer, default=0)
     unanswered: Mapped[bool] = mapped_column(Boolean)
     kept: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # 1: a case needs it
+    ours: Mapped[int] = mapped_column(
+        Integer, default=1, server_default="1"
+    )  # 0: all of it is a copy, for oversight
 
     __table_args__ = (
         Index("ix_conversation_day", "last_day", "identity"),
@@ -195,7 +198,12 @@ class TurnRow(Base):
 
 
 _REFUSE = "BEGIN SELECT RAISE(ABORT, 'append-only'); END"
-_LATER = (("envelope", "epoch"), ("answer", "epoch"), ("conversation", "kept"))  # columns of a newer release
+_LATER = (
+    ("envelope", "epoch"),
+    ("answer", "epoch"),
+    ("conversation", "kept"),
+    ("conversation", "ours"),
+)  # columns of a newer release
 _FIRST = 'INSERT OR IGNORE INTO turn ("only", "last") VALUES (1, 0)'
 _SAID = "id, conversation, receiver, why, rewritten, day, turn, slots"  # of a passing on
 _STANDING = (

@@ -59,6 +59,13 @@ class DeskSettings:
         except UnknownUnit as error:
             raise RegistryRefused(f"it does not name this desk's unit, {self.unit}") from error
 
+    def registry_if_it_holds(self) -> Registry | None:
+        """The registry as it is on disk now; None where it is refused."""
+        try:
+            return self.load_registry()[0]
+        except RegistryRefused:
+            return None
+
 
 def read_settings(file: Path) -> DeskSettings:
     """The settings in `desk.toml`. Raises BadConfiguration."""

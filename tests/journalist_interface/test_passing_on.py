@@ -33,6 +33,7 @@ from journalist_interface.desk.app import create_app as create_desk
 from journalist_interface.desk.exporting import export_waiting
 from journalist_interface.desk.forwarding import Choice
 from journalist_interface.desk.importing import import_all
+from journalist_interface.desk.oversight import CopyOnly
 from journalist_interface.desk.resealing import NotForwardable
 from journalist_interface.desk.workplace import Desk, open_desk
 from keys.registry import sign_registry
@@ -336,6 +337,27 @@ def test_what_is_passed_on_to_a_unit_with_a_second_seal_goes_there_too(overseen_
     assert (len(sealed), opened) == (2, 1)  # to each its own envelope
 
     assert "A second copy is locked for Test Oversight Body" in page(reporter)
+    desk = Browser(create_desk(overseer.folder / "desk" / "desk.toml", PORT)).enter()
+    whole = desk.get(f"/conversations/{overseer.conversation()}").text
+    assert "A copy of what went to <bdi>Other Anti-Corruption Unit</bdi>" in whole
+    assert "No reporter sent this here" not in whole
+    for offered in ('id="text"', "pass it on to another unit", "Unanswered"):
+        assert offered not in whole, offered
+        assert (
+            offered
+            in Browser(create_desk(b.folder / "desk" / "desk.toml", PORT))
+            .enter()
+            .get(f"/conversations/{b.conversation()}")
+            .text
+        )
+    assert '<span class="done">Copy</span>' in desk.get("/").text
+    for refused in (
+        lambda: overseer.answer("Not ours."),
+        lambda: overseer.pass_on(Choice("test-charity", Why.ASKED)),
+    ):
+        with pytest.raises(CopyOnly):
+            refused()
+
     reporter.write("One thing more.")
     for place in (a, b, overseer):
         place.fetch()
@@ -364,6 +386,27 @@ def test_an_overseer_that_passes_on_gets_no_copy_of_its_own(overseen_round, over
     overseer.pass_on(Choice("other-unit", Why.ROUTED))
     [passed] = overseer.desk().cabinet.forwards.of(overseer.conversation())
     assert len(overseer.desk().cabinet.forwards.envelopes(passed.id)) == 1
+
+
+def test_what_was_a_copy_is_the_overseer_s_own_once_it_is_given_it(overseen_round):
+    b, overseer = (overseen_round.place(unit) for unit in ("other-unit", "test-overseer"))
+    reporter = overseen_round.reporter
+    reporter.get("/routing")
+    assert reporter.begin("other-unit", holders="other-unit test-overseer").goes_to == "/report"
+    reporter.get("/report")
+    reporter.write(WORDS)
+    for place in (b, overseer):
+        place.fetch()
+    [copy] = overseer.desk().cabinet.conversations.page()
+    assert (copy.ours, copy.unanswered) == (False, False)
+    b.pass_on(Choice("test-overseer", Why.CONFLICT))
+    b.send()
+    overseer.fetch()
+    [own] = overseer.desk().cabinet.conversations.page()
+    assert (own.ours, own.unanswered, own.messages) == (True, True, 2)
+    overseer.answer("We look into it.")
+    overseer.send()
+    assert answers(reporter) == ["We look into it."]
 
 
 def test_a_reporter_s_withdrawing_leaves_what_was_passed_on_where_it_is(round_):
