@@ -180,7 +180,9 @@ def read(tail: Tail) -> Opened:
             [*(file.name for file in files), PADDING, *([CONTACT] if contact else []), TEXT, JSON, MANIFEST]
         ):
             raise NotAnEnvelope
-        if any(sizes[file.name] != file.size or not is_archive_name(file.name) for file in files):
+        if len(files) > MOST_FILES or any(
+            sizes[file.name] != file.size or not is_archive_name(file.name) for file in files
+        ):
             raise NotAnEnvelope
     return Opened(report, files)
 

@@ -154,7 +154,7 @@ class _Sealing:
         with io.TextIOWrapper(self._process.stderr, self._gpg.encoding) as status:
             self._gpg._read_response(status, self.result)  # noqa: SLF001
         with self._process.stdout as output:
-            self.written = output.read()
+            self.written = bytes(output.read())
         self.result.returncode = self._process.wait()
         self.result.ok = self.result.ok and self._whole
 
@@ -192,21 +192,18 @@ class Sealer:
         """
         self.seal_each(source, [(recipients, output)])
 
-    def seal_each(self, source: Readable, copies: Sequence[tuple[Sequence[Path], Path]]) -> None:
-        """The same for several outputs, each sealed to recipients of its own, in one pass of `source`.
-
-        A gpg for each: no copy tells that there is another. All of them are whole when this returns.
-        """
-        self._seal(source, copies)
-
     def seal_in_memory(self, content: bytes, recipients: Sequence[Path]) -> bytes:
         """The same for a few kilobytes, which no file ever holds: what comes out has to fit into a pipe."""
         if len(content) > _SMALL:
             raise ValueError("too much to be sealed in memory")
-        [work] = self._seal(io.BytesIO(content), [(recipients, _TO_STDOUT)])
-        return bytes(work.written)
+        return self.seal_each(io.BytesIO(content), [(recipients, _TO_STDOUT)])[0]
 
-    def _seal(self, source: Readable, copies: Sequence[tuple[Sequence[Path], Path]]) -> "list[_Sealing]":
+    def seal_each(self, source: Readable, copies: Sequence[tuple[Sequence[Path], Path]]) -> list[bytes]:
+        """The same for several outputs, each sealed to recipients of its own, in one pass of `source`.
+
+        A gpg for each: no copy tells that there is another. All of them are whole when this returns; what it returns
+        is what went to no file.
+        """
         with ExitStack() as stack:
             at_work = [self._start(stack, recipients, output) for recipients, output in copies]
             while chunk := source.read(_CHUNK):
@@ -220,7 +217,7 @@ class Sealer:
             raise RecipientRefused
         if not all(result.ok and result.returncode == 0 for result in results):
             raise SealingFailed
-        return at_work
+        return [work.written for work in at_work]
 
     def _start(self, stack: ExitStack, recipients: Sequence[Path], output: Path) -> _Sealing:
         if not recipients:

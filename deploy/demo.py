@@ -22,7 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deploy import agent
+from deploy import agent, demo_holders
 from deploy.errors import DeployError
 from deploy.servers import PROJECT
 
@@ -34,9 +34,6 @@ UNIT_ID, UNIT_NAME = "demo-unit", "Demo Anti-Corruption Unit"
 SHARED_ID, SHARED_NAME = "demo-shared", "Northmarch and Southmarch Anti-Corruption Unit"
 CHARITY_ID, CHARITY_NAME = "demo-charity", "Demo Charity’s Desk"
 OVERSEER_ID, OVERSEER_NAME = "demo-overseer", "Demo Oversight Body"
-# Who hold the identity keys of the first two units. These passphrases protect nothing: everybody can read them here.
-HOLDERS = {"first-holder": "the first demo passphrase", "second-holder": "the second demo passphrase"}
-WITH_HOLDERS = (UNIT_ID, SHARED_ID)
 OTHER_IDS = (SHARED_ID, CHARITY_ID, OVERSEER_ID)
 FORCE_ID, FORCE_NAME = "demo-force", "Demo Constabulary"
 DEFAULT_DATA = PROJECT / "var"
@@ -150,7 +147,11 @@ def _fill(data: Path, collection_address: str) -> None:
         units = tuple(pool.map(lambda unit: _furnish(data, unit, collection_address), _units()))
     signed = registry.sign_registry(_registry(units), root_key)
     desks = [desk_settings(data, unit.id).parent for unit in units]
-    for room in (data / "server", *desks, *(identity_folder(data, unit_id) for unit_id in WITH_HOLDERS)):
+    for room in (
+        data / "server",
+        *desks,
+        *(identity_folder(data, unit_id) for unit_id in demo_holders.UNITS),
+    ):
         _write(room / "registry.json", signed)
         _write(room / "registry-root.pub", root_public_key.hex().encode() + b"\n")
     _write(data / "server" / "pepper", secrets.token_bytes(PEPPER_BYTES))
@@ -210,8 +211,10 @@ def _furnish(data: Path, unit: "Unit", collection_address: str) -> "Unit":
     finally:
         agent.stop(short / "gnupg")
         short.unlink()
-    if unit.id in WITH_HOLDERS:
-        unit = _with_identity(data, unit)
+    if unit.id in demo_holders.UNITS:
+        folder = identity_folder(data, unit.id)
+        unit = demo_holders.make(folder, unit, data.with_name(f"{unit.id.removeprefix('demo-')}-i"))
+        _write_settings(folder / "identity.toml", {"unit": unit.id} | demo_holders.SETTINGS)
     enrolled = new_courier(at / "courier" / "courier.key")
     for name in ("sealed", "saved"):
         (at / "desk" / name).mkdir(mode=0o700, exist_ok=True)
@@ -238,34 +241,12 @@ def _furnish(data: Path, unit: "Unit", collection_address: str) -> "Unit":
     )
 
 
-def _with_identity(data: Path, unit: "Unit") -> "Unit":
-    """Make a unit's identity key, where its holders work. They share its stick."""
-    from keys.identity import new_identity, with_identity
-
-    folder = identity_folder(data, unit.id)
-    folder.mkdir(mode=0o700)
-    short = data.with_name(f"i-{unit.id.removeprefix('demo-')}")
-    short.symlink_to(folder)
-    try:
-        card = new_identity(short, unit.id, HOLDERS)
-    finally:
-        agent.stop(short / "gnupg")
-        short.unlink()
-    _write_settings(folder / "identity.toml", {"unit": unit.id} | _IDENTITY)
-    return with_identity(unit, card)
-
-
 _SERVER = {
     "registry": "registry.json",
     "registry_root": "registry-root.pub",
     "pepper": "pepper",
     "database": "sqlite:///candour.sqlite",
     "blobs": "blobs",
-}
-_IDENTITY = {
-    "registry": "registry.json",
-    "registry_root": "registry-root.pub",
-    "stick": "../stick",
 }
 _DESK = {
     "gnupg": "gnupg",

@@ -12,7 +12,7 @@ from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 
-from deploy import agent, demo, servers
+from deploy import agent, demo, demo_holders, servers
 from deploy.errors import DeployError
 from deploy.progress import step
 from deploy.servers import Server
@@ -159,7 +159,7 @@ def _desk_link(link: str, unit_id: str = demo.UNIT_ID) -> str:
 def _what_next(data: Path, source_address: str, desk_link: str) -> str:
     option = "" if data == demo.DEFAULT_DATA else f" --data {data}"
     others = "\n".join(f"    ./candour desk --unit {other}{option}" for other in demo.unit_ids(data)[1:])
-    holders = "\n".join(f"    {name}: {passphrase}" for name, passphrase in demo.HOLDERS.items())
+    holders = "\n".join(f"    {name}: {passphrase}" for name, passphrase in demo_holders.PASSPHRASES.items())
     return f"""
 The source interface, for the reporter. Send a report here, about “{demo.FORCE_NAME}”:
     {source_address}

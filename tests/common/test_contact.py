@@ -7,6 +7,7 @@ from io import BytesIO
 import pytest
 
 from common import contact, envelope
+from common import report as reports
 from common.canonical import NotCanonical
 from common.contact import LONGEST, Contact, SealedContact
 from common.envelope import FilePart, NotAnEnvelope, Tail
@@ -88,6 +89,17 @@ def test_details_that_are_not_those_of_the_manifest_are_refused(report, old, new
     assert changed != archive
     with pytest.raises(NotAnEnvelope):
         read(changed)
+
+
+def test_a_manifest_that_names_other_details_than_there_are_is_refused(report, monkeypatch):
+    honest = reports.to_manifest
+    monkeypatch.setattr(
+        reports,
+        "to_manifest",
+        lambda files, there: honest(files, replace(there, sealed=b"x" * len(there.sealed))),
+    )
+    with pytest.raises(NotAnEnvelope):
+        read(written(replace(report, contact=SEALED)))
 
 
 def test_details_that_are_too_large_are_refused_unread(report):

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from common import disclosure
-from common.holders import GNUPG_HOME
+from common.holders import GNUPG_HOME, HOLDERS, open_box
 from common.keyring import end_agent
 from common.trail import Why
 from journalist_interface.desk.__main__ import main as desk_command
@@ -131,6 +131,12 @@ def test_entries_that_were_altered_or_answer_something_else_are_refused(unit, ho
         file.write_bytes(altered)
         assert says in words(browser.post("/import"))
         assert "Opened on" not in words(browser.get(path))
+    entry = disclosure.read_entry(whole, identity_keys.unit)
+    boxes = {name: (identity_keys.folder / HOLDERS / f"{name}.json").read_bytes() for name in entry.by}
+    keys = {name: open_box(box, name, identity_keys.passphrases[name]).key for name, box in boxes.items()}
+    file.write_bytes(disclosure.sign_entry(replace(entry, digest="d" * 64), keys))
+    assert "answers another request than the one that this desk made" in words(browser.post("/import"))
+    assert "Opened on" not in words(browser.get(path))
     file.write_bytes(whole)
     browser.post("/import")
     assert "Opened on" in words(browser.get(path))

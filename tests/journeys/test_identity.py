@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from deploy import demo
+from deploy import demo, demo_holders
 from tests.journeys.steps import begin, send
 
 REACH = "Robin, at the allotments on Sundays."
@@ -42,7 +42,7 @@ def test_two_holders_open_what_the_reviewer_cannot(firefox, fresh_candour):
         firefox.go(link)
         shot("requests")
         firefox.press("Conversation")
-        (first, hers), (second, his) = demo.HOLDERS.items()
+        (first, hers), (second, his) = demo_holders.PASSPHRASES.items()
         for passphrase in (his + "?", his):
             choose(firefox, 1, first, hers, "1")
             choose(firefox, 1, second, passphrase, "2")

@@ -164,6 +164,18 @@ def test_they_can_be_given_later_and_only_where_something_can_be_seen_of_a_conve
     assert sorted(report.contact is None for report in kept()) == [False, True]
 
 
+def test_a_codename_whose_report_was_withdrawn_looks_as_if_it_had_never_been_used(reporter):
+    reporter.report()
+    reporter.post("/noted")
+    reporter.get("/conversation")
+    for _ in ("asked", "said again"):
+        reporter.post("/withdraw")
+    page = reporter.get("/conversation")
+    reporter.get("/conversation")
+    assert "You sent a message" not in page.page.words
+    assert 'name="contact"' not in page.text
+
+
 def test_a_unit_without_holders_gets_none_and_the_reporter_is_told(
     reporter, put_registry, unit_keys, other_unit_keys, house, arrived
 ):
