@@ -12,6 +12,7 @@ import click
 from common import registry as registries
 from common.courier_key import CourierCard
 from common.days import today
+from common.phrases import count
 from common.phrases import day as day_words
 from common.registry import Registry
 from common.signing import PUBLIC_KEY_BYTES
@@ -56,7 +57,7 @@ def new(draft: Path, expires: datetime) -> None:
     begun = Draft.of_the_country(expires.date())
     write_draft(draft, begun, new=True)
     click.echo(
-        f"{draft} has {len(begun.content.forces)} forces. Add the cards of units, of couriers, of the desk."
+        f"{draft} has {count(len(begun.content.forces), 'force')}. Add the cards of units, of couriers, of the desk."
     )
 
 
@@ -247,7 +248,8 @@ def read_digits(hex_or_file: str) -> bytes:
 
 def _show(registry: Registry) -> None:
     click.echo(
-        f"Version {registry.version}, issued on {day_words(registry.issued)}, of {len(registry.forces)} forces."
+        f"Version {registry.version}, issued on {day_words(registry.issued)}, "
+        f"of {count(len(registry.forces), 'force')}."
     )
     click.echo(f"The last day on which it holds is {day_words(registry.expires)}.")
     for unit in registry.units:
