@@ -52,7 +52,8 @@ def waiting(caller):
 
 
 def parts(world):
-    return sorted(file.name for file in (world.config.blobs.parent / "forwarded").iterdir())
+    forwarded = world.config.blobs.parent / "forwarded"
+    return sorted(file.name for file in forwarded.iterdir() if file.name != "set-aside")
 
 
 def test_what_is_posted_is_collected_by_the_other_unit_as_any_other(world, call, north, slip):
@@ -70,6 +71,7 @@ def test_what_is_posted_is_collected_by_the_other_unit_as_any_other(world, call,
     assert waiting(south) == []
     world.store.sweep(today() + timedelta(days=30), alone=True)
     assert parts(world) == []
+    assert said.id in world.store.blobs.ids_set_aside()
 
 
 def test_its_row_names_nobody_that_it_is_from_and_no_reporter_s_tag(world, north, slip):
