@@ -42,7 +42,8 @@ def test_a_saved_file_is_the_one_that_was_sent(world, size):
 def test_a_file_with_the_wrong_hash_leaves_nothing(world, monkeypatch):
     write = reports.to_manifest
 
-    def lie(attachments):
+    def lie(attachments, contact):
+        assert contact is None
         return write(tuple(Attachment(file.name, file.size, "0" * 64, file.kind) for file in attachments))
 
     monkeypatch.setattr(reports, "to_manifest", lie)
@@ -58,7 +59,9 @@ def test_the_page_says_so_when_a_file_is_wrong(world, browser, monkeypatch):
     monkeypatch.setattr(
         reports,
         "to_manifest",
-        lambda files: write(tuple(Attachment(file.name, file.size, "0" * 64, file.kind) for file in files)),
+        lambda files, _: write(
+            tuple(Attachment(file.name, file.size, "0" * 64, file.kind) for file in files)
+        ),
     )
     _, row = imported(world, [("photo.jpg", [b"x"])])
     answer = browser.post(f"/messages/{row.id}/files/1/save")
