@@ -22,7 +22,7 @@ from common.days import today
 from common.derivation import ConversationSecrets
 from common.report import Conversation, Report, clean_text
 from common.sealing import RecipientRefused, SealingFailed
-from common.store.repository import KEEP_REPLIES, AlreadyReceived, Copy, SealedReply
+from common.store.kept import KEEP_REPLIES, AlreadyReceived, Copy, SealedReply
 from common.units import Unit
 from source_interface.form import CONTACT, TEXT, StreamedForm
 from source_interface.house import House

@@ -14,7 +14,8 @@ from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.registry import Registry, UnknownUnit
 from common.secret import Secret
 from common.signing import BadSignature
-from common.store.repository import Mailbox, Store
+from common.store.kept import Mailbox
+from common.store.repository import Store
 from common.units import Unit
 from source_interface import holding
 from source_interface.holding import Held, Item

@@ -10,8 +10,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, text, update
@@ -21,10 +20,10 @@ from common.days import today
 from common.mailbox import MARK_BYTES, SLOTS, TAG_BYTES
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.store.blobs import BlobFolder, PendingBlob, blur_times, is_blob_id
+from common.store.kept import KEEP_REPLIES, AlreadyReceived, Copy, Envelope, Mailbox, NoFreeSlot, SealedReply
 from common.store.models import EnvelopeRow, ReplyRow
 from common.store.sweeping import Sweep
 
-KEEP_REPLIES = timedelta(days=365)
 _NOTHING_BYTES = REPLY_CIPHERTEXT_BYTES - MARK_BYTES - hashlib.sha256().digest_size
 
 
@@ -46,52 +45,6 @@ _REPLIES = text(
     _EACH_TAG + "SELECT tag, ciphertext, day FROM each JOIN reply ON tag = one"  # noqa: S608
 ).columns(ReplyRow.tag, ReplyRow.ciphertext, ReplyRow.day)
 _REPLY = select(ReplyRow.ciphertext).where(ReplyRow.tag == bindparam("of_tag"))
-
-
-class AlreadyReceived(Exception):
-    """A message with this receipt tag has arrived before: this one is the same form, sent again."""
-
-
-class NoFreeSlot(Exception):
-    """None of the candidate slots is free. Seal the answer again with other candidates."""
-
-
-@dataclass(frozen=True)
-class Envelope:
-    """A sealed report, as its unit's courier sees it."""
-
-    id: str
-    day: date
-    size: int
-
-
-@dataclass(frozen=True)
-class SealedReply:
-    """A ciphertext of 9,328 bytes and the tag (16 bytes) of the slot it goes into, or candidates for it."""
-
-    tag: bytes = field(repr=False)
-    ciphertext: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Copy:
-    """A message that is sealed anew to one more: an envelope like any, with a tag and an owner of its own."""
-
-    blob: PendingBlob
-    receipt_tag: bytes = field(repr=False)
-    unit: str
-
-
-@dataclass(frozen=True)
-class Mailbox:
-    """What lies under a codename's tags: by receipt tag (day, collected), by reply tag the ciphertext.
-
-    `posted`: by reply tag the day it was put there. Only this server knows it, and nobody can change it.
-    """
-
-    sent: dict[bytes, tuple[date, bool]] = field(repr=False)
-    replies: dict[bytes, bytes] = field(repr=False)
-    posted: dict[bytes, date] = field(repr=False)
 
 
 class Store:

@@ -20,7 +20,7 @@ from common.report import Conversation, Report
 from common.routing import Answers, route
 from common.sealing import Opener
 from common.secret import Secret
-from common.store.repository import SealedReply
+from common.store.kept import SealedReply
 from common.units import Unit
 from deploy.drills.country import FORCE
 from journalist_interface.collection.app import create_app

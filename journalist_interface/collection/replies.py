@@ -6,7 +6,7 @@ from werkzeug.exceptions import BadRequest
 from common import outgoing
 from common.canonical import NotCanonical
 from common.days import today
-from common.store.repository import NoFreeSlot
+from common.store.kept import NoFreeSlot
 from journalist_interface.collection.context import here
 from journalist_interface.collection.errors import Refused
 

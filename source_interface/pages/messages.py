@@ -9,7 +9,7 @@ from flask import Response, g, request
 
 from common.contact import LONGEST
 from common.mailbox import MESSAGE_SLOTS, SLOTS
-from common.store.repository import AlreadyReceived
+from common.store.kept import AlreadyReceived
 from source_interface import circuits, hints, intake
 from source_interface.form import StreamedForm
 from source_interface.house import house

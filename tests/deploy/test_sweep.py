@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from common.config import read_server_config
 from common.days import today
+from common.store.kept import KEEP_REPLIES
 from common.store.opening import open_engine, open_store
-from common.store.repository import KEEP_REPLIES
 from common.store.sweeping import KEEP_COLLECTED
 from deploy import demo
 from deploy.bench.browser import Browser

@@ -12,8 +12,8 @@ from common.days import today
 from common.derivation import conversation_secrets
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.secret import Secret
+from common.store.kept import NoFreeSlot
 from common.store.models import ReplyRow
-from common.store.repository import NoFreeSlot
 from common.units import Status
 from keys.registry import sign_registry
 

@@ -9,8 +9,9 @@ import pytest
 
 from common.days import today
 from common.store.blobs import set_aside_under
+from common.store.kept import SealedReply
 from common.store.opening import open_store
-from common.store.repository import SealedReply, Store
+from common.store.repository import Store
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from sqlalchemy import event
 from common.days import today
 from common.store.blobs import BlobFolder
 from common.store.opening import open_store
-from common.store.repository import Copy, SealedReply
+from common.store.kept import Copy, SealedReply
 
 folder, moment, twice = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "2"
 TAG = b"t" * 16

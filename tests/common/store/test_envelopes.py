@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.days import today
-from common.store.repository import AlreadyReceived, SealedReply
+from common.store.kept import AlreadyReceived, SealedReply
 
 TAG = b"t" * 16
 HEADER = SealedReply(b"h" * 16, b"header")

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from common.days import today
 from common.padding import REPLY_CIPHERTEXT_BYTES
-from common.store.repository import KEEP_REPLIES, NoFreeSlot
+from common.store.kept import KEEP_REPLIES, NoFreeSlot
 
 SLOTS = [bytes([n]) * 16 for n in range(1, 256)]
 

@@ -10,11 +10,8 @@ import pytest
 from common.days import midnight_of, today
 from common.store import sweeping
 from common.store.blobs import new_id, set_aside_under, was_collected
+from common.store.kept import KEEP_REPLIES, SealedReply
 from common.store.opening import open_store
-from common.store.repository import (
-    KEEP_REPLIES,
-    SealedReply,
-)
 from common.store.sweeping import KEEP_COLLECTED, KEEP_SET_ASIDE, WrongDatabase
 
 DAY = timedelta(days=1)

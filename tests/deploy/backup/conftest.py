@@ -12,8 +12,9 @@ import pytest
 
 from common.days import today
 from common.padding import REPLY_CIPHERTEXT_BYTES
+from common.store.kept import SealedReply
 from common.store.opening import open_store
-from common.store.repository import SealedReply, Store
+from common.store.repository import Store
 from deploy.backup.layout import Layout, in_data_folder, on_host
 from deploy.host.settings import HERE
 from keys.unit import GNUPG_HOME

@@ -31,9 +31,10 @@ from common.mailbox import TAG_BYTES
 from common.outgoing import OutgoingReply
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.registry import Registry
+from common.store.kept import SealedReply
 from common.store.models import ReplyRow
 from common.store.opening import open_store
-from common.store.repository import SealedReply, Store
+from common.store.repository import Store
 from common.units import Service, Status, Unit, UnitKind
 from journalist_interface.collection.app import create_app
 
