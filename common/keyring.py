@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from common.sealing import gpg_environment
+from common.gpg import gpg_environment
 
 _FILES = "private-keys-v1.d"
 _ON_CARD = b"shadowed-private-key"

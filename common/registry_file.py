@@ -10,9 +10,9 @@ from pathlib import Path
 
 from common.config import ServerConfig, load_registry
 from common.days import today
+from common.gpg import private_home
 from common.registry import Registry, RegistryRefused, check_date
 from common.registry_version import FILE, check_not_older, recall, remember
-from common.sealing import private_home
 
 _log = logging.getLogger("candour.registry")
 _Stamp = tuple[int, int, int, int]

@@ -16,6 +16,7 @@ from common import canonical
 from common.canonical import NotCanonical
 from common.days import today
 from common.epochs import OVERLAP, month_of
+from common.gpg import private_home
 from common.holders import (
     GNUPG_HOME,
     HOLDERS,
@@ -28,8 +29,9 @@ from common.holders import (
     together,
 )
 from common.names import is_short_name
+from common.opening import Opener
 from common.private_file import write_new
-from common.sealing import Opener, Sealer, private_home
+from common.sealing import Sealer
 from common.signing import PUBLIC_KEY_BYTES
 from common.units import Unit
 from keys.certificates import look

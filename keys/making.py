@@ -12,7 +12,7 @@ from pathlib import Path
 import gnupg
 
 from common.epochs import Span
-from common.sealing import gpg_environment, midnight
+from common.gpg import gpg_environment, midnight
 
 _MOST_KEYS = 256  # of a certificate: twenty years of months
 

@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.days import today
 from common.epochs import OVERLAP, ahead, epochs_of, month_after, month_of
+from common.gpg import private_home
 from common.keyring import Where, end_agent, keys_of
-from common.sealing import Opener, OpeningFailed, Sealer, private_home
+from common.opening import Opener, OpeningFailed
+from common.sealing import Sealer
 from keys.cards import UnitCard, read_card, write_card
 from keys.certificates import UnfitCertificate, look
 from keys.making import CeremonyFailed, add_epochs, change_passphrase, make_key, public_part, request

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+from common.gpg import gpg_environment, private_home
 from common.keyring import keys_of
-from common.sealing import RecipientRefused, gpg_environment, private_home
+from common.sealing import RecipientRefused
 from common.store.blobs import blur_times
 from common.units import Unit
 

@@ -10,7 +10,7 @@ from common import codename, mailbox, reply
 from common.config import read_server_config
 from common.days import today
 from common.derivation import conversation_secrets, derive_root
-from common.sealing import Opener
+from common.opening import Opener
 from common.secret import Secret
 from common.store.opening import open_store
 from deploy import demo

@@ -9,8 +9,8 @@ from time import perf_counter
 from common import registry, signing
 from common.config import ServerConfig, read_server_config
 from common.days import today
+from common.gpg import gpg_environment, private_home
 from common.registry import Registry
-from common.sealing import gpg_environment, private_home
 from common.units import Service, UnitKind
 from deploy import agent, demo
 from deploy.bench.figures import Figure, in_turn, plain, ratio

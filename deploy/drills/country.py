@@ -19,8 +19,9 @@ from common.config import ServerConfig, read_server_config
 from common.courier_key import CourierCard, NewCourier, new_courier
 from common.days import today
 from common.epochs import Epoch, epochs_of, month_after, month_of
+from common.gpg import gpg_environment, midnight
 from common.keyring import end_agent, keys_of
-from common.sealing import Opener, OpeningFailed, gpg_environment, midnight
+from common.opening import Opener, OpeningFailed
 from common.units import Service, Status, UnitKind
 from deploy.drills.rehearsal import Rehearsal
 from keys.cards import UnitCard, write_card

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from common import bundle
 from common.days import today
-from common.sealing import private_home
+from common.gpg import private_home
 from deploy.drills.country import UNIT, Country, next_version, opens, point_courier
 from deploy.drills.rehearsal import Exposed, Outcome, Rehearsal
 from deploy.drills.service import Reporter, Service, collection

@@ -13,7 +13,7 @@ from pathlib import Path
 from common import codename, mailbox
 from common.config import read_server_config
 from common.derivation import CURRENT, PEPPER_BYTES, conversation_secrets, derive_root
-from common.sealing import gpg_environment, private_home
+from common.gpg import gpg_environment, private_home
 from common.secret import Secret
 from common.store.opening import open_store
 from deploy.drills.country import UNIT, Country, copy_home, opens

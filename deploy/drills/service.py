@@ -16,9 +16,9 @@ from common import codename, envelope, mailbox, reply
 from common.config import ServerConfig
 from common.days import today
 from common.derivation import conversation_secrets, derive_root
+from common.opening import Opener
 from common.report import Conversation, Report
 from common.routing import Answers, route
-from common.sealing import Opener
 from common.secret import Secret
 from common.store.kept import SealedReply
 from common.units import Unit

@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from common import canonical, mailbox, outgoing, trail
 from common.days import today
 from common.mailbox import REPLY_PUBLIC_KEY_BYTES
+from common.opening import OpeningFailed
 from common.outgoing import OutgoingReply
 from common.padding import REPLY_PLAINTEXT_BYTES
 from common.reply import AnswerTooLong, Reply, compose, new_reply
 from common.report import Report
-from common.sealing import OpeningFailed, SealingFailed
+from common.sealing import SealingFailed
 from common.units import Unit
 from journalist_interface.desk.answers import Answer, HandedOver
 from journalist_interface.desk.opening import open_envelope

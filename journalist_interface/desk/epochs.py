@@ -11,8 +11,8 @@ from datetime import date
 from common.days import today
 from common.epochs import Epoch, epochs_of, month_of
 from common.keyring import Where, destroy, keys_of
+from common.opening import OpeningFailed
 from common.phrases import count, day
-from common.sealing import OpeningFailed
 from journalist_interface.desk.opening import CannotOpen, open_envelope
 from journalist_interface.desk.sealed_to import Holding
 from journalist_interface.desk.workplace import Desk, NotHere

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from common import forwarding, reply, trail
 from common.days import today
 from common.forwarding import Slip
+from common.opening import OpeningFailed
 from common.registry import Registry
 from common.reply import Handover, Reply
 from common.report import Report
-from common.sealing import OpeningFailed, SealingFailed
+from common.sealing import SealingFailed
 from common.trail import Why
 from common.units import Unit
 from journalist_interface.desk.answering import (

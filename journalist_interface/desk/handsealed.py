@@ -7,8 +7,8 @@ import io
 import re
 from dataclasses import dataclass, field
 
+from common.opening import Opener, OpeningFailed
 from common.report import Attachment, clean_text
-from common.sealing import Opener, OpeningFailed
 from journalist_interface.desk import packets
 
 MOST_FILE = 1024 * 1024  # bytes of an attached file that can be opened on a page

@@ -16,7 +16,8 @@ from typing import Any
 from common.days import today
 from common.epochs import epochs_of
 from common.keyring import keys_of
-from common.sealing import OpeningFailed, SealingFailed
+from common.opening import OpeningFailed
+from common.sealing import SealingFailed
 from journalist_interface.desk import reasons
 from journalist_interface.desk.opening import CannotOpen
 from journalist_interface.desk.workplace import Desk, NotHere

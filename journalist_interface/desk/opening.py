@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from common import envelope
 from common.days import today
 from common.envelope import NotAnEnvelope, Opened, Tail
+from common.opening import OpeningFailed
 from common.registry import Registry
-from common.sealing import OpeningFailed
 from journalist_interface.desk import packets, reasons
 from journalist_interface.desk.envelopes import Inside, Look
 from journalist_interface.desk.oversight import holder_of_copy

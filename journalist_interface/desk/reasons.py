@@ -1,6 +1,6 @@
 """Why an envelope could not be opened: a code in the database, a plain sentence on the page."""
 
-from common.sealing import OpeningFailed, Unopened
+from common.opening import OpeningFailed, Unopened
 
 NOT_SEALED, NO_KEY, DAMAGED, MISSING = (
     Unopened.NOT_SEALED.value,

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common import bundle, envelope, trail
 from common.days import today
 from common.envelope import FilePart, NotAnEnvelope
+from common.opening import OpeningFailed
 from common.passing import Passing, Pulled
 from common.report import Report
-from common.sealing import OpeningFailed
 from common.store.blobs import new_id
 from common.trail import Step, Why
 from common.units import Unit

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from common.days import today
 from common.envelope import Extract
+from common.opening import OpeningFailed
 from common.report import Attachment
-from common.sealing import OpeningFailed
 from common.store.blobs import sync_folder
 from journalist_interface.desk import reasons
 from journalist_interface.desk.envelopes import Envelope

@@ -17,10 +17,10 @@ from common.days import today
 from common.disclosure import DisclosureRefused, Entry, Outcome, Request, Why, WhyNot
 from common.holders import NEEDED, DamagedBox, Holder, NotTwo, WrongPassphrase, open_box, together
 from common.keyring import end_agent, keys_of
+from common.opening import Opener, OpeningFailed
 from common.padding import CONTACT_BYTES
 from common.registry import Registry
 from common.report import clean_text
-from common.sealing import Opener, OpeningFailed
 from common.units import Unit
 from journalist_interface.identity.settings import IdentitySettings
 

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets
+from common.gpg import gpg_environment, private_home
 from common.mailbox import ReplyKey
 from common.report import Conversation, Report
-from common.sealing import gpg_environment, private_home
 from common.secret import Secret
 from keys.unit import GNUPG_HOME
 

@@ -9,7 +9,8 @@ from common import sealing
 from common.days import today
 from common.epochs import OVERLAP, ahead, epochs_of, month_after, month_of
 from common.keyring import keys_of
-from common.sealing import Opener, RecipientRefused, Sealer
+from common.opening import Opener
+from common.sealing import RecipientRefused, Sealer
 
 THIS = month_of(today())
 NEXT = month_after(THIS)

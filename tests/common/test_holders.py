@@ -8,6 +8,7 @@ import pytest
 from shamir_mnemonic import MnemonicError, combine_mnemonics
 
 from common import holders
+from common.gpg import gpg_environment
 from common.holders import (
     GNUPG_HOME,
     HOLDERS,
@@ -20,7 +21,8 @@ from common.holders import (
     together,
 )
 from common.keyring import end_agent
-from common.sealing import Opener, OpeningFailed, Sealer, gpg_environment
+from common.opening import Opener, OpeningFailed
+from common.sealing import Sealer
 
 PHRASE = "five words that nobody guesses"
 

@@ -7,7 +7,9 @@ import time
 
 import pytest
 
-from common.sealing import Opener, OpeningFailed, Sealer, gpg_environment
+from common.gpg import gpg_environment
+from common.opening import Opener, OpeningFailed
+from common.sealing import Sealer
 
 CONTENT = os.urandom(3_000_000)
 

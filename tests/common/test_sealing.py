@@ -13,7 +13,8 @@ import pytest
 from common import envelope
 from common.days import today
 from common.envelope import FilePart
-from common.sealing import Sealer, gpg_environment, midnight, private_home
+from common.gpg import gpg_environment, midnight, private_home
+from common.sealing import Sealer
 
 SECRET = b"the sergeant took the money"
 

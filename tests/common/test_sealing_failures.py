@@ -11,14 +11,8 @@ from pathlib import Path
 import pytest
 
 from common.days import today
-from common.sealing import (
-    RecipientRefused,
-    Sealer,
-    SealingFailed,
-    gpg_environment,
-    midnight,
-    private_home,
-)
+from common.gpg import gpg_environment, midnight, private_home
+from common.sealing import RecipientRefused, Sealer, SealingFailed
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ from common import bundle, envelope
 from common.config import ServerConfig
 from common.days import today
 from common.forwarding import Slip, sign_slip
+from common.opening import Opener, OpeningFailed
 from common.registry import Registry
 from common.report import Report
-from common.sealing import Opener, OpeningFailed, Sealer
+from common.sealing import Sealer
 from common.store.blobs import new_id
 from common.trail import Why
 from journalist_interface.collection.app import create_app as create_collection

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from common import registry as registries
 from common.days import today
-from common.sealing import Opener, OpeningFailed
+from common.opening import Opener, OpeningFailed
 from common.units import Service
 from keys.cli import keys
 from keys.command import grouped

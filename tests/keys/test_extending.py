@@ -10,7 +10,8 @@ from common import sealing
 from common.days import today
 from common.epochs import OVERLAP, epochs_of, month_after, month_of
 from common.keyring import Where, destroy, keys_of
-from common.sealing import Opener, OpeningFailed, RecipientRefused, Sealer
+from common.opening import Opener, OpeningFailed
+from common.sealing import RecipientRefused, Sealer
 from keys.cards import UnitCard, read_card, write_card
 from keys.certificates import look
 from keys.making import CeremonyFailed

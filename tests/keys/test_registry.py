@@ -8,8 +8,8 @@ import pytest
 
 from common import registry as registries
 from common.days import today
+from common.gpg import gpg_environment, private_home
 from common.registry import RegistryRefused
-from common.sealing import gpg_environment, private_home
 from common.units import Status
 from keys.private import NoSuchKey
 from keys.registry import UnfitRegistry, sign_registry

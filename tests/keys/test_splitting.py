@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from common.keyring import Where, destroy, end_agent, keys_of
-from common.sealing import Opener, Sealer
+from common.opening import Opener
+from common.sealing import Sealer
 from keys.cards import UnitCard, read_card, write_card
 from keys.certificates import look
 from keys.cli import keys

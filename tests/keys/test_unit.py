@@ -12,7 +12,8 @@ import pytest
 from common.days import today
 from common.epochs import OVERLAP, epochs_of, month_after, month_of
 from common.keyring import keys_of
-from common.sealing import Opener, OpeningFailed, Sealer
+from common.opening import Opener, OpeningFailed
+from common.sealing import Sealer
 from keys.making import CeremonyFailed
 from keys.private import parse_private_key
 from keys.unit import new_unit

@@ -19,7 +19,7 @@ from flask import Flask
 from common import codename, envelope, mailbox, reply
 from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets, derive_root
-from common.sealing import Opener
+from common.opening import Opener
 from keys.private import parse_private_key
 from keys.registry import sign_registry
 from keys.unit import GNUPG_HOME, REPLY_KEY

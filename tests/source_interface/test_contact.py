@@ -10,7 +10,7 @@ from common import registry as registries
 from common.contact import LONGEST
 from common.holders import GNUPG_HOME, HOLDERS, open_box, together
 from common.keyring import end_agent
-from common.sealing import Opener, OpeningFailed
+from common.opening import Opener, OpeningFailed
 from keys.private import read_private_key
 
 REACH = "Ask for Robin at the allotments.\n☎ <b>07700 900123</b>"

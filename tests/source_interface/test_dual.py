@@ -9,7 +9,7 @@ from common import registry as registries
 from common import signing
 from common.days import today
 from common.mailbox import MESSAGE_SLOTS
-from common.sealing import OpeningFailed
+from common.opening import OpeningFailed
 from keys.private import read_private_key
 
 BODY = "test-overseer"

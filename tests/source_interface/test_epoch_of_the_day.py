@@ -11,8 +11,10 @@ import pytest
 from common import sealing
 from common.days import today
 from common.epochs import OVERLAP, epochs_of, month_after, month_of
+from common.gpg import gpg_environment
 from common.keyring import keys_of
-from common.sealing import Opener, RecipientRefused, Sealer, gpg_environment
+from common.opening import Opener
+from common.sealing import RecipientRefused, Sealer
 from keys.unit import GNUPG_HOME
 from source_interface.recipients import Recipients
 

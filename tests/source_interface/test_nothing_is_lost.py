@@ -7,7 +7,7 @@ from sqlalchemy import text as sql
 
 from common.config import Limits
 from common.days import today
-from common.sealing import gpg_environment
+from common.gpg import gpg_environment
 
 TYPED = "First line, with <b>marks</b> & “quotes”.\n\n   Indented; ünïcödé 🕊.\nLast line."
 LIMITS = {"max_files": 3, "max_file_bytes": 2_500_000, "max_report_bytes": 6_000_000, "keep_free_bytes": 0}

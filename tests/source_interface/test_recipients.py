@@ -8,7 +8,8 @@ import pytest
 
 from common import codename
 from common.days import today
-from common.sealing import RecipientRefused, gpg_environment
+from common.gpg import gpg_environment
+from common.sealing import RecipientRefused
 from common.units import Status
 from keys.unit import GNUPG_HOME
 from source_interface import house as houses

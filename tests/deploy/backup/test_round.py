@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from common.config import read_server_config
-from common.sealing import Opener
+from common.opening import Opener
 from common.store.opening import open_store
 from deploy import demo
 from deploy.backup.layout import in_data_folder

@@ -16,8 +16,9 @@ from common import registry as registries
 from common import sealing
 from common.days import today
 from common.epochs import epochs_of, month_after, month_of
+from common.gpg import gpg_environment
 from common.keyring import Where, end_agent, keys_of
-from common.sealing import Opener, OpeningFailed, gpg_environment
+from common.opening import Opener, OpeningFailed
 from common.trail import Why
 from journalist_interface.desk import epochs, forwarding, keeping
 from journalist_interface.desk.answering import read_answer, seal_answer

@@ -12,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from common import bundle, envelope, forwarding, mailbox, outgoing, passing, reply, trail
 from common.days import today
 from common.envelope import NotAnEnvelope, WrongFile
+from common.opening import Opener, OpeningFailed
 from common.reply import Handover
 from common.report import Attachment, Report
-from common.sealing import Opener, OpeningFailed
 from common.trail import Why
 from journalist_interface.desk import answering
 from journalist_interface.desk import forwarding as desk_forwarding

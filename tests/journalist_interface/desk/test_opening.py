@@ -11,8 +11,8 @@ import pytest
 
 from common import envelope
 from common.days import today
+from common.gpg import private_home
 from common.report import Report
-from common.sealing import private_home
 from journalist_interface.desk import reasons
 from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.opening import look_again

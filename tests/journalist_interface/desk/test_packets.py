@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from common.sealing import gpg_environment, private_home
+from common.gpg import gpg_environment, private_home
 from journalist_interface.desk import packets
 from journalist_interface.desk.handsealed import open_by_hand
 from journalist_interface.desk.importing import import_all
