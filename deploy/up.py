@@ -12,7 +12,9 @@ from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 
-from deploy import agent, demo, demo_holders, servers
+from deploy import agent, demo, servers
+from deploy.demo import holders as demo_holders
+from deploy.demo import making
 from deploy.errors import DeployError
 from deploy.progress import step
 from deploy.servers import Server
@@ -58,7 +60,7 @@ def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
         with Supervisor(_show) as supervisor:
             if not demo.is_made(data):
                 with step(f"Making demo units and their keys in {data}"):
-                    demo.make(data, collection.address, supervisor.folder)
+                    making.make(data, collection.address, supervisor.folder)
             supervisor.keep(demo.held(data / "server"))
             supervisor.keep(demo.held(data / "desk"))
             if pair:

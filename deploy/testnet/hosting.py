@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import demo, servers
+from deploy.demo import making
 from deploy.onions import couriers, torrc
 from deploy.supervisor import Supervisor
 from deploy.testnet.network import Network
@@ -53,7 +54,7 @@ def hosted(network: Network, data: Path, onions: Path, more: Sequence[str] = ())
     couriers.lock(onions)
     with Supervisor(_show) as supervisor:
         if not demo.is_made(data):
-            demo.make(data, "http://127.0.0.1:1", supervisor.folder)
+            making.make(data, "http://127.0.0.1:1", supervisor.folder)
         settings = demo.server_settings(data)
         at_source, at_collection = (
             servers.listen_unix(onions / f"candour-{service}" / "http.sock")

@@ -10,7 +10,9 @@ import pytest
 
 from common.config import load_registry, read_server_config
 from common.days import today
+from common.derivation import PEPPER_BYTES
 from deploy import agent, demo
+from deploy.demo import country, making
 
 ADDRESS = "http://127.0.0.1:8081"
 
@@ -25,7 +27,7 @@ def short(tmp_path: Path) -> Path:
 @pytest.fixture
 def data(tmp_path: Path, short: Path) -> Path:
     folder = tmp_path / "data"
-    demo.make(folder, ADDRESS, short)
+    making.make(folder, ADDRESS, short)
     return folder
 
 
@@ -38,7 +40,7 @@ def test_the_registry_names_the_demo_unit_and_is_signed(data):
     assert registry.enrolled_units() == (unit, shared)
     assert [force.id for force in registry.served_by(shared, today())] == ["demo-north", "demo-south"]
     assert registry.desk == registry.recipient(demo.CHARITY_ID)
-    assert registry.expires == today() + timedelta(days=demo.REGISTRY_DAYS)
+    assert registry.expires == today() + timedelta(days=country.REGISTRY_DAYS)
     assert all(len(one.couriers) == 1 for one in registry.units)
     for unit_id in demo.unit_ids(data):
         held = demo.desk_settings(data, unit_id).with_name("registry.json")
@@ -50,7 +52,7 @@ def test_the_secrets_are_their_owners_alone(data):
     assert not opened
     for secret in ("server/pepper", "courier/courier.key", "root/registry-root.key", "desk/reply.key.gpg"):
         assert stat.S_IMODE((data / secret).stat().st_mode) == 0o600
-    assert len((data / "server" / "pepper").read_bytes()) == demo.PEPPER_BYTES
+    assert len((data / "server" / "pepper").read_bytes()) == PEPPER_BYTES
 
 
 def test_the_settings_name_what_is_there(data):
@@ -85,7 +87,7 @@ def test_killed_midway_it_begins_again(tmp_path, short):
     left = tmp_path / "data.new" / "desk"
     left.mkdir(parents=True)
     (left / "half").write_text("half", encoding="utf-8")
-    demo.make(tmp_path / "data", ADDRESS, short)
+    making.make(tmp_path / "data", ADDRESS, short)
     assert demo.is_made(tmp_path / "data")
     assert not (tmp_path / "data.new").exists()
     assert not (tmp_path / "data" / "desk" / "half").exists()
@@ -94,20 +96,20 @@ def test_killed_midway_it_begins_again(tmp_path, short):
 def test_a_failure_leaves_no_data_folder(tmp_path, short, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))  # no gpg
     with pytest.raises(demo.DataFolderRefused, match=r"(?i)gpg.* start again"):
-        demo.make(tmp_path / "data", ADDRESS, short)
+        making.make(tmp_path / "data", ADDRESS, short)
     assert not (tmp_path / "data").exists()
 
 
 def test_somebody_elses_folder_is_left_alone(tmp_path, short):
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(demo.DataFolderRefused, match="--data"):
-        demo.make(tmp_path, ADDRESS, short)
+        making.make(tmp_path, ADDRESS, short)
     assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "mine"
 
 
 def test_an_empty_folder_will_do(tmp_path, short):
     (tmp_path / "data").mkdir()
-    demo.make(tmp_path / "data", ADDRESS, short)
+    making.make(tmp_path / "data", ADDRESS, short)
     assert demo.is_made(tmp_path / "data")
 
 
@@ -140,7 +142,7 @@ def test_gpg_works_however_long_the_path(tmp_path, extra):
     short = Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
     try:
         data = tmp_path / ("d" * max(extra, 1))
-        demo.make(data, ADDRESS, short)
+        making.make(data, ADDRESS, short)
         home = demo.gnupg_home(data)
         assert agent.is_too_long(home) == (len(str(home)) > agent.LONGEST_HOME)
         with agent.reachable(home, short):

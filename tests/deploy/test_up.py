@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy import agent, demo, servers
+from deploy.demo import making
 
 PORTS = ("--source-port", "0", "--collection-port", "0", "--desk-port", "0")
 
@@ -136,7 +137,7 @@ def test_a_second_up_on_the_same_folder_is_refused(tmp_path):
 def test_a_damaged_registry_stops_the_start_and_says_so(tmp_path):
     data = tmp_path / "data"
     (tmp_path / "s").mkdir(mode=0o700)
-    demo.make(data, "http://127.0.0.1:8081", tmp_path / "s")
+    making.make(data, "http://127.0.0.1:8081", tmp_path / "s")
     path = data / "server" / "registry.json"
     path.write_bytes(path.read_bytes().replace(b"Demo", b"Fake"))
     refused = subprocess.run(

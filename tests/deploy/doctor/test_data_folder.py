@@ -10,6 +10,7 @@ from common.config import read_server_config
 from common.days import today
 from common.store.opening import open_engine, open_store
 from deploy import demo, servers
+from deploy.demo import making
 from deploy.doctor.examination import examine, run_doctor
 from deploy.finding import Finding, State
 from keys.registry import sign_registry
@@ -20,7 +21,7 @@ FREE = {"--source-port": 0}
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     (tmp_path / "s").mkdir(mode=0o700)
-    demo.make(tmp_path / "data", "http://127.0.0.1:8081", tmp_path / "s")
+    making.make(tmp_path / "data", "http://127.0.0.1:8081", tmp_path / "s")
     return tmp_path / "data"
 
 
