@@ -12,10 +12,9 @@ from common import envelope
 from common.days import today
 from common.envelope import NotAnEnvelope, Opened, Tail
 from common.opening import OpeningFailed
-from common.registry import Registry
 from journalist_interface.desk import packets, reasons
 from journalist_interface.desk.envelopes import Inside, Look
-from journalist_interface.desk.oversight import holder_of_copy
+from journalist_interface.desk.oversight import is_ours
 from journalist_interface.desk.places import where
 from journalist_interface.desk.rows import SEALED, UNREADABLE
 from journalist_interface.desk.workplace import Desk
@@ -81,12 +80,11 @@ def look_again(desk: Desk) -> Looked:
 
 def _look_into(desk: Desk, state: str) -> Looked:
     opened, unreadable, after = 0, 0, ""
-    registry = desk.settings.registry_if_it_holds()
     with ThreadPoolExecutor(AT_ONCE) as threads:
         while batch := desk.cabinet.envelopes.in_state(state, after, _BATCH):
             if _key_is_locked(desk):
                 return Looked(opened, unreadable, locked=True)
-            looks = list(threads.map(lambda found: _first_look(desk, registry, *found), batch))
+            looks = list(threads.map(lambda found: _first_look(desk, *found), batch))
             if any(look.reason == reasons.NO_KEY for look in looks) and _key_is_locked(desk):
                 # It was taken away meanwhile: what did not open for that is looked at another time.
                 looks = [look for look in looks if look.reason != reasons.NO_KEY]
@@ -112,12 +110,11 @@ def _key_is_locked(desk: Desk) -> bool:
     return False
 
 
-def _first_look(desk: Desk, registry: Registry | None, envelope_id: str, size: int) -> Look:
+def _first_look(desk: Desk, envelope_id: str, size: int) -> Look:
     try:
         tail, opened, key = open_envelope(desk, envelope_id, size)
     except CannotOpen as error:
         return Look(envelope_id, None, error.code)
-    holder = holder_of_copy(opened.report, registry, desk.settings.unit)
     inside = Inside(
         conversation=opened.report.conversation.identity,
         first=opened.report.first,
@@ -125,6 +122,6 @@ def _first_look(desk: Desk, registry: Registry | None, envelope_id: str, size: i
         files=len(opened.files),
         sha256=tail.sha256.hexdigest(),
         epoch=key,
-        ours=holder is None,
+        ours=is_ours(envelope_id, opened.report, desk.settings.unit),
     )
     return Look(envelope_id, inside)

@@ -2,11 +2,16 @@
 
 A copy is read here, and no more: the reporter is shown answers of whoever holds the conversation, and of nobody else.
 What its holder makes of it is not known here, nor does the holder learn what is done with the copy.
+
+What came straight from the source interface says whom it is for, and nobody but that could write it; so that alone
+decides. Of what a unit passed on the trail is that unit's word: it is shown, and keeps nobody from answering. Else a
+unit that hands a conversation over could hide it from whoever gets it.
 """
 
 from common import trail
 from common.registry import Registry, UnknownUnit
 from common.report import Report
+from common.store.blobs import is_forwarded_id
 from journalist_interface.desk.conversations import Conversation
 
 
@@ -20,17 +25,19 @@ def check_ours(conversation: Conversation | None) -> None:
         raise CopyOnly(str(CopyOnly.__doc__))
 
 
-def holder_of_copy(report: Report, registry: Registry | None, unit_id: str) -> str | None:
-    """The name of who holds what `unit_id` has a copy of; None for what is for itself, or for a stranger."""
-    addressee = _addressee(report)
-    if registry is None or addressee == unit_id:
-        return None
-    try:
-        holder = registry.unit(addressee)
-    except UnknownUnit:
-        return None
-    return holder.name if holder.second_seal == unit_id else None
+def is_ours(envelope_id: str, report: Report, unit_id: str) -> bool:
+    """False for what is surely a copy: it came from the source interface, sealed for another unit as well."""
+    return is_forwarded_id(envelope_id) or report.unit == unit_id
 
 
-def _addressee(report: Report) -> str:
+def addressee(report: Report) -> str:
+    """The unit that a message is for, by its own word."""
     return trail.claimed(report.trail[-1]).to if report.trail else report.unit
+
+
+def is_second_seal(unit_id: str, of: str, registry: Registry | None) -> bool:
+    """Whether a unit gets a copy of what goes to another, by the registry."""
+    try:
+        return registry is not None and registry.unit(of).second_seal == unit_id
+    except UnknownUnit:
+        return False

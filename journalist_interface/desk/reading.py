@@ -19,7 +19,7 @@ from journalist_interface.desk.conversations import Place
 from journalist_interface.desk.disclosing import ShownContact
 from journalist_interface.desk.handsealed import HandSealed, find_sealed_texts, may_be_sealed
 from journalist_interface.desk.opening import AT_ONCE, CannotOpen, open_envelope
-from journalist_interface.desk.oversight import holder_of_copy
+from journalist_interface.desk.oversight import addressee, is_second_seal
 from journalist_interface.desk.references import message_reference
 from journalist_interface.desk.workplace import Desk, NotHere
 
@@ -124,9 +124,9 @@ def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> Sh
         return ShownMessage(row.id, row.day, row.first, row.size, problem=reasons.SENTENCES[code])
     text = clean_text(opened.report.text)
     steps = _shown_trail(registry, opened.report)
-    last = trail.claimed(opened.report.trail[-1]) if steps else None
-    copy_of = holder_of_copy(opened.report, registry, desk.settings.unit)
-    is_for_here = last is not None and (last.to == desk.settings.unit or copy_of is not None)
+    its = addressee(opened.report)
+    is_copy = its != desk.settings.unit and is_second_seal(desk.settings.unit, its, registry)
+    accounted = bool(steps) and steps[-1].holds and (is_copy or its == desk.settings.unit)
     return ShownMessage(
         id=row.id,
         day=row.day,
@@ -137,10 +137,10 @@ def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> Sh
         kept_from=kept_from.in_words(opened.report, registry, today()),
         sealed_texts=find_sealed_texts(desk.opener, text),
         trail=steps,
-        unaccounted=is_forwarded_id(row.id) and not (is_for_here and steps[-1].holds),
+        unaccounted=is_forwarded_id(row.id) and not accounted,
         files=tuple(_shown_file(number, file) for number, file in enumerate(opened.files, 1)),
         contact=disclosing.shown(desk, row.id, opened.report.contact),
-        copy_of=copy_of,
+        copy_of=_name_of(registry, its) if is_copy else None,
     )
 
 

@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import bundle, envelope
 from common.config import ServerConfig
@@ -20,7 +21,8 @@ from common.registry import Registry
 from common.report import Report
 from common.sealing import Sealer
 from common.store.blobs import new_id
-from common.trail import Why
+from common.trail import Step, Why
+from common.trail import sign as sign_step
 from journalist_interface.collection.app import create_app as create_collection
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.collecting import collect
@@ -340,24 +342,8 @@ def test_what_is_passed_on_to_a_unit_with_a_second_seal_goes_there_too(overseen_
     assert "A second copy is locked for Test Oversight Body" in page(reporter)
     desk = Browser(create_desk(overseer.folder / "desk" / "desk.toml", PORT)).enter()
     whole = desk.get(f"/conversations/{overseer.conversation()}").text
-    assert "A copy of what went to <bdi>Other Anti-Corruption Unit</bdi>" in whole
+    assert "this is a copy, and <bdi>Other Anti-Corruption Unit</bdi> has the conversation" in whole
     assert "No reporter sent this here" not in whole
-    for offered in ('id="text"', "pass it on to another unit", "Unanswered"):
-        assert offered not in whole, offered
-        assert (
-            offered
-            in Browser(create_desk(b.folder / "desk" / "desk.toml", PORT))
-            .enter()
-            .get(f"/conversations/{b.conversation()}")
-            .text
-        )
-    assert '<span class="done">Copy</span>' in desk.get("/").text
-    for refused in (
-        lambda: overseer.answer("Not ours."),
-        lambda: overseer.pass_on(Choice("test-charity", Why.ASKED)),
-    ):
-        with pytest.raises(CopyOnly):
-            refused()
 
     reporter.write("One thing more.")
     for place in (a, b, overseer):
@@ -398,6 +384,21 @@ def test_what_was_a_copy_is_the_overseer_s_own_once_it_is_given_it(overseen_roun
     reporter.write(WORDS)
     for place in (b, overseer):
         place.fetch()
+    desk = Browser(create_desk(overseer.folder / "desk" / "desk.toml", PORT)).enter()
+    other = Browser(create_desk(b.folder / "desk" / "desk.toml", PORT)).enter()
+    path = f"/conversations/{overseer.conversation()}"
+    assert "A copy of what went to <bdi>Other Anti-Corruption Unit</bdi>" in desk.get(path).text
+    for offered in ('id="text"', "pass it on to another unit", "Unanswered"):
+        assert offered not in desk.get(path).text
+        assert offered in other.get(path).text
+    assert '<span class="done">Copy</span>' in desk.get("/").text
+    for refused in (
+        lambda: overseer.answer("Not ours."),
+        lambda: overseer.pass_on(Choice("test-unit", Why.ASKED)),
+    ):
+        with pytest.raises(CopyOnly):
+            refused()
+
     [copy] = overseer.desk().cabinet.conversations.page()
     assert (copy.ours, copy.unanswered) == (False, False)
     b.pass_on(Choice("test-overseer", Why.CONFLICT))
@@ -408,6 +409,55 @@ def test_what_was_a_copy_is_the_overseer_s_own_once_it_is_given_it(overseen_roun
     overseer.answer("We look into it.")
     overseer.send()
     assert answers(reporter) == ["We look into it."]
+
+
+def test_a_copy_stays_one_when_the_registry_names_no_second_seal_any_more(
+    overseen_round, registry, root_key, unit_keys, other_unit_keys, charity_keys, overseer_keys
+):
+    reporter, overseer = overseen_round.reporter, overseen_round.place("test-overseer")
+    reporter.get("/routing")
+    reporter.begin("other-unit", holders="other-unit test-overseer")
+    reporter.get("/report")
+    reporter.write(WORDS)
+    units = tuple(keys.unit for keys in (unit_keys, other_unit_keys, charity_keys, overseer_keys))
+    overseen_round.server.registry.write_bytes(
+        sign_registry(replace(registry, version=9, units=units), root_key.file)
+    )
+    overseer.fetch()
+    with pytest.raises(CopyOnly):
+        overseer.answer("Of nobody who holds it.")
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+def test_no_unit_hides_a_conversation_from_whoever_it_gave_it_to(
+    overseen_round, signer, unit_keys, overseer_keys, tmp_path, genuine
+):
+    """The trail says that another has it, who would have a second seal here."""
+    reporter, a, overseer = (
+        overseen_round.reporter,
+        *(overseen_round.place(unit) for unit in ("test-unit", "test-overseer")),
+    )
+    reporter.report(WORDS)
+    a.fetch()
+    first = answering.first_report(a.desk(), a.conversation())
+    step = Step("test-unit", "other-unit", today(), Why.OTHER_FORCE, False, a.conversation(), ("0" * 64,), ())
+    key = signer(unit_keys) if genuine else Ed25519PrivateKey.generate()
+    forged = replace(first, trail=(sign_step(step, key),))
+    (tmp_path / "overseer.asc").write_text(overseer_keys.unit.certificate)
+    sealed, name = tmp_path / "sealed", new_id(forwarded=True)
+    archive = BytesIO(b"".join(envelope.write((), lambda: forged)))
+    Sealer(tmp_path / "home").seal(archive, [tmp_path / "overseer.asc"], sealed)
+    item = bundle.describe(sealed)
+    slip = Slip(name, "test-unit", "test-overseer", today(), item.size, item.sha256)
+    config = read_courier_config(a.folder / "courier" / "courier.toml", None)
+    client = CollectionClient(config.collection, config.identity, config.socks, QUICK)
+    with sealed.open("rb") as file:
+        client.post_forward(sign_slip(slip, signer(unit_keys)), name, file, lambda _: None)
+    overseer.fetch()
+    assert overseer.messages()[0].unaccounted is not genuine
+    overseer.answer("We look into it.")
+    [own] = overseer.desk().cabinet.conversations.page()
+    assert own.ours
 
 
 def test_a_reporter_s_withdrawing_leaves_what_was_passed_on_where_it_is(round_):
