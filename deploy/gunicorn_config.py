@@ -7,6 +7,7 @@ never written.
 """
 
 import os
+from threading import Thread
 from typing import Any
 
 from deploy import hardening, quiet_log
@@ -39,6 +40,12 @@ def when_ready(server: Any) -> None:
         return
     with os.fdopen(int(descriptor), "w", encoding="utf-8") as pipe:
         pipe.write(server.app.wsgi().config["ONE_TIME_LINK"] + "\n")
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start what an application does beside answering, in a thread of the worker's own."""
+    if begin := worker.app.wsgi().extensions.get("candour.beside"):
+        Thread(target=begin, daemon=True).start()
 
 
 def post_fork(server: Any, worker: Any) -> None:

@@ -38,6 +38,7 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     app.extensions[sessions.EXTENSION] = SessionBox(config.limits.session_idle_seconds)
     app.extensions[circuits.EXTENSION] = circuits.Circuits()
     app.extensions["candour.contacts"] = public.contacts()
+    app.extensions["candour.beside"] = app.extensions[houses.EXTENSION].keep_ready
     app.before_request(lambda: check_address(request))
     app.before_request(lambda: check_origin(request))
     app.after_request(pad)  # the last to run: Flask goes through them from the end

@@ -1,6 +1,7 @@
 """What the application is made of: its settings, its store, its registry and its sealer, put together once."""
 
 import logging
+import threading
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,7 +15,7 @@ from common.sealing import Sealer
 from common.store.opening import open_store
 from common.store.repository import Store
 from common.store.sweeping import WrongDatabase
-from source_interface.recipients import Recipients
+from source_interface.recipients import Recipients, keep_ready
 
 EXTENSION = "candour.house"
 _log = logging.getLogger("candour.source")
@@ -30,6 +31,10 @@ class House:
     sealer: Sealer
     recipients: Recipients
     gate: Gate
+
+    def keep_ready(self) -> None:
+        """Runs beside the answering, for as long as the process."""
+        keep_ready(self.recipients, self.registry, threading.Event())
 
 
 def build(config: ServerConfig) -> House:
