@@ -1,8 +1,8 @@
 """Words in an answer that may task its reader: ask them to find out, record, go back, stay close or keep reporting.
 
 Whoever is tasked may become a covert source in law (Regulation of Investigatory Powers Act 2000, section 26(8)), and
-may be harmed. A hint is a question to whoever wrote it and to whoever releases it: nothing is kept back because of one,
-and no list knows every way to ask.
+may be harmed. A hint is a question to whoever wrote it and to whoever releases it. No list knows every way to ask: so a
+second person releases every answer, whatever is found here.
 """
 
 import re
@@ -31,8 +31,3 @@ def phrases_in(text: str) -> tuple[str, ...]:
     """Each phrase once, as it was typed, in order."""
     found = (match.group(0) for match in _PATTERN.finditer(re.sub(r"\s+", " ", text)))
     return tuple(dict.fromkeys(found))
-
-
-def asks(text: str) -> bool:
-    """Whether an answer asks its reader for anything: then a second person is to release it."""
-    return "?" in text or bool(phrases_in(text))

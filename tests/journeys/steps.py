@@ -54,4 +54,5 @@ def answer(page, text: str) -> None:
     page.type("#text", text)
     page.press("Preview")
     assert page.text(".words") == text
+    page.find("[name=released]").click()
     page.press("Seal it")

@@ -16,9 +16,7 @@ from journalist_interface.desk.workplace import NotHere
 pages = Blueprint("answers", __name__)
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_NOT_RELEASED = (
-    "It asks for something. Let a second person read it, and tick that they release it. Nothing was sealed."
-)
+_NOT_RELEASED = "Let a second person read it, and tick that they release it. Nothing was sealed yet."
 
 
 @pages.post("/conversations/<identity>/answer")
@@ -45,7 +43,7 @@ def seal(identity: str) -> str | Response:
     answer_id = request.form.get("answer", "")
     if not text or not _ID.fullmatch(answer_id):
         abort(400)
-    if tasking.asks(text) and request.form.get("released") != "yes":
+    if request.form.get("released") != "yes":
         return _preview(conversation, text, _NOT_RELEASED)
     try:
         answering.seal_answer(desk(), identity, answer_id, text)
@@ -87,7 +85,6 @@ def _preview(conversation: Conversation, text: str, problem: str | None) -> str:
         draft=draft,
         holder=unit.name,
         tasks=tasking.phrases_in(text),
-        asks=tasking.asks(text),
         problem=problem,
     )
 

@@ -407,7 +407,10 @@ def test_the_pages_say_to_whom_why_and_what_and_show_the_typed_words_again(world
     assert shown.count("Passed on to other-unit") == 1
     assert "It concerns people of the unit that had it" in shown
     assert 'id="answer"' not in shown
-    again = browser.post(f"/conversations/{reporter.identity}/answer/seal", {"answer": "a" * 32, "text": "x"})
+    again = browser.post(
+        f"/conversations/{reporter.identity}/answer/seal",
+        {"answer": "a" * 32, "text": "x", "released": "yes"},
+    )
     assert again.status_code == 409
     assert "This was passed on" in again.text
     assert browser.post(f"/forwards/{form['forward']}/take-back").status_code == 303

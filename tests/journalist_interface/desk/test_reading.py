@@ -147,7 +147,7 @@ def test_of_one_day_the_first_message_stands_first_and_answers_where_they_were_g
     browser.post("/import")
     path = f"/conversations/{reporter.identity}"
     fields = browser.fields(browser.post(f"{path}/answer/preview", {"text": "our answer"}).text)
-    browser.post(f"{path}/answer/seal", fields)
+    browser.post(f"{path}/answer/seal", fields | {"released": "yes"})
     assert "Unanswered" not in browser.get(path).text
     world.bundle(world.seal(reporter, "then this", first=False))
     browser.post("/import")

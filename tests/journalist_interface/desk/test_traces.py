@@ -16,7 +16,7 @@ def test_nothing_readable_is_left_but_what_was_saved(world, browser, everything_
     path = f"/conversations/{reporter.identity}"
     assert WORDS in browser.get(path).text
     fields = browser.fields(browser.post(f"{path}/answer/preview", {"text": ANSWER}).text)
-    browser.post(f"{path}/answer/seal", fields)
+    browser.post(f"{path}/answer/seal", fields | {"released": "yes"})
     assert ANSWER in browser.get(path).text
     browser.post("/export")
 
