@@ -42,7 +42,11 @@ def drill(name: str | None) -> None:
         signal.SIGTERM, signal.default_int_handler
     )  # so that the country goes with whoever is ended
     logging.disable(logging.CRITICAL)  # servers that refuse what they are meant to refuse say so
-    if rehearse(name, click.echo):
+    try:
+        failed = rehearse(name, click.echo)
+    finally:
+        logging.disable(logging.NOTSET)
+    if failed:
         raise SystemExit(1)
 
 
