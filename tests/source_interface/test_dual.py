@@ -1,5 +1,7 @@
 """A message that is sealed twice: two envelopes, each for one recipient, and neither shows that there is another."""
 
+import io
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,8 +11,9 @@ from common import registry as registries
 from common import signing
 from common.days import today
 from common.mailbox import MESSAGE_SLOTS
-from common.opening import OpeningFailed
+from common.opening import Opener, OpeningFailed
 from keys.private import read_private_key
+from keys.unit import GNUPG_HOME
 
 BODY = "test-overseer"
 
@@ -152,3 +155,31 @@ def test_no_slot_of_a_second_copy_can_be_asked_for(reporter, copies):
     reporter.start()
     assert reporter.write("x", slot=str(MESSAGE_SLOTS)).status == 400
     assert copies() == [[], []]
+
+
+def test_what_is_sealed_by_hand_for_both_opens_for_both(reporter, unit_keys, overseer_keys, tmp_path):
+    """As the page "Seal it yourself" says it: one -F for each."""
+    assert "one <code>-F</code> before each" in reporter.get("/certificate/test-unit").text
+    arguments = []
+    for keys in (unit_keys, overseer_keys):
+        file = tmp_path / f"{keys.unit.id}.asc"
+        file.write_text(keys.unit.certificate)
+        arguments += ["-F", file]
+    command = [
+        "gpg",
+        "--homedir",
+        tmp_path,
+        "-ae",
+        "--compress-algo",
+        "none",
+        *arguments,
+        "--trust-model",
+        "always",
+    ]
+    sealed = subprocess.run(
+        [*command, "--batch", "-o", "-"], input=b"It happened.", capture_output=True, check=True
+    ).stdout
+    for keys in (unit_keys, overseer_keys):
+        opened = bytearray()
+        Opener(keys.folder / GNUPG_HOME).open(io.BytesIO(sealed), opened.extend)
+        assert opened == b"It happened."
