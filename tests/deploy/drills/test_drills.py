@@ -29,7 +29,7 @@ from source_interface.recipients import Recipients
 
 CHECKS = {
     "unit-key-stolen": 11,
-    "courier-lost": 7,
+    "courier-lost": 8,
     "reviewer-leaves": 7,
     "root-changes": 13,
     "server-key-gone": 14,
@@ -182,6 +182,7 @@ BROKEN = [
         [
             "Whoever has the lost machine is turned away, even inside the onion",
             "The desk refuses a bundle that its key signed",
+            "The lost machine’s key is not among those that may collect",
         ],
     ),
     (
