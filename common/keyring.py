@@ -45,16 +45,29 @@ class Key:
 
 def keys_of(home: Path, certificate: str) -> tuple[Key, ...]:
     """The keys of the certificate of this fingerprint, primary first; none when the home does not have it."""
+    return tuple(_read(home, _listed(home, f"0x{certificate}")))
+
+
+def secret_certificates(home: Path) -> tuple[str, ...]:
+    """The fingerprints of all certificates of a home of which at least one key's secret is in a file there."""
+    found: dict[str, bool] = {}
+    for key in _read(home, _listed(home)):
+        primary = key.fingerprint if key.is_primary else next(reversed(found))
+        found[primary] = found.get(primary, False) or key.where is Where.HERE
+    return tuple(fingerprint for fingerprint, is_here in found.items() if is_here)
+
+
+def _listed(home: Path, *certificate: str) -> list[list[str]]:
     listed = subprocess.run(
         [
             *("gpg", "--homedir", os.fspath(home), "--batch", "--no-options", "--no-auto-check-trustdb"),
-            *("--no-autostart", "--with-colons", "--with-keygrip", "--list-keys", f"0x{certificate}"),
+            *("--no-autostart", "--with-colons", "--with-keygrip", "--list-keys", *certificate),
         ],
         capture_output=True,
         check=False,
         env=gpg_environment(),
     ).stdout.decode(errors="replace")
-    return tuple(_read(home, [line.split(":") for line in listed.splitlines()]))
+    return [line.split(":") for line in listed.splitlines()]
 
 
 def _read(home: Path, rows: list[list[str]]) -> Iterator[Key]:

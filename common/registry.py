@@ -14,6 +14,7 @@ from common.forces import Force
 from common.units import Unit, UnitKind
 
 CONTEXT = "candour/1 registry"
+MOST_VERSION = 2**31 - 1
 
 
 class RegistryRefused(Exception):
@@ -169,6 +170,8 @@ def read(body: dict[str, Any]) -> Registry:
         forces=tuple(forces.read(force) for force in canonical.listed(body, "forces")),
         units=tuple(units.read(unit) for unit in canonical.listed(body, "units")),
     )
+    if registry.version > MOST_VERSION:
+        raise NotCanonical("its version is higher than there can be")
     if to_body(registry) != body:
         raise NotCanonical("it says something that this program does not know")
     return registry

@@ -12,7 +12,7 @@ from common.config import ServerConfig, load_registry
 from common.days import today
 from common.gpg import private_home
 from common.registry import Registry, RegistryRefused, check_date
-from common.registry_version import FILE, check_not_older, recall, remember
+from common.registry_version import FILE, check_not_older, keep_up
 
 _log = logging.getLogger("candour.registry")
 _Stamp = tuple[int, int, int, int]
@@ -64,12 +64,11 @@ class RegistryFile:
     def _load(self) -> Registry | RegistryRefused:
         try:
             registry = load_registry(self._file, self._root, self._grace_days)
-            newest = max(self._newest, recall(self._remembered) if self._remembered else 0)
-            check_not_older(registry, newest)
+            check_not_older(registry, self._newest)
+            if self._remembered:
+                keep_up(registry, self._root, self._remembered)
         except RegistryRefused as refused:
             _log.error("%s Until it is mended nothing is taken in or given out.", refused)
             return refused
-        if registry.version > newest and self._remembered:
-            remember(self._remembered, registry.version)
         self._newest = registry.version
         return registry

@@ -17,6 +17,8 @@ FORMS = (
     r"A connection that tells of no circuit was refused\.",
     r"the disk is nearly full: a message was refused",
     rf"a message could not be kept: {_KIND}",
+    r"\d+ sealed messages that the database does not know were set aside for \d+ days",
+    r"Something odd lies among the messages that are set aside: it was left alone",
     r"the certificate of unit [a-z0-9-]{1,64} is refused by gpg",
     r"The registry is refused: [\w ,-]{1,100}\. Until it is mended nothing is taken in or given out\.",
     r"(?:common|keys|source_interface|journalist_interface|deploy)\.[\w.]+: [^\n]+",  # why it did not start

@@ -57,10 +57,15 @@ def couriers() -> None:
     metavar="FILE",
     help="The servers' server.toml.",
 )
-def recollect(unit: str, since: datetime, settings: Path) -> None:
+@click.option("--yes", is_flag=True, help="The lost key is not among those that may collect: do not ask.")
+def recollect(unit: str, since: datetime, settings: Path, yes: bool) -> None:
     """Let UNIT's courier collect once more what a lost one had collected since a day."""
-    from deploy.recollecting import recollect_here
+    from deploy.recollecting import couriers_now, recollect_here
 
+    keys = couriers_now(unit, settings)
+    click.echo(f"May collect for {unit} now: {', '.join(keys) or 'nobody'}.")
+    if keys and not yes:
+        click.confirm("Is the lost courier's key none of these?", abort=True)
     recollect_here(unit, since.date(), settings)
 
 

@@ -1,5 +1,7 @@
 """`candour deploy recollect`: what a lost courier had collected waits for its successor once more.
 
+Whoever may collect now gets it: so the keys that may are shown first, and the lost one must not be among them.
+
 A collected envelope stays for seven days, should the unit's copy fail (common/store/sweeping.py). The desk passes over
 an envelope that it has had, so that calling back too many does no harm. It is safe beside servers that run.
 """
@@ -13,6 +15,20 @@ from deploy.errors import DeployError
 
 class NotRecalled(DeployError):
     """Nothing waits again. The message says why and what to do."""
+
+
+def couriers_now(unit: str, settings: Path) -> tuple[str, ...]:
+    """The ids of the courier keys that may collect for a unit, by the registry in place. Raises NotRecalled."""
+    from common.config import BadConfiguration, read_server_config
+    from common.registry import RegistryRefused, UnknownUnit
+
+    try:
+        found = read_server_config(settings.absolute()).load_registry().unit(unit)
+    except (BadConfiguration, RegistryRefused) as error:
+        raise NotRecalled(str(error)) from error
+    except UnknownUnit as error:
+        raise NotRecalled(f"The registry has no unit {unit}. Look at the unit's short name.") from error
+    return tuple(sorted(found.couriers)) if found.is_enrolled else ()
 
 
 def recollect_here(unit: str, since: date, settings: Path) -> None:

@@ -159,8 +159,4 @@ def base_environment() -> dict[str, str]:
 
 def environment(server: Server) -> dict[str, str]:
     """What the server finds in its environment; no secret."""
-    return (
-        base_environment()
-        | dict(server.environment)
-        | {"MALLOC_MMAP_THRESHOLD_": "2097152", "MALLOC_TRIM_THRESHOLD_": "4194304"}
-    )
+    return base_environment() | dict(server.environment) | _MEMORY

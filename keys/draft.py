@@ -120,12 +120,17 @@ def serving(unit: Unit, force_id: str, since: date | None, until: date | None) -
 
 def no_longer_serving(unit: Unit, force_id: str, until: date) -> Unit:
     """The unit, serving a force until the end of a day and no longer. What was until then stays written; what has not
-    begun, and would not by then, never will. Raises BadDraft.
+    begun, and would not by then, never will. Raises BadDraft, also where it ends earlier already.
     """
     service = next((service for service in unit.serves if service.force == force_id), None)
     if service is None:
         has = ", ".join(service.force for service in unit.serves) or "none"
         raise BadDraft(f"The unit {unit.id} does not serve {force_id}. It serves: {has}.")
+    if service.until is not None and service.until < until:
+        raise BadDraft(
+            f"The unit {unit.id} serves {force_id} until {service.until} already, and not until {until}. Nothing was "
+            f"changed: to prolong it, say --serves {force_id} --until {until}."
+        )
     if service.since is None or service.since <= until:
         return serving(unit, force_id, None, until)
     if service.since <= today():

@@ -76,14 +76,20 @@ def add_epochs(home: Path, certificate: str, spans: Sequence[Span], passphrase: 
             )
 
 
-def change_passphrase(home: Path, certificate: str, old: str, new: str | None) -> None:
+def change_passphrase(
+    home: Path, certificate: str, old: str, new: str | None, *, begun: bool = False
+) -> None:
     """Protect all secret keys of a certificate by another passphrase; `old` is empty where there is none.
 
+    `begun`: the first of them have the new one already, and maybe all. An earlier change was cut short, then.
     Keys whose secret is gone, or on a card, are passed over. Raises CeremonyFailed; gpg may then have changed some.
     """
     check_passphrase(new)
     # The old one is asked once. The new one too; but where there was none before, once for each key.
+    # Where the first have the new one already, that opens them; the others ask for the old one, each for itself.
     lines = [*([old] if old else []), *[new or ""] * _MOST_KEYS]
+    if begun:
+        lines = [new or ""] * 2 + [old or new or ""] * _MOST_KEYS
     asked = ("--status-fd", "1", "--command-fd", "0", "--passwd", certificate)
     done = run(home, *asked, answers="".join(f"{line}\n" for line in lines))
     if b"SUCCESS keyedit.passwd" not in done.stdout:  # gpg's exit code is 0 for a wrong passphrase too

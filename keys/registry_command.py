@@ -199,7 +199,12 @@ def diff(old: Path, new: Path) -> None:
 @click.argument("draft", type=_FILE)
 @click.argument("out", type=path(dir_okay=False))
 @click.option("--root-key", required=True, type=_FILE)
-@click.option("--version", required=True, type=click.IntRange(1), help="Higher than the last one's.")
+@click.option(
+    "--version",
+    required=True,
+    type=click.IntRange(1, registries.MOST_VERSION),
+    help="Higher than the last one's.",
+)
 def sign(draft: Path, out: Path, root_key: Path, version: int) -> None:
     """Sign what DRAFT says, and write the registry to OUT."""
     registry = read_draft(draft).to_sign(version, today())

@@ -21,9 +21,10 @@ from common import canonical, registry, signing
 from common.canonical import NotCanonical
 from common.config import BadConfiguration, read_root
 from common.days import today
-from common.registry import Registry, RegistryRefused
+from common.registry import MOST_VERSION, Registry, RegistryRefused
 from keys.publishing import FILE_NAME, ROOT_NAME, NotPublished, put
 
+_ONLY_A_THIEF = MOST_VERSION - 1000  # no ceremony comes so far: whoever signs it wants that none is higher
 _BY_OLD = "candour/1 root succession, by the old root"
 _BY_NEW = "candour/1 root succession, by the new root"
 
@@ -109,7 +110,11 @@ def replace_root(folder: Path, signed: bytes, root: bytes) -> None:
 def _put_both(folder: Path, signed: bytes, new: Registry, roots: tuple[bytes, ...]) -> None:
     """The root first: should this be cut short between the two, nothing is taken in until it was repeated."""
     old = _in_place(folder / FILE_NAME, roots)
-    if old is not None and (old.version > new.version or (old.version == new.version and old != new)):
+    if (
+        old is not None
+        and old.version < _ONLY_A_THIEF
+        and (old.version > new.version or (old.version == new.version and old != new))
+    ):
         raise NotPublished(
             f"{folder / FILE_NAME} has version {old.version}, and this is {new.version}. Servers remember the "
             "highest that they saw: sign this one with a higher version."

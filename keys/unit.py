@@ -8,6 +8,7 @@ so that it can be used only where that secret is, and outlives every epoch.
 
 import io
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -17,12 +18,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common.days import today
 from common.epochs import OVERLAP, ahead, epochs_of, month_after, month_of
 from common.gpg import private_home
-from common.keyring import Where, end_agent, keys_of
+from common.keyring import Where, end_agent, keys_of, secret_certificates
 from common.opening import Opener, OpeningFailed
 from common.sealing import Sealer
 from keys.cards import UnitCard, read_card, write_card
-from keys.certificates import UnfitCertificate, look
-from keys.making import CeremonyFailed, add_epochs, change_passphrase, make_key, public_part, request
+from keys.making import (
+    CeremonyFailed,
+    add_epochs,
+    change_passphrase,
+    check_passphrase,
+    make_key,
+    public_part,
+    request,
+)
 from keys.private import pem
 from keys.registry import UnfitRegistry
 
@@ -142,15 +150,32 @@ def extend(folder: Path, months: int, passphrase: str | None) -> Extended:
 
 
 def change_unit_passphrase(folder: Path, old: str, new: str) -> None:
-    """Another passphrase for all secret keys of a unit's home. Raises CeremonyFailed or UnfitRegistry."""
-    card, home = read_unit_card(folder), folder / GNUPG_HOME
-    try:
-        case = look((folder / CASE_CERTIFICATE).read_text("ascii"))
-    except (OSError, UnfitCertificate) as error:
-        raise CeremonyFailed(f"{folder} has no case key. Make one with `unit case-key`.") from error
-    for certificate in (card.fingerprint, case.fingerprint):
+    """Another passphrase for all secret keys of a unit's home, older certificates brought over among them.
+
+    Can be repeated: where it was cut short, and once more with the passphrase of those that have another. Raises
+    CeremonyFailed, naming those that refused; all others have the new one.
+    """
+    check_passphrase(new)
+    home = folder / GNUPG_HOME
+    certificates = secret_certificates(home)
+    if not certificates:
+        raise CeremonyFailed(f"{folder} has no secret keys. Name the folder of a unit's keys.")
+    refused = [certificate for certificate in certificates if not _is_changed(home, certificate, old, new)]
+    if refused:
+        others = "The others have the new one. " if len(refused) < len(certificates) else ""
+        raise CeremonyFailed(
+            f"GnuPG did not change the passphrase of {', '.join(refused)}. Is the old one right? {others}Keys that "
+            "were brought over keep the one they had: run this again with it, and the same new one."
+        )
+
+
+def _is_changed(home: Path, certificate: str, old: str, new: str) -> bool:
+    for begun in (False, True):
         end_agent(home)  # else it would not ask for the old one
-        change_passphrase(home, certificate, old, new)
+        with suppress(CeremonyFailed):
+            change_passphrase(home, certificate, old, new, begun=begun)
+            return True
+    return False
 
 
 def read_unit_card(folder: Path) -> UnitCard:

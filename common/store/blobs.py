@@ -22,11 +22,11 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from common.days import midnight_of, today
+from common.store.aside import Aside
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _PART = ".part"
 FORWARDED_PREFIX = "ffff"
-_SET_ASIDE, _COLLECTED = "set-aside", "-collected"
 
 
 def is_blob_id(untrusted: str) -> bool:
@@ -123,8 +123,7 @@ class BlobFolder:
         """Where a blob is. Raises ValueError for what cannot be a blob's name."""
         if not is_blob_id(blob_id):
             raise ValueError("not a blob's name")
-        place, forwarded = self._root / blob_id[:2] / blob_id, self._forwarded / blob_id
-        return forwarded if not place.exists() and forwarded.exists() else place
+        return self._forwarded / blob_id if is_forwarded_id(blob_id) else self._root / blob_id[:2] / blob_id
 
     def forwarded_part(self, name: str) -> Path:
         """Where an envelope that a unit forwards grows. `name`: 32 hex digits, which need not be its id."""
@@ -151,11 +150,12 @@ class BlobFolder:
         limit, found = midnight_of(not_after + timedelta(days=1)), set()
         for entry in self._forwarded.iterdir():
             with suppress(FileNotFoundError):
-                if entry.stat().st_mtime >= limit:
+                status = entry.lstat()
+                if status.st_mtime >= limit or not stat.S_ISREG(status.st_mode):
                     continue
                 if entry.suffix == _PART:
                     entry.unlink()
-                elif is_blob_id(entry.name):
+                elif is_forwarded_id(entry.name):
                     found.add(entry.name)
         return found
 
@@ -187,35 +187,25 @@ class BlobFolder:
     def set_aside(self, blob_id: str, day: date, *, collected: bool = False) -> None:
         """Move a blob to where nothing looks for it but `put_back`, noting the day, and whether it was collected.
 
-        It stays within the folder of its kind: on a host each of the two is a mount of its own.
+        It stays within the folder of its kind: on a host each of the two is a mount of its own. Raises OSError.
         """
         place = self.path(blob_id)
-        root = self._forwarded if place.parent == self._forwarded else self._root
-        folder = root / _SET_ASIDE / f"{day}{_COLLECTED if collected else ''}"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            place.rename(folder / blob_id)
-        for changed in (folder, folder.parent, place.parent):
-            blur_times(changed, day)
+        self._aside(blob_id).put(place, day, collected=collected)
+        blur_times(place.parent, day)
 
     def put_back(self, blob_id: str) -> None:
-        """Move a blob that was set aside to its place again."""
-        for root, place in ((self._root, self._root / blob_id[:2]), (self._forwarded, self._forwarded)):
-            for aside in (root / _SET_ASIDE).glob(f"*/{blob_id}"):
-                aside.rename(place / blob_id)
-                for changed in (aside.parent, place):
-                    blur_times(changed, today())
+        """Move a blob that was set aside to its place again. Raises OSError."""
+        place = self.path(blob_id)
+        self._aside(blob_id).put_back(place)
+        blur_times(place.parent, today())
 
-    def ids_set_aside(self) -> set[str]:
-        """The blobs that are set aside."""
-        return {file.name for file in set_aside_under(self._root)}
+    def _aside(self, blob_id: str) -> Aside:
+        return self.asides[is_forwarded_id(blob_id)]
 
-    def delete_set_aside(self, before: date) -> None:
-        """Delete what was set aside before a day."""
-        for root in (self._root, self._forwarded):
-            for folder in (root / _SET_ASIDE).glob("*-*-*"):
-                if folder.name < before.isoformat():
-                    shutil.rmtree(folder)
+    @property
+    def asides(self) -> tuple[Aside, Aside]:
+        """Where reporters' blobs are set aside, and where forwarded ones are."""
+        return Aside(self._root), Aside(self._forwarded)
 
     def clear_staging(self, not_after: date) -> None:
         """Remove what unfinished writing left, where nothing was written to it after this day."""
@@ -239,14 +229,9 @@ def _forwarded_beside(root: Path) -> Path:
 
 
 def set_aside_under(root: Path) -> list[Path]:
-    """The blobs that were set aside, of those in a folder of blobs and of the forwarded ones beside it."""
-    roots = (root, _forwarded_beside(root))
-    return [file for one in roots for file in (one / _SET_ASIDE).glob("*/*") if is_blob_id(file.name)]
-
-
-def was_collected(aside: Path) -> bool:
-    """Whether a blob was set aside because the database says that it was collected, and not because it has no row."""
-    return aside.parent.name.endswith(_COLLECTED)
+    """The blobs set aside, of those in a folder of blobs and of the forwarded ones beside it. Raises OSError."""
+    asides = (Aside(root), Aside(_forwarded_beside(root)))
+    return [file for aside in asides for file in aside.files() if is_blob_id(file.name)]
 
 
 class Presence:

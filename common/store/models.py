@@ -25,7 +25,10 @@ class EnvelopeRow(Base):
     unit: Mapped[str] = mapped_column(String(64))
     day: Mapped[date] = mapped_column(Date)
     padded_size: Mapped[int] = mapped_column(BigInteger)  # of the sealed blob, bytes
-    collected_day: Mapped[date | None] = mapped_column(Date, default=None)
+    collected_day: Mapped[date | None] = mapped_column(Date, default=None)  # None: it waits
+    collected_before: Mapped[date | None] = mapped_column(
+        Date, default=None
+    )  # where it waits again: since when not
 
     __table_args__ = (Index("ix_envelope_waiting", "unit", "collected_day", "id"), _WITHOUT_ROWID)
 

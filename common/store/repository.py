@@ -39,7 +39,8 @@ _EACH_TAG = (
 )
 _CUT = {"last": SLOTS - 1, "width": TAG_BYTES}
 _SENT = text(
-    _EACH_TAG + "SELECT receipt_tag, day, collected_day FROM each JOIN envelope ON receipt_tag = one"  # noqa: S608
+    _EACH_TAG  # noqa: S608
+    + "SELECT receipt_tag, day, coalesce(collected_day, collected_before) FROM each JOIN envelope ON receipt_tag = one"
 ).columns(EnvelopeRow.receipt_tag, EnvelopeRow.day, EnvelopeRow.collected_day)
 _REPLIES = text(
     _EACH_TAG + "SELECT tag, ciphertext, day FROM each JOIN reply ON tag = one"  # noqa: S608
@@ -137,11 +138,15 @@ class Store:
             return connection.execute(_REPLY, {"of_tag": tag}).scalar()
 
     def withdraw(self, receipt_tag: bytes) -> bool:
-        """Delete a message that nobody has collected. False when it is collected, or not there."""
+        """Delete a message that nobody has ever collected. False when somebody has, or it is not there."""
         with self._writing() as connection:
             found = connection.execute(
                 delete(EnvelopeRow)
-                .where(EnvelopeRow.receipt_tag == receipt_tag, EnvelopeRow.collected_day.is_(None))
+                .where(
+                    EnvelopeRow.receipt_tag == receipt_tag,
+                    EnvelopeRow.collected_day.is_(None),
+                    EnvelopeRow.collected_before.is_(None),
+                )
                 .returning(EnvelopeRow.id)
             ).scalar()
         if found is not None:
@@ -203,11 +208,15 @@ class Store:
             connection.execute(noted)
 
     def recall(self, unit: str, since: date) -> int:
-        """Let a unit's envelopes that were collected on that day or later wait again: how many. For a lost courier."""
+        """Let a unit's envelopes that were collected on that day or later wait again: how many. For a lost courier.
+
+        They stay collected for whoever sent them, for somebody may have read them; they are kept until they are
+        collected again, and seven days more.
+        """
         waiting_again = (
             update(EnvelopeRow)
             .where(EnvelopeRow.unit == unit, EnvelopeRow.collected_day >= since)
-            .values(collected_day=None)
+            .values(collected_day=None, collected_before=EnvelopeRow.collected_day)
         )
         with self._writing() as connection:
             return connection.execute(waiting_again).rowcount

@@ -2,7 +2,8 @@
 
 Safe beside servers that write: then it takes only what is surely left over, and leaves a large database for another
 time. A blob that the database does not know, or says was collected long ago, is set aside before it is deleted: it may
-be the database that is wrong, or whoever wrote into it.
+be the database that is wrong, or whoever wrote into it. Where something odd lies among what is set aside, that is
+logged and passed over: whoever can put it there cannot keep the servers from starting.
 """
 
 import logging
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, delete, select, text
 
+from common.store.aside import Aside
 from common.store.blobs import FORWARDED_PREFIX, BlobFolder
 from common.store.models import EnvelopeRow, ReplyRow
 
@@ -44,6 +46,7 @@ class Sweep:
         self, engine: Engine, blobs: BlobFolder, writing: Callable[[], AbstractContextManager[Connection]]
     ) -> None:
         self._engine, self._blobs, self._writing = engine, blobs, writing
+        self._odd = False
         self._is_sqlite = engine.url.get_backend_name() == "sqlite"
 
     def run(self, today: date, *, alone: bool) -> None:
@@ -54,10 +57,13 @@ class Sweep:
             connection.execute(delete(ReplyRow).where(ReplyRow.expires < today))
         while over := self._forget_some(today - KEEP_COLLECTED):
             for blob_id in over:
-                self._blobs.set_aside(blob_id, today, collected=True)
+                self._set_aside(blob_id, today, collected=True)
         self._blobs.clear_staging(over_since)
-        self._put_back_and_set_aside(over_since, today)
-        self._blobs.delete_set_aside(today - KEEP_SET_ASIDE)
+        for aside in self._blobs.asides:
+            self._clear(aside, today - KEEP_SET_ASIDE)
+        self._set_aside_unknown(over_since, today)
+        if self._odd:
+            _log.error("Something odd lies among the messages that are set aside: it was left alone")
         if alone or self._is_soon_rewritten():
             self._forget_order()
 
@@ -90,21 +96,36 @@ class Sweep:
                 connection.execute(text("VACUUM"))
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
-    def _put_back_and_set_aside(self, not_after: date, day: date) -> None:
+    def _clear(self, aside: Aside, before: date) -> None:
+        """Put back what the database knows, and delete what is old; where that cannot be looked through, neither."""
+        try:
+            with self._engine.connect() as connection:
+                for file in aside.files():
+                    if connection.execute(select(EnvelopeRow.id).where(EnvelopeRow.id == file.name)).first():
+                        self._blobs.put_back(file.name)
+            aside.delete(before)
+        except OSError:
+            self._odd = True
+
+    def _set_aside_unknown(self, not_after: date, day: date) -> None:
         with self._engine.connect() as connection:
-            for blob_id in self._blobs.ids_set_aside():
-                if connection.execute(select(EnvelopeRow.id).where(EnvelopeRow.id == blob_id)).first():
-                    self._blobs.put_back(blob_id)
             count = 0
             forwarded = self._blobs.forwarded_ids(day - _SURELY_OVER)  # the collection may be writing
             for prefix, blob_ids in (*self._blobs.ids(not_after), (FORWARDED_PREFIX, forwarded)):
                 query = select(EnvelopeRow.id).where(EnvelopeRow.id.between(prefix, f"{prefix}g"))
                 for blob_id in blob_ids.difference(connection.execute(query).scalars()):
-                    self._blobs.set_aside(blob_id, day)
-                    count += 1
+                    count += self._set_aside(blob_id, day)
         if count:
             _log.error(
                 "%d sealed messages that the database does not know were set aside for %d days",
                 count,
                 KEEP_SET_ASIDE.days,
             )
+
+    def _set_aside(self, blob_id: str, day: date, *, collected: bool = False) -> bool:
+        try:
+            self._blobs.set_aside(blob_id, day, collected=collected)
+        except OSError:
+            self._odd = True
+            return False
+        return True

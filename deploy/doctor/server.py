@@ -12,7 +12,8 @@ from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.days import today
 from common.registry import Registry, RegistryRefused, SignatureRefused
 from common.store import snapshot
-from common.store.blobs import set_aside_under, was_collected
+from common.store.aside import was_collected
+from common.store.blobs import set_aside_under
 from common.store.sweeping import KEEP_SET_ASIDE
 from deploy.doctor import endings
 from deploy.finding import Finding, State, carefully

@@ -198,6 +198,6 @@ def next_version(rehearsal: Rehearsal, country: Country, version: int, root_key:
     rehearsal.run(f"{keys} publish {new} desk/ courier/ --root {root_key}.pub")
     signed = (country.folder / new).read_bytes()
     rehearsal.on_host(
-        f"deploy/install --registry {new} --registry-root {root_key}.pub",
+        f"deploy/install --registry {new}",
         lambda: publish(signed, country.root, country.server),
     )

@@ -10,7 +10,7 @@ from deploy.drills.country import UNIT, Country, next_version, opens, point_cour
 from deploy.drills.rehearsal import Exposed, Outcome, Rehearsal
 from deploy.drills.service import Reporter, Service, collection
 from deploy.onions import couriers
-from deploy.recollecting import recollect_here
+from deploy.recollecting import couriers_now, recollect_here
 from keys.draft import read_draft
 from keys.unit import GNUPG_HOME
 
@@ -123,6 +123,12 @@ def _collect_once_more(rehearsal: Rehearsal, country: Country, name: str) -> Non
     rehearsal.step(
         "What was on the lost stick is still at the collection, for seven days: have it wait again."
     )
+    key_id = (
+        (country.folder / "courier" / "courier.toml").read_text("ascii").split('key_id = "')[1].split('"')[0]
+    )
+    may = couriers_now(UNIT, country.server / "server.toml")
+    rehearsal.note(f"The command names the keys that may collect now, and asks: {', '.join(may)}")
+    rehearsal.check("The lost machine’s key is not among those that may collect", key_id not in may)
     rehearsal.on_host(
         f"candour deploy recollect {UNIT} --since {today()}",
         lambda: recollect_here(UNIT, today(), country.server / "server.toml"),

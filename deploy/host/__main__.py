@@ -18,7 +18,9 @@ def command_line() -> argparse.ArgumentParser:
         description="Install Candour's two web services on a Debian 12 or 13 of their own. Run again, it renews.",
     )
     parser.add_argument("--registry", type=Path, metavar="FILE", help="the signed registry")
-    parser.add_argument("--registry-root", type=Path, metavar="FILE", help="the registry's public root key")
+    parser.add_argument(
+        "--registry-root", type=Path, metavar="FILE", help="its public root key: the first time only"
+    )
     parser.add_argument("--ssh-from", type=_network, metavar="ADDRESS", help="let ssh in from here")
     parser.add_argument(
         "--no-ssh", action="store_true", help="let no ssh in: there is another way to the machine"

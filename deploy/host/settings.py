@@ -1,6 +1,7 @@
 """What is a host's own and outlives its code: settings, registry, pepper, an empty database, the couriers' lock.
 
-Promises: what is there is kept, whole and unread; only the registry is replaced, and only by one that holds.
+Promises: what is there is kept, whole; only the registry is replaced, and only by one that holds. Whom the registry is
+believed from is settled at the first installation: another root comes by `candour keys root trust` alone.
 """
 
 import os
@@ -17,6 +18,7 @@ from deploy.onions.lock import NOBODY, key_nobody_holds
 
 HERE = Path(__file__).resolve().parent
 PEPPER_BYTES = 32
+REGISTRY, ROOT = "registry.json", "registry-root.pub"
 REMEMBERED = f"{DATA}/source/registry-version"  # written by the source interface
 
 
@@ -29,18 +31,32 @@ def make_folders(place: Place) -> None:
 
 
 def check_registry_is_given(place: Place, registry: Path | None, registry_root: Path | None) -> None:
-    """Asked before anything is changed. Raises StepFailed."""
-    for name, source in (("registry.json", registry), ("registry-root.pub", registry_root)):
+    """Asked before anything is changed. Raises StepFailed, also for another root than the one that is trusted here."""
+    for name, source in ((REGISTRY, registry), (ROOT, registry_root)):
         if source is None and not (place.path(SETTINGS) / name).exists():
             raise StepFailed("There is no registry yet. Give it with --registry FILE --registry-root FILE.")
+    trusted = place.path(SETTINGS) / ROOT
+    if registry_root is not None and trusted.exists() and _digits(registry_root) != _digits(trusted):
+        raise StepFailed(
+            f"{registry_root} is another root than the one that this host trusts. Nothing was changed. An installation "
+            "never changes it: leave --registry-root out. Where the root was changed on purpose, or stolen, "
+            "deploy/drills/root-changes.md says what to do, with `candour keys root trust`."
+        )
+
+
+def _digits(file: Path) -> bytes:
+    return b"".join(_read(file).split()).lower()
 
 
 def put_settings(place: Place, registry: Path | None, registry_root: Path | None) -> None:
-    """Settings and registry. Raises StepFailed, and leaves the old registry where it is, when they do not hold."""
+    """Settings and registry. Raises StepFailed, and leaves the old registry where it is, when they do not hold.
+
+    `registry_root` counts where there is none yet.
+    """
     folder = place.path(SETTINGS)
     _keep_or_write(folder / "server.toml", (HERE / "server.toml").read_bytes())
     _keep_or_write(folder / "pepper", secrets.token_bytes(PEPPER_BYTES))
-    sources = {"registry.json": registry, "registry-root.pub": registry_root}
+    sources = {REGISTRY: registry, ROOT: None if (folder / ROOT).exists() else registry_root}
     given = {name: _read(source) for name, source in sources.items() if source is not None}
     trial = folder / "trial"
     shutil.rmtree(trial, ignore_errors=True)

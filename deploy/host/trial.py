@@ -4,22 +4,18 @@ Run by the installed code in its own environment, for the installer has none. Re
 """
 
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from common.config import BadConfiguration, read_server_config
 from common.registry import RegistryRefused
+from common.registry_version import check_not_older, recall
 
 
 def main(settings: Path, remembered: Path) -> None:
     """Ends with a sentence and exit code 1 when they would not. `remembered`: the newest registry's version."""
     try:
-        registry = read_server_config(settings).load_registry()
-        newest = 0
-        with suppress(OSError, ValueError):
-            newest = int(remembered.read_text("ascii"))
-        if registry.version < newest:
-            raise RegistryRefused(f"its version {registry.version} is older than {newest}, seen before")
+        config = read_server_config(settings)
+        check_not_older(config.load_registry(), recall(remembered, config.registry_root))
     except (BadConfiguration, RegistryRefused) as refused:
         sys.exit(str(refused))
 

@@ -31,7 +31,7 @@ class CourierConfig:
         """
         registry: Registry = load_registry(self.registry, self.registry_root)
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        registry_version.keep_up(registry, self.state / registry_version.FILE)
+        registry_version.keep_up(registry, self.registry_root, self.state / registry_version.FILE)
         try:
             return registry.unit(self.unit)
         except UnknownUnit as error:

@@ -1,7 +1,7 @@
 """The courier's state folder: envelopes on their way, and replies already delivered. All of it is ciphertext or ids.
 
 lock                    held by the one courier at work
-registry-version        the highest version of the registry that was seen here
+registry-version(.lock) the highest version of the registry that was seen here
 boot                    which start of this machine the parts are from
 incoming/<id>.part      downloaded so far
 incoming/<id>           downloaded whole; durable, but for small ones

@@ -53,7 +53,7 @@ class DeskSettings:
         older than one seen here before.
         """
         registry = config.load_registry(self.registry, self.registry_root)
-        registry_version.keep_up(registry, self.database.with_name(registry_version.FILE))
+        registry_version.keep_up(registry, self.registry_root, self.database.with_name(registry_version.FILE))
         try:
             return registry, registry.unit(self.unit)
         except UnknownUnit as error:

@@ -71,6 +71,7 @@ def test_an_unsigned_body_is_refused(registry):
         {"version": "1"},
         {"version": -1},
         {"version": True},
+        {"version": 2**31},
         {"issued": "today"},
         {"expires": None},
         {"units": {}},

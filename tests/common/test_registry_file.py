@@ -2,14 +2,18 @@
 
 import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from common import registry_version
 from common.days import today
-from common.registry import RegistryRefused
+from common.registry import MOST_VERSION, RegistryRefused
 from common.registry_file import RegistryFile
+from common.registry_version import keep_up, recall
 from keys.registry import sign_registry
 
 
@@ -106,3 +110,47 @@ def test_the_newest_version_is_remembered_over_a_restart(file, registry, root_ke
     put(file, registry_bytes)
     with pytest.raises(RegistryRefused, match="older than 7"):
         RegistryFile(file, root_key.public, remembered).current()
+
+
+def test_what_is_remembered_never_goes_down_whoever_notes_it_at_once(
+    registry, root_key, tmp_path, monkeypatch
+):
+    """One worker has looked, and is about to note 11; another notes 12 meanwhile, as far as it is let."""
+    remembered = tmp_path / "registry-version"
+    versions = {number: replace(registry, version=number) for number in (10, 11, 12)}
+    keep_up(versions[10], root_key.public, remembered)
+    note = registry_version._note
+    with ThreadPoolExecutor() as pool:
+        others = []
+
+        def another_comes_first(*noted):
+            monkeypatch.setattr(registry_version, "_note", note)
+            others.append(pool.submit(keep_up, versions[12], root_key.public, remembered))
+            until = time.monotonic() + 0.2
+            while time.monotonic() < until and recall(remembered, root_key.public) == 10:
+                pass  # without a lock the other is through within it
+            note(*noted)
+
+        monkeypatch.setattr(registry_version, "_note", another_comes_first)
+        keep_up(versions[11], root_key.public, remembered)
+        others[0].result()
+    assert recall(remembered, root_key.public) == 12
+    with pytest.raises(RegistryRefused, match="older than 12"):
+        keep_up(versions[11], root_key.public, remembered)
+
+
+def test_the_last_version_that_a_thief_can_sign_does_not_spoil_the_next_root(registry, root_key, tmp_path):
+    remembered, thief, next_root = tmp_path / "registry-version", root_key.public, b"n" * 32
+    keep_up(replace(registry, version=MOST_VERSION), thief, remembered)
+    with pytest.raises(RegistryRefused, match="older than"):
+        keep_up(registry, thief, remembered)
+    for version in (8, 9):
+        keep_up(replace(registry, version=version), next_root, remembered)
+    with pytest.raises(RegistryRefused, match="older than 9"):
+        keep_up(replace(registry, version=8), next_root, remembered)
+
+
+def test_a_version_that_was_noted_without_a_root_still_counts(registry, root_key, tmp_path):
+    (tmp_path / "registry-version").write_text("7\n")
+    with pytest.raises(RegistryRefused, match="older than 7"):
+        keep_up(registry, root_key.public, tmp_path / "registry-version")

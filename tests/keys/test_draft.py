@@ -13,6 +13,7 @@ from keys.cards import UnitCard
 from keys.draft import (
     BadDraft,
     Draft,
+    no_longer_serving,
     read_any,
     read_draft,
     serving,
@@ -105,6 +106,15 @@ def test_service_is_set_by_day_and_what_is_not_named_stays(unit_keys):
     ended = serving(begun, "north", None, DAY + timedelta(days=9))
     assert ended.serves == (Service("north", DAY, DAY + timedelta(days=9)),)
     assert serving(ended, "south", None, None).serves == (*ended.serves, Service("south"))
+
+
+def test_what_ends_earlier_already_is_not_prolonged_by_ending_it(unit_keys):
+    unit = replace(unit_keys.unit, serves=(Service("north", None, DAY),))
+    with pytest.raises(BadDraft, match=f"serves north until {DAY} already"):
+        no_longer_serving(unit, "north", DAY + timedelta(days=1))
+    assert no_longer_serving(unit, "north", DAY) == unit
+    earlier = DAY - timedelta(days=1)
+    assert no_longer_serving(unit, "north", earlier).serves == (Service("north", None, earlier),)
 
 
 def test_nobody_is_enrolled_without_keys(unit_keys):

@@ -3,11 +3,12 @@
 import pytest
 from click.testing import CliRunner
 
-from common.keyring import Where, destroy, end_agent, keys_of
+from common.keyring import Where, destroy, end_agent, keys_of, secret_certificates
 from keys.cards import UnitCard, write_card
 from keys.certificates import look
 from keys.cli import keys
-from keys.unit import CASE_CERTIFICATE, GNUPG_HOME, UNIT_CARD, new_unit
+from keys.making import run
+from keys.unit import CASE_CERTIFICATE, CERTIFICATE, GNUPG_HOME, UNIT_CARD, change_unit_passphrase, new_unit
 
 OLD, NEW = "correct horse", "Pferd & Söhne"
 
@@ -82,9 +83,59 @@ def sealed_to_each(folder, made, gpg):
     return files
 
 
-def test_where_there_is_no_case_key_it_says_so_and_changes_nothing(tmp_path, unit):
-    folder, _ = unit
-    (tmp_path / UNIT_CARD).write_bytes((folder / UNIT_CARD).read_bytes())
+def test_where_there_are_no_keys_it_says_so(tmp_path):
     done = change(tmp_path, "", NEW, NEW)
     assert done.exit_code == 1
-    assert "unit case-key" in done.output
+    assert "has no secret keys" in done.output
+
+
+@pytest.fixture
+def two_units(short_folder):
+    """Two units' keys, of one month each, with passphrases of their own."""
+    folders = []
+    for passphrase in (OLD, "another"):
+        folder = short_folder()
+        new_unit(folder, "unit", "Unit", passphrase=None, months=1)
+        (folder / GNUPG_HOME / "gpg-agent.conf").write_text("s2k-count 65536\n")
+        change_unit_passphrase(folder, "", passphrase)
+        folders.append(folder)
+    return folders
+
+
+def test_keys_that_were_brought_over_take_it_too_or_are_named(two_units, gpg):
+    """As where a unit's keys were stolen: what came to the old ones is read on the new machine."""
+    brought, folder = two_units
+    home, old_home = folder / GNUPG_HOME, brought / GNUPG_HOME
+    given = run(old_home, "--export-secret-keys", passphrase=OLD)
+    assert run(home, "--import", more=given.stdout, passphrase=OLD).returncode == 0
+    old_ones = secret_certificates(old_home)
+    assert len(old_ones) == 2
+    done = change(folder, "another", NEW, NEW)
+    assert done.exit_code == 1
+    assert all(certificate in done.output for certificate in old_ones)
+    assert not any(one in done.output for one in set(secret_certificates(home)) - set(old_ones))
+    assert "The others have the new one" in done.output
+    for _ in range(2):  # and again, as whoever is not sure does
+        done = change(folder, OLD, NEW, NEW)
+        assert done.exit_code == 0, done.output
+    assert len(secret_certificates(home)) == 4
+    for certificate in secret_certificates(home):
+        end_agent(home)
+        assert run(home, "--export-secret-keys", certificate, passphrase=NEW).stdout
+        end_agent(home)
+        assert not run(home, "--export-secret-keys", certificate, passphrase=OLD).stdout
+
+
+def test_cut_short_in_the_middle_another_try_changes_the_rest(two_units):
+    folder, _ = two_units
+    files = folder / GNUPG_HOME / "private-keys-v1.d"
+    before = {file: file.read_bytes() for file in files.iterdir()}
+    case = look((folder / CASE_CERTIFICATE).read_text("ascii")).fingerprint
+    [_, month] = keys_of(folder / GNUPG_HOME, look((folder / CERTIFICATE).read_text("ascii")).fingerprint)
+    change_unit_passphrase(folder, OLD, NEW)
+    for grip in (month.keygrip, *(key.keygrip for key in keys_of(folder / GNUPG_HOME, case))):
+        (files / f"{grip}.key").write_bytes(before[files / f"{grip}.key"])
+    change_unit_passphrase(folder, OLD, NEW)
+    for certificate in secret_certificates(folder / GNUPG_HOME):
+        end_agent(folder / GNUPG_HOME)
+        assert run(folder / GNUPG_HOME, "--export-secret-keys", certificate, passphrase=NEW).returncode == 0

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common import canonical
 from common import registry as registries
 from common.days import today
-from common.registry import RegistryRefused
+from common.registry import MOST_VERSION, RegistryRefused
 from keys import succession as successions
 from keys.cli import keys
 from keys.private import read_private_key, write_private_key
@@ -153,6 +153,12 @@ def test_by_hand_a_root_is_put_in_place_whatever_was_there_if_the_registry_is_it
     (place / "registry-root.pub").write_text("junk")
     replace_root(place, signed(6, roots[1]), public(roots[1]))
     assert (trusts(place), in_place(place)) == (public(roots[1]), 6)
+
+
+def test_by_hand_a_version_that_leaves_none_higher_is_no_hindrance(place, roots, signed):
+    (place / "registry.json").write_bytes(signed(MOST_VERSION, roots[0]))
+    replace_root(place, signed(5, roots[2]), public(roots[2]))
+    assert (trusts(place), in_place(place)) == (public(roots[2]), 5)
 
 
 def test_a_registry_of_a_root_that_a_place_does_not_trust_is_not_published_there(place, roots, signed):

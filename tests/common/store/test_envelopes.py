@@ -11,7 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.days import today
 from common.store.kept import AlreadyReceived, SealedReply
+from common.store.sweeping import KEEP_COLLECTED
 
+DAY = timedelta(days=1)
 TAG = b"t" * 16
 HEADER = SealedReply(b"h" * 16, b"header")
 
@@ -184,3 +186,25 @@ def test_acknowledging_twice_keeps_the_first_day(store, put):
     assert store.waiting("u") == []
     store.sweep(today() + timedelta(days=1), alone=True)
     assert not store.was_received(TAG)
+
+
+def test_what_waits_again_stays_collected_for_its_reporter_and_is_kept_until_it_is_collected_again(
+    store, put
+):
+    tag = put()
+    [envelope] = store.waiting("u")
+    store.acknowledge("u", [envelope.id], today())
+    assert store.recall("u", today()) == 1
+    assert store.waiting("u") == [envelope]
+    assert store.mailbox([tag], []).sent == {tag: (today(), True)}
+    assert not store.withdraw(tag)
+    late = today() + 400 * DAY
+    store.sweep(late, alone=True)
+    assert store.waiting("u") == [envelope]
+    store.acknowledge("u", [envelope.id], late)
+    assert store.waiting("u") == []
+    assert store.mailbox([tag], []).sent == {tag: (today(), True)}
+    store.sweep(late + KEEP_COLLECTED, alone=True)
+    assert store.was_received(tag)
+    store.sweep(late + KEEP_COLLECTED + DAY, alone=True)
+    assert not store.was_received(tag)

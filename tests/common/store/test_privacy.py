@@ -113,6 +113,7 @@ def test_no_column_is_finer_than_a_day_or_names_a_person():
             "day": "DATE",
             "padded_size": "BIGINT",
             "collected_day": "DATE",
+            "collected_before": "DATE",
         },
         "reply": {"tag": "BLOB", "ciphertext": "BLOB", "day": "DATE", "expires": "DATE"},
     }

@@ -9,7 +9,8 @@ import pytest
 
 from common.days import midnight_of, today
 from common.store import sweeping
-from common.store.blobs import new_id, set_aside_under, was_collected
+from common.store.aside import Aside, was_collected
+from common.store.blobs import new_id, set_aside_under
 from common.store.kept import KEEP_REPLIES, SealedReply
 from common.store.opening import open_store
 from common.store.sweeping import KEEP_COLLECTED, KEEP_SET_ASIDE, WrongDatabase
@@ -33,11 +34,11 @@ def test_a_collected_message_is_set_aside_after_its_grace_and_deleted_later(stor
     store.sweep(today() + KEEP_COLLECTED + DAY, alone=alone)
     assert not store.was_received(TAG)
     assert store.was_received(b"w" * 16)  # not collected: kept however old
-    assert len(blob_files()) == len(store.blobs.ids_set_aside()) == 1
+    assert len(blob_files()) == len(set_aside_under(store.blobs._root)) == 1
     store.sweep(today() + KEEP_COLLECTED + KEEP_SET_ASIDE + DAY, alone=alone)
-    assert len(store.blobs.ids_set_aside()) == 1
+    assert len(set_aside_under(store.blobs._root)) == 1
     store.sweep(today() + KEEP_COLLECTED + KEEP_SET_ASIDE + 2 * DAY, alone=alone)
-    assert not store.blobs.ids_set_aside()
+    assert not set_aside_under(store.blobs._root)
     assert len(blob_files()) == 1
 
 
@@ -118,7 +119,7 @@ def test_what_another_database_does_not_know_is_set_aside_and_comes_back(
     assert "3 sealed messages that the database does not know were set aside" in caplog.text
     store.sweep(today() + 13 * DAY, alone=True)
     assert {path: path.read_bytes() for path in blob_files()} == before
-    assert not store.blobs.ids_set_aside()
+    assert not set_aside_under(store.blobs._root)
 
 
 def test_what_was_set_aside_is_deleted_after_its_time_and_tells_no_hour(store, folder):
@@ -127,9 +128,9 @@ def test_what_was_set_aside_is_deleted_after_its_time_and_tells_no_hour(store, f
     aside = [folder / "blobs" / "set-aside", folder / "blobs" / "set-aside" / str(today())]
     assert {path.stat().st_mtime for path in aside} == {midnight_of(today())}
     store.sweep(today() + KEEP_SET_ASIDE, alone=True)
-    assert store.blobs.ids_set_aside()
+    assert set_aside_under(store.blobs._root)
     store.sweep(today() + KEEP_SET_ASIDE + DAY, alone=True)
-    assert not store.blobs.ids_set_aside()
+    assert not set_aside_under(store.blobs._root)
     assert list(aside[0].iterdir()) == []
 
 
@@ -257,7 +258,7 @@ def test_a_forwarded_message_that_the_database_does_not_know_is_set_aside_within
     store.sweep(today(), alone=True)
     store.sweep(today() + KEEP_SET_ASIDE + DAY, alone=True)
     assert not old.exists()
-    assert old.name not in store.blobs.ids_set_aside()
+    assert old.name not in [file.name for file in set_aside_under(folder / "blobs")]
 
 
 def test_a_forwarded_message_that_was_collected_is_set_aside_within_its_folder(store, folder):
@@ -269,3 +270,60 @@ def test_a_forwarded_message_that_was_collected_is_set_aside_within_its_folder(s
     [aside] = set_aside_under(folder / "blobs")
     assert aside.parent.parent == folder / "forwarded" / "set-aside"
     assert was_collected(aside)
+
+
+ODD = "Something odd lies among the messages that are set aside: it was left alone"
+
+
+@pytest.mark.parametrize("odd", ["link", "link of a day", "file", "folder for a message", "file of a day"])
+def test_whatever_a_collection_in_wrong_hands_puts_there_no_reporter_s_message_moves_and_the_sweep_goes_on(
+    store, put, blob_files, folder, caplog, odd
+):
+    """It writes into `forwarded/`, beside which the reporters' envelopes lie."""
+    put(TAG)
+    before = {path: path.read_bytes() for path in blob_files()}
+    [blob] = before
+    forwarded_one = forwarded(store, today() - 9 * DAY)
+    aside = folder / "forwarded" / "set-aside"
+    long_ago = str(today() - KEEP_SET_ASIDE - 9 * DAY)
+    if odd == "link":
+        aside.symlink_to(folder / "blobs")
+    elif odd == "file":
+        aside.touch()
+    else:
+        aside.mkdir()
+    if odd == "link of a day":
+        (aside / long_ago).symlink_to(blob.parent)
+    elif odd == "folder for a message":
+        (aside / str(today()) / forwarded_one.name).mkdir(parents=True)
+        (aside / str(today()) / forwarded_one.name / "x").touch()
+    elif odd == "file of a day":
+        (aside / long_ago).touch()
+    orphan(store, today())
+    for alone in (True, False):
+        store.sweep(today(), alone=alone)
+        assert caplog.messages.count(ODD) == 1
+        caplog.clear()
+    assert {path: path.read_bytes() for path in blob_files()} == before
+    assert forwarded_one.exists() or odd in ("link of a day", "file of a day")
+    assert len(Aside(folder / "blobs").files()) == 1  # all else went as ever
+
+
+def test_a_link_in_place_of_the_own_folder_is_not_followed_either(store, put, blob_files, folder, caplog):
+    (elsewhere := folder / "elsewhere").mkdir()
+    (folder / "blobs" / "set-aside").symlink_to(elsewhere)
+    left = orphan(store, today())
+    store.sweep(today(), alone=True)
+    assert left.exists()
+    assert list(elsewhere.iterdir()) == []
+    assert caplog.messages == [ODD]
+
+
+def test_a_file_that_bears_the_name_of_a_reporter_s_message_moves_nothing(store, put, blob_files, folder):
+    put(TAG)
+    [blob] = blob_files()
+    (folder / "forwarded" / blob.name).write_bytes(b"planted")
+    os.utime(folder / "forwarded" / blob.name, (0, 0))
+    store.sweep(today(), alone=True)
+    assert blob.read_bytes() == b"x"
+    assert store.blobs.path(blob.name) == blob

@@ -13,6 +13,7 @@ import pytest
 from common.days import today
 from common.gpg import gpg_environment
 from common.onion import public_line
+from common.store.blobs import new_id
 from deploy import owners
 from deploy.backup.errors import BackupFailed, RestoreRefused
 from deploy.backup.layout import on_host
@@ -57,6 +58,27 @@ def test_the_same_onions_come_back(saved, clean, operator, onion_keys, names_by_
         .read_text()
         .startswith("descriptor")
     )
+
+
+def test_what_one_unit_passed_on_to_another_comes_back_too(host, clean, operator, open_layout, tmp_path):
+    store = open_layout(host)
+    blob_id, part = new_id(forwarded=True), store.blobs.forwarded_part("0" * 32)
+    part.write_bytes(b"sealed anew")
+    assert store.accept_forwarded(part, blob_id, "other-unit", 11, today())
+    saved = save(host, tmp_path, operator.certificate)
+    assert (saved.envelopes, saved.lost) == (1, 0)
+    restore(clean, saved.file, operator.gnupg)
+    again = open_layout(clean)
+    assert [envelope.id for envelope in again.waiting("other-unit")] == [blob_id]
+    file = again.sealed_file("other-unit", blob_id)
+    assert file.read_bytes() == b"sealed anew"
+    source, *_ = [
+        line.split(":")
+        for line in (clean.root / "etc/passwd").read_text().splitlines()
+        if line.startswith("candour-source:")
+    ]
+    assert (file.stat().st_uid, file.stat().st_mode & 0o7777) == (int(source[2]), 0o640)
+    assert file.parent.stat().st_mode & 0o7777 == 0o3770
 
 
 def test_rows_envelopes_and_settings_are_the_same(saved, clean, host, operator, rows_of):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from common import config, registry, registry_file, routing, signing
+from common import config, registry, registry_version, routing, signing
 from common.days import today
 from common.derivation import derive_root
 from common.epochs import month_after, month_of
@@ -29,7 +29,7 @@ from source_interface.recipients import Recipients
 
 CHECKS = {
     "unit-key-stolen": 11,
-    "courier-lost": 7,
+    "courier-lost": 8,
     "reviewer-leaves": 7,
     "root-changes": 13,
     "server-key-gone": 14,
@@ -130,7 +130,7 @@ def publish_whatever_root(patch):
 
 
 def forget_the_version(patch):
-    patch.setattr(registry_file, "recall", lambda _: 0)
+    patch.setattr(registry_version, "recall", lambda *_: 0)
 
 
 def say_nothing_of_the_root(patch):
@@ -182,6 +182,7 @@ BROKEN = [
         [
             "Whoever has the lost machine is turned away, even inside the onion",
             "The desk refuses a bundle that its key signed",
+            "The lost machine’s key is not among those that may collect",
         ],
     ),
     (

@@ -14,6 +14,7 @@ from deploy.host.__main__ import command_line
 from deploy.host.steps import UNITS
 from deploy.servers import PROJECT
 
+OPERATOR = PROJECT / "deploy" / "OPERATOR.md"
 OTHERS = ("cryptsetup luksChangeKey", "shred --remove", "rm ", "systemctl ")
 FOR = {
     "ADDRESS": "198.51.100.7",
@@ -77,6 +78,12 @@ def test_every_command_line_of_a_page_is_taken_by_the_real_parser(page):
         check(line)
 
 
+@pytest.mark.parametrize("page", [*PAGES.glob("*.md"), OPERATOR], ids=lambda page: page.stem)
+def test_no_page_gives_a_root_but_to_a_first_installation(page):
+    given = [line for line in page.read_text("utf-8").splitlines() if "deploy/install --registry" in line]
+    assert [line for line in given if "--registry-root" in line and "--ssh-from" not in line] == []
+
+
 @pytest.mark.parametrize("name", DRILLS)
 def test_every_command_line_that_a_drill_shows_is_taken_by_the_real_parser(name, whole):
     lines = [re.sub(r" {3}\((on the host|not rehearsed)\)$", "", line) for line in whole(name).commands]
@@ -121,7 +128,7 @@ def test_a_page_says_what_such_a_day_asks(page):
 
 
 def test_every_link_of_the_pages_leads_somewhere():
-    pages = [*PAGES.glob("*.md"), PROJECT / "deploy" / "OPERATOR.md", PROJECT / "keys" / "CEREMONY.md"]
+    pages = [*PAGES.glob("*.md"), OPERATOR, PROJECT / "keys" / "CEREMONY.md"]
     found = [
         (page, link) for page in pages for link in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8"))
     ]

@@ -71,6 +71,7 @@ store = open_store(config.database, config.blobs)
 [envelope] = store.waiting("test-unit")
 file = store.sealed_file("test-unit", envelope.id)
 found = {"id": envelope.id, "bytes": len(file.read_bytes()), "said": envelope.size}
+aside = config.blobs.with_name("forwarded") / "set-aside"
 
 def refused(what):
     try:
@@ -88,6 +89,8 @@ found["refused"] = [
     refused(lambda: store.blobs.enter()),
     refused(lambda: os.listdir(sys.argv[1])),
     refused(lambda: os.listdir(sys.argv[2])),
+    refused(lambda: aside.rename(aside.with_name("another"))),
+    refused(lambda: (aside / "another").touch()),
 ]
 store.acknowledge("test-unit", [envelope.id], date.today())
 store.post_reply([bytes(16)], bytes(9328), date.today())
@@ -333,7 +336,7 @@ def test_the_other_user_fetches_and_acknowledges_what_one_took_in_and_can_change
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["bytes"] == found["said"] > 45_000
-    assert found["refused"] == ["PermissionError"] * 8
+    assert found["refused"] == ["PermissionError"] * 10
     assert found["waiting"] == 0
     forwarded = f"var/lib/candour/forwarded/{found['forwarded']}"
     assert host.owner(forwarded) == (

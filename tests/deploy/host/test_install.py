@@ -8,10 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.days import today
 from deploy import bootstrap
-from deploy.host import steps
+from deploy.host import settings, steps
+from deploy.host.place import Place, StepFailed
+from keys.private import write_private_key
 from keys.registry import sign_registry
 
 PROJECT = Path(bootstrap.PROJECT)
@@ -39,7 +42,8 @@ def test_each_file_is_in_place_and_each_folder_its_users(made):
     assert made.owner("etc/candour/pepper") == (0, shared, "0o640")
     assert made.owner("etc/candour/registry.json") == (0, shared, "0o640")
     assert made.owner("var/lib/candour/blobs") == (source, shared, "0o2750")
-    assert made.owner("var/lib/candour/forwarded") == (source, shared, "0o2770")
+    assert made.owner("var/lib/candour/forwarded") == (source, shared, "0o3770")
+    assert made.owner("var/lib/candour/forwarded/set-aside")[::2] == (source, "0o700")
     assert made.owner("var/lib/candour/database") == (0, shared, "0o750")
     assert made.owner("var/lib/candour/database/candour.sqlite") == (source, shared, "0o660")
     assert made.owner("var/lib/candour/source")[::2] == (source, "0o700")
@@ -122,6 +126,27 @@ def test_a_new_registry_takes_the_old_one_s_place_readable_at_once(made, given, 
         assert (made.folder / "etc/candour/registry.json").read_bytes() == newer.read_bytes()
     finally:
         assert made.install().returncode == 0
+
+
+def test_an_installation_never_changes_whom_the_host_believes(made, registry, tmp_path):
+    """A stranger's pair of a higher version holds in itself: only the root that is in place tells."""
+    before = made.state()
+    key = Ed25519PrivateKey.generate()
+    write_private_key(tmp_path / "root.key", key)
+    pair = {"registry": tmp_path / "registry.json", "registry-root": tmp_path / "root.pub"}
+    pair["registry"].write_bytes(sign_registry(replace(registry, version=9), tmp_path / "root.key"))
+    pair["registry-root"].write_text(key.public_key().public_bytes_raw().hex())
+    done = made.install(**pair)
+    assert done.returncode == 1
+    assert "another root than the one that this host trusts" in done.stderr
+    assert "candour keys root trust" in done.stderr
+    done = made.run("--registry", str(pair["registry"]))
+    assert done.returncode == 1
+    assert "signature does not hold" in done.stderr
+    put_settings = (pair["registry"], pair["registry-root"])
+    with pytest.raises(StepFailed, match="signature does not hold"):
+        settings.put_settings(Place(made.folder), *put_settings)
+    assert made.state() == before
 
 
 def test_without_a_registry_nothing_is_touched(as_root, new_root, tmp_path):

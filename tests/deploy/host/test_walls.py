@@ -55,6 +55,8 @@ def test_the_collection_s_profile_lets_it_write_no_envelope_and_run_no_gpg():
     assert "deny /var/lib/candour/blobs/** w," in rules
     assert not re.search(r"blobs/\S* \S*[wk]\S*,", rules.replace("deny /var/lib/candour/blobs/** w,", ""))
     assert "gpg" not in rules
+    assert "deny /var/lib/candour/forwarded/set-aside{,/,/**} rwlk," in rules
+    assert "/var/lib/candour/forwarded/[0-9a-f]* rw," in rules
 
 
 # -- the firewall ------------------------------------------------------------------------------------------

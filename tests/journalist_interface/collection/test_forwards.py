@@ -12,7 +12,7 @@ import pytest
 from common import forwarding
 from common.days import today
 from common.forwarding import Slip
-from common.store.blobs import new_id
+from common.store.blobs import new_id, set_aside_under
 from journalist_interface.collection import forwards
 from journalist_interface.collection.app import create_app
 from tests.journalist_interface.collection.conftest import serving
@@ -71,7 +71,7 @@ def test_what_is_posted_is_collected_by_the_other_unit_as_any_other(world, call,
     assert waiting(south) == []
     world.store.sweep(today() + timedelta(days=30), alone=True)
     assert parts(world) == []
-    assert said.id in world.store.blobs.ids_set_aside()
+    assert [file.name for file in set_aside_under(world.config.blobs)] == [said.id]
 
 
 def test_its_row_names_nobody_that_it_is_from_and_no_reporter_s_tag(world, north, slip):

@@ -1,0 +1,120 @@
+"""Where blobs are set aside before they are deleted: `set-aside/` in a folder of blobs, with a folder for each day.
+
+The folder of what units forward is one that another user writes into, who may be in wrong hands. So each step is taken
+from a folder that is open, and no link is followed: where something is not the plain folder or file that it should be,
+that raises OSError, and nothing is moved or deleted by way of it.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from common.days import midnight_of, today
+
+FOLDER = "set-aside"
+_COLLECTED = "-collected"
+_DAY = re.compile(rf"\d{{4}}-\d\d-\d\d(?:{_COLLECTED})?")
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What is set aside of the blobs in the folder `root`."""
+
+    root: Path
+
+    def put(self, blob: Path, day: date, *, collected: bool) -> None:
+        """Move a blob here, if it is there, noting the day, and whether it was collected. Raises OSError."""
+        with _entered(self.root) as root:
+            _make(FOLDER, root)
+            with _entered(FOLDER, root) as aside:
+                name = f"{day}{_COLLECTED if collected else ''}"
+                _make(name, aside)
+                with _entered(name, aside) as folder:
+                    with suppress(FileNotFoundError):
+                        os.rename(blob, blob.name, dst_dir_fd=folder)
+                    for changed in (folder, aside):
+                        os.utime(changed, (midnight_of(day), midnight_of(day)))
+
+    def put_back(self, blob: Path) -> None:
+        """Move a blob that was set aside to its place, `blob`, again. Raises OSError."""
+        with self._days() as days:
+            for _, folder in days:
+                if blob.name in _files(folder):
+                    os.rename(blob.name, blob, src_dir_fd=folder)
+                    os.utime(folder, (midnight_of(today()), midnight_of(today())))
+
+    def files(self) -> list[Path]:
+        """The files that are set aside. Raises OSError."""
+        with self._days() as days:
+            return [self.root / FOLDER / name / file for name, folder in days for file in _files(folder)]
+
+    def delete(self, before: date) -> None:
+        """Delete what was set aside before a day. What cannot be deleted is left; raises OSError at the end."""
+        failed: OSError | None = None
+        with self._opened() as aside:
+            for name in _days_in(aside):
+                if name < before.isoformat():
+                    try:
+                        shutil.rmtree(name, dir_fd=aside)
+                    except OSError as error:
+                        failed = error
+        if failed:
+            raise failed
+
+    @contextmanager
+    def _opened(self) -> Iterator[int | None]:
+        """The folder; None where nothing was ever set aside."""
+        with ExitStack() as stack:
+            root, aside = stack.enter_context(_entered(self.root)), None
+            with suppress(FileNotFoundError):
+                aside = stack.enter_context(_entered(FOLDER, root))
+            yield aside
+
+    @contextmanager
+    def _days(self) -> Iterator[Iterator[tuple[str, int]]]:
+        with self._opened() as aside:
+            yield _each_day(aside)
+
+
+def was_collected(aside: Path) -> bool:
+    """Whether a blob was set aside because the database says that it was collected, and not because it has no row."""
+    return aside.parent.name.endswith(_COLLECTED)
+
+
+def _each_day(aside: int | None) -> Iterator[tuple[str, int]]:
+    for name in _days_in(aside):
+        with _entered(name, aside) as folder:
+            yield name, folder
+
+
+def _days_in(aside: int | None) -> list[str]:
+    if aside is None:
+        return []
+    with os.scandir(aside) as entries:
+        return sorted(entry.name for entry in entries if _DAY.fullmatch(entry.name))
+
+
+def _files(folder: int) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+
+
+@contextmanager
+def _entered(folder: Path | str, within: int | None = None) -> Iterator[int]:
+    """A folder that is open, and no link. Raises OSError."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(folder, flags, dir_fd=within)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _make(name: str, within: int) -> None:
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=within)
