@@ -177,15 +177,19 @@ def claimed_request(untrusted: bytes) -> str:
         raise DisclosureRefused("it is damaged, or no entry") from error
 
 
-def read_entry(untrusted: bytes, unit: Unit) -> Entry:
-    """An entry that identity holders of `unit` have signed: two where it was opened. Raises DisclosureRefused."""
+def read_entry(untrusted: bytes, unit: Unit, key: str) -> Entry:
+    """An entry that holders of an identity key of `unit` have signed: two where it was opened. `key`: its fingerprint,
+    as the request names it. Raises DisclosureRefused.
+    """
+    holders = unit.holders_of(key)
     try:
         signed = canonical.inner(canonical.load(untrusted), "signed")
-        if not signed or not signed.keys() <= unit.identity_holders.keys():
-            raise DisclosureRefused("it is not signed by identity holders whom the registry names")
+        if not signed or not signed.keys() <= holders.keys():
+            raise DisclosureRefused(
+                "it is not signed by identity holders whom the registry names for that key"
+            )
         bodies = [
-            signing.verify(canonical.octets(signed, name), _ENTRY, unit.identity_holders[name])
-            for name in sorted(signed)
+            signing.verify(canonical.octets(signed, name), _ENTRY, holders[name]) for name in sorted(signed)
         ]
         entry = _entry(bodies[0])
     except BadSignature as error:

@@ -61,7 +61,8 @@ def ask(desk: Desk, envelope: Envelope, request_id: str, why: Why) -> None:
     document = disclosure.sign_request(request, reply_key(desk, unit))
     disclosure.read_request(document, registry)
     digest = disclosure.digest_of(document)
-    added = Asked(request_id, envelope.id, request.contact.unit, why.value, request.day, digest)
+    contact = request.contact
+    added = Asked(request_id, envelope.id, contact.unit, why.value, request.day, digest, contact.key)
     if desk.cabinet.contacts.add(added):
         _write(desk, document)
     else:
@@ -101,7 +102,8 @@ def _take(desk: Desk, file: Path, registry: Registry) -> bool:
     if asked is None:
         raise DisclosureRefused("it answers no request of this desk")
     try:
-        entry = disclosure.read_entry(document, registry.unit(asked.unit))
+        unit = registry.unit(asked.unit)
+        entry = disclosure.read_entry(document, unit, asked.key or unit.identity_fingerprint)
     except UnknownUnit as error:
         raise DisclosureRefused("the registry that is here does not name that unit any more") from error
     if (entry.request, entry.digest) != (asked.id, asked.digest):
@@ -117,7 +119,7 @@ def shown(desk: Desk, envelope_id: str, contact: SealedContact | None) -> ShownC
     try:
         registry, _ = desk.settings.load_registry()
         unit = registry.unit(contact.unit)
-        name, can_be_asked = unit.name, unit.takes_contacts
+        name, can_be_asked = unit.name, bool(unit.holders_of(contact.key))
     except (RegistryRefused, UnknownUnit):
         name, can_be_asked = contact.unit, False
     return ShownContact(

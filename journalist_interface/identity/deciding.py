@@ -74,7 +74,7 @@ def open_details(settings: IdentitySettings, waiting: Waiting, given: Sequence[G
     request, unit = _decidable(settings, waiting)
     if len({one.name for one in given}) != NEEDED:
         raise NotDecided("Two different holders are needed. One person cannot stand for both.")
-    holders = [_holder(settings, unit, one) for one in given]
+    holders = [_holder(settings, unit, request, one) for one in given]
     try:
         passphrase = together(*holders)
     except NotTwo as error:
@@ -108,10 +108,11 @@ def open_details(settings: IdentitySettings, waiting: Waiting, given: Sequence[G
 def refuse(settings: IdentitySettings, waiting: Waiting, given: Given, why: WhyNot) -> None:
     """Let one holder refuse a request. Raises NotDecided, NoStick or RegistryRefused."""
     request, unit = _decidable(settings, waiting)
-    _leave(settings, waiting, request, (Outcome.REFUSED, why), [_holder(settings, unit, given)])
+    _leave(settings, waiting, request, (Outcome.REFUSED, why), [_holder(settings, unit, request, given)])
 
 
 def _read(settings: IdentitySettings, registry: Registry, file: Path, entries: Sequence[Entry]) -> Waiting:
+    unit = registry.unit(settings.unit)
     try:
         document = disclosure.read_file(file)
         request = disclosure.read_request(document, registry)
@@ -121,6 +122,11 @@ def _read(settings: IdentitySettings, registry: Registry, file: Path, entries: S
     digest = disclosure.digest_of(document)
     decided = tuple(entry for entry in entries if entry.digest == digest)
     problem = None
+    if not unit.holders_of(request.contact.key):
+        problem = (
+            "The registry that is here names no holders of the key that these details are sealed to, so no entry "
+            "would count. Get the current registry; a former key must stand in it until nothing sealed to it is needed."
+        )
     if request.contact.unit != settings.unit or not keys_of(settings.gnupg, request.contact.key):
         problem = "These details are sealed to another identity key than the one here. Its own holders can open them."
     return Waiting(file.name, document, request, asks, decided, problem)
@@ -139,7 +145,7 @@ def _decidable(settings: IdentitySettings, waiting: Waiting) -> tuple[Request, U
     return waiting.request, unit
 
 
-def _holder(settings: IdentitySettings, unit: Unit, given: Given) -> Holder:
+def _holder(settings: IdentitySettings, unit: Unit, request: Request, given: Given) -> Holder:
     if given.name not in settings.holders():
         raise NotDecided("Choose a holder who has a box here.")
     try:
@@ -150,7 +156,7 @@ def _holder(settings: IdentitySettings, unit: Unit, given: Given) -> Holder:
         raise NotDecided(
             f"The box of {given.name} is missing or damaged. Put its copy back in place."
         ) from error
-    if unit.identity_holders.get(given.name) != holder.key.public_key().public_bytes_raw():
+    if unit.holders_of(request.contact.key).get(given.name) != holder.key.public_key().public_bytes_raw():
         raise NotDecided(
             f"The registry that is here does not name {given.name} as a holder with this key: no entry of theirs "
             "would count. Get the current registry, or have the card enrolled."

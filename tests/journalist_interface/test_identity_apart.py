@@ -14,7 +14,9 @@ from common.trail import Why
 from journalist_interface.desk.__main__ import main as desk_command
 from journalist_interface.desk.app import create_app as create_desk
 from journalist_interface.desk.forwarding import Choice
+from journalist_interface.desk.opening import open_envelope
 from journalist_interface.identity.app import create_app as create_identity
+from keys.identity import new_identity, with_identity
 from keys.registry import sign_registry
 from tests.journalist_interface.desk.conftest import PORT, Browser
 from tests.journalist_interface.identity.conftest import PORT as THEIRS
@@ -131,7 +133,7 @@ def test_entries_that_were_altered_or_answer_something_else_are_refused(unit, ho
         file.write_bytes(altered)
         assert says in words(browser.post("/import"))
         assert "Opened on" not in words(browser.get(path))
-    entry = disclosure.read_entry(whole, identity_keys.unit)
+    entry = disclosure.read_entry(whole, identity_keys.unit, identity_keys.unit.identity_fingerprint)
     boxes = {name: (identity_keys.folder / HOLDERS / f"{name}.json").read_bytes() for name in entry.by}
     keys = {name: open_box(box, name, identity_keys.passphrases[name]).key for name, box in boxes.items()}
     file.write_bytes(disclosure.sign_entry(replace(entry, digest="d" * 64), keys))
@@ -170,6 +172,59 @@ def test_a_request_is_one_however_often_it_is_written_and_needs_a_stick(unit):
     assert (
         browser.post(f"/messages/{row.id}/contact/ask", {"request": "b" * 32, "why": "x"}).status_code == 400
     )
+
+
+def change_holders(identity_keys, registry, root_key, folder, version, **changed):
+    """As step 10 of the ceremony has it: a signed registry in which others hold its identity key, and the unit."""
+    card = new_identity(folder, "test-unit", {name: f"the other one of {name}" for name in ("ada", "dee")})
+    end_agent(folder / GNUPG_HOME)
+    unit = replace(with_identity(identity_keys.unit, card), **changed)
+    units = (unit, *registry.units[1:])
+    return sign_registry(replace(registry, version=version, units=units), root_key.file), unit
+
+
+def test_when_holders_change_what_was_sealed_before_is_opened_by_those_of_then(
+    unit, holders, identity_keys, round_, registry, root_key, short_folder
+):
+    browser, path = reviewers(unit), f"/conversations/{unit.conversation()}"
+    signed, changed = change_holders(identity_keys, registry, root_key, short_folder(), 2)
+    round_.server.registry.write_bytes(signed)
+    holders.app.extensions["identity"].settings.registry.write_bytes(signed)
+    asked(browser, unit)
+    given = list(identity_keys.passphrases.items())
+    assert REACH in holders.open(given[0], given[1]).text
+    assert "by ada and ben" not in words(browser.get(path))
+    browser.post("/import")
+    assert "by ada and ben" in words(browser.get(path))
+
+    [file] = disclosure.found(unit.stick, "entry")
+    with pytest.raises(disclosure.DisclosureRefused, match="for that key"):
+        disclosure.read_entry(file.read_bytes(), changed, changed.identity_fingerprint)
+    reporter = round_.reporter
+    reporter.get("/sent")
+    reporter.post("/noted")
+    reporter.get("/conversation")
+    assert reporter.write("More.", contact=REACH).status == 303
+    unit.fetch()
+    rows = unit.desk().cabinet.envelopes.of_conversation(unit.conversation())
+    contacts = [open_envelope(unit.desk(), row.id, row.size)[1].report.contact for row in rows]
+    assert {contact.key for contact in contacts if contact} == {
+        identity_keys.unit.identity_fingerprint,
+        changed.identity_fingerprint,
+    }
+
+
+def test_a_former_key_that_is_struck_off_is_neither_asked_for_nor_opened(
+    unit, holders, identity_keys, round_, registry, root_key, short_folder
+):
+    browser = reviewers(unit)
+    asked(browser, unit)
+    signed, _ = change_holders(identity_keys, registry, root_key, short_folder(), 2, former_identities=())
+    round_.server.registry.write_bytes(signed)
+    holders.app.extensions["identity"].settings.registry.write_bytes(signed)
+    assert "names no holders of the key" in words(browser.get(f"/conversations/{unit.conversation()}"))
+    assert "names no holders of the key" in words(holders.get("/"))
+    assert "passphrase" not in holders.get(holders.only()).text
 
 
 def test_a_report_that_is_passed_on_takes_them_along_as_they_are_and_a_rewritten_one_does_not(

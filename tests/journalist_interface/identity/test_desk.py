@@ -15,7 +15,7 @@ from tests.journalist_interface.identity.conftest import PORT, REACH, Holders, s
 def entries(stick, identity_keys):
     """The entries on the stick, verified."""
     return lambda: [
-        disclosure.read_entry(file.read_bytes(), identity_keys.unit)
+        disclosure.read_entry(file.read_bytes(), identity_keys.unit, identity_keys.unit.identity_fingerprint)
         for file in disclosure.found(stick, "entry")
     ]
 
