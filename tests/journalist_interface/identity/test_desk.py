@@ -1,6 +1,7 @@
 """The identity holders' desk: two open, one cannot; what goes wrong is told, opens nothing and loses nothing."""
 
 import logging
+import re
 
 import pytest
 
@@ -88,6 +89,31 @@ def test_a_form_opens_once(holders, ask, given, entries):
     again = holders.open(given[0], given[1], form=form)
     assert (again.status_code, REACH in again.text) == (400, False)
     assert len(entries()) == 1
+
+
+def test_a_request_that_is_exchanged_after_it_was_shown_is_not_opened(holders, ask, given, entries):
+    shown = ask("harmless")
+    address = holders.only()
+    page = holders.get(address).text
+    found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    ask("VICTIM").rename(shown)
+    (ada, hers), (ben, his), (cy, _) = given
+    typed = {"name1": ada, "passphrase1": hers, "name2": ben, "passphrase2": his, "why": "danger"}
+    answer = holders.client.post(f"{address}/open", data=found | typed, base_url=holders.base)
+    assert (answer.status_code, "VICTIM" in answer.text) == (422, False)
+    assert "another than the one that you were shown" in words(answer)
+    assert f"<option selected>{ben}</option>" in answer.text
+    assert 'value="danger" required checked' in answer.text
+    assert hers not in answer.text
+
+    page = holders.get(address).text
+    found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    ask("a third one").rename(shown)
+    typed = {"name": cy, "passphrase": given[2][1], "why": "harm"}
+    answer = holders.client.post(f"{address}/refuse", data=found | typed, base_url=holders.base)
+    assert "another than the one that you were shown" in words(answer)
+    assert entries() == []
+    assert "a third one" in holders.open(given[0], given[1]).text
 
 
 def test_a_request_that_was_tampered_with_cannot_even_be_looked_at(holders, ask, given, entries):
