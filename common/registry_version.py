@@ -9,6 +9,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from common.config import load_registry
 from common.registry import Registry, RegistryRefused
 
 FILE = "registry-version"
@@ -37,8 +38,9 @@ def check_not_older(registry: Registry, newest: int) -> None:
         )
 
 
-def keep_up(registry: Registry, remembered: Path) -> Registry:
-    """The registry, noted as seen. Raises RegistryRefused where a newer one was."""
+def load_newest(file: Path, root: bytes, folder: Path) -> Registry:
+    """The registry in a file, noted in `folder` as seen. Raises RegistryRefused, also where a newer one was."""
+    registry, remembered = load_registry(file, root), folder / FILE
     newest = recall(remembered)
     check_not_older(registry, newest)
     if registry.version > newest:

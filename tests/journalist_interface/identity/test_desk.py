@@ -2,13 +2,16 @@
 
 import logging
 import re
+from dataclasses import replace
 
 import pytest
 
 from common import disclosure
 from common.disclosure import Outcome
 from common.holders import GNUPG_HOME
+from common.units import Status
 from journalist_interface.identity.app import create_app
+from keys.registry import sign_registry
 from tests.journalist_interface.identity.conftest import PORT, REACH, Holders, set_up, words
 
 
@@ -158,6 +161,26 @@ def test_another_unit_that_has_the_report_by_now_may_ask(
     assert "Other Anti-Corruption Unit" in words(holders.get("/"))
     assert REACH in holders.open(given[0], given[1]).text
     assert len(entries()) == 1
+
+
+def test_an_older_registry_does_not_bring_back_a_unit_that_may_ask_no_more(
+    holders, ask, given, entries, settings, registry, identity_keys, root_key
+):
+    ask()
+    file = settings.parent / "registry.json"
+    before = file.read_bytes()
+    suspended = replace(identity_keys.unit, status=Status.SUSPENDED)
+    newer = replace(registry, version=registry.version + 5, units=(suspended, *registry.units[1:]))
+    file.write_bytes(sign_registry(newer, root_key.file))
+    assert "it is suspended" in words(holders.get("/"))
+    address = (
+        f"/requests/{disclosure.found(holders.app.extensions['identity'].settings.stick, 'request')[0].name}"
+    )
+    file.write_bytes(before)
+    for answer in (holders.get("/"), holders.get(address), Holders(create_app(settings, PORT)).get("/")):
+        assert (answer.status_code, "passphrase" in answer.text) == (409, False)
+        assert "is older than 6, seen before" in words(answer)
+    assert entries() == []
 
 
 def test_holders_whom_the_registry_does_not_name_open_nothing(
