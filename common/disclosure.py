@@ -95,8 +95,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Entry:
-    """What came of it. `digest`: SHA-256 of the request in hex; `unit`: whose holders `by` are."""
+    """What came of it. `id`: 32 random hex digits, so that two openings of one day are two entries; `digest`: SHA-256
+    of the request in hex; `unit`: whose holders `by` are.
+    """
 
+    id: str
     request: str
     digest: str
     unit: str
@@ -155,6 +158,7 @@ def sign_entry(entry: Entry, keys: Mapping[str, Ed25519PrivateKey]) -> bytes:
     if sorted(keys) != sorted(entry.by):
         raise ValueError("an entry is signed by those whom it names")
     body = {
+        "id": entry.id,
         "request": entry.request,
         "digest": entry.digest,
         "unit": entry.unit,
@@ -196,6 +200,8 @@ def read_entry(untrusted: bytes, unit: Unit, key: str) -> Entry:
         raise DisclosureRefused("it was altered, or not signed by those whom it names") from error
     except (NotCanonical, ValueError) as error:
         raise DisclosureRefused("it is damaged, or no entry") from error
+    if not is_blob_id(entry.id):
+        raise DisclosureRefused("it is damaged, or no entry")
     if any(body != bodies[0] for body in bodies) or list(entry.by) != sorted(signed):
         raise DisclosureRefused("those who signed it did not sign the same")
     if entry.unit != unit.id:
@@ -220,6 +226,7 @@ def _entry(body: dict[str, Any]) -> Entry:
     if not all(isinstance(name, str) for name in by):
         raise NotCanonical("not a list of names")
     return Entry(
+        id=canonical.text(body, "id") if "id" in body else "",  # one of an earlier release, kept before
         request=canonical.text(body, "request"),
         digest=canonical.text(body, "digest"),
         unit=canonical.text(body, "unit"),

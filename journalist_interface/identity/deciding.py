@@ -6,6 +6,7 @@ because the key's passphrase is in two shares (common/holders.py).
 """
 
 import io
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,6 +175,7 @@ def _leave(
     """Sign the entry and make it durable, here and on the stick. Raises NoStick."""
     outcome, why = decision
     entry = Entry(
+        id=secrets.token_hex(16),
         request=request.id,
         digest=disclosure.digest_of(waiting.document),
         unit=settings.unit,

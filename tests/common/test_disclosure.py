@@ -19,7 +19,9 @@ KEY = "B" * 40
 REQUEST = Request(
     "1a" * 16, "test-unit", "0f" * 16, Why.DANGER, today(), SealedContact("test-unit", "A" * 40, b"sealed")
 )
-ENTRY = Entry("1a" * 16, "d" * 64, "test-unit", Outcome.OPENED, Why.DANGER, today(), ("adaa", "benn"))
+ENTRY = Entry(
+    "2b" * 16, "1a" * 16, "d" * 64, "test-unit", Outcome.OPENED, Why.DANGER, today(), ("adaa", "benn")
+)
 
 
 @pytest.fixture
@@ -107,6 +109,7 @@ def test_an_entry_counts_by_the_holders_of_the_key_that_was_asked_for_and_of_no_
         (signed(replace(ENTRY, by=("adaa",))), "one holder alone"),
         (signed(replace(ENTRY, by=())), "not signed by identity holders"),
         (signed(replace(ENTRY, unit="other-unit")), "another unit"),
+        (signed(replace(ENTRY, id="")), "no entry"),
         (signed(keys=KEYS | {"benn": KEYS["adaa"]}), "altered, or not signed"),
         (signed(replace(ENTRY, by=("adaa", "eve")), KEYS | {"eve": ASKS}), "not signed by identity holders"),
         (signed(replace(ENTRY, why=WhyNot.HARM)), "no entry"),

@@ -174,6 +174,17 @@ def test_a_request_is_one_however_often_it_is_written_and_needs_a_stick(unit):
     )
 
 
+def test_two_openings_on_one_day_are_two_entries(unit, holders, identity_keys):
+    browser, path = reviewers(unit), f"/conversations/{unit.conversation()}"
+    asked(browser, unit)
+    given = list(identity_keys.passphrases.items())
+    for _ in range(2):
+        assert REACH in holders.open(given[0], given[1]).text
+    assert words(holders.get(holders.only())).count("by ada and ben") == 2
+    assert words(browser.post("/import")).count("what the identity holders decided") == 2
+    assert words(browser.get(path)).count("by ada and ben") == 2
+
+
 def change_holders(identity_keys, registry, root_key, folder, version, **changed):
     """As step 10 of the ceremony has it: a signed registry in which others hold its identity key, and the unit."""
     card = new_identity(folder, "test-unit", {name: f"the other one of {name}" for name in ("ada", "dee")})
