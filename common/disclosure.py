@@ -212,9 +212,15 @@ def read_entry(untrusted: bytes, unit: Unit, key: str) -> Entry:
 
 
 def kept_entry(document: bytes) -> Entry:
-    """An entry that `read_entry` has taken before. Its signatures are not looked at again: registries change."""
-    signed = canonical.inner(canonical.load(document), "signed")
-    return _entry(signing.read_unverified(canonical.octets(signed, min(signed))))
+    """An entry that `read_entry` has taken before. Its signatures are not looked at again: registries change.
+
+    Raises DisclosureRefused for one that was damaged since.
+    """
+    try:
+        signed = canonical.inner(canonical.load(document), "signed")
+        return _entry(signing.read_unverified(canonical.octets(signed, min(signed, default=""))))
+    except (NotCanonical, ValueError) as error:
+        raise DisclosureRefused("it is damaged, or no entry") from error
 
 
 def _entry(body: dict[str, Any]) -> Entry:

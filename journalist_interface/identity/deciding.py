@@ -57,9 +57,20 @@ class Waiting:
 def waiting_on(settings: IdentitySettings) -> list[Waiting]:
     """The requests on the stick, each once. Raises RegistryRefused."""
     registry, _ = settings.load_registry()
-    entries = _entries(settings.trail)
+    entries, _ = read_trail(settings)
     read = [_read(settings, registry, file, entries) for file in disclosure.found(settings.stick, "request")]
     return list({one.document or one.file: one for one in read}.values())
+
+
+def read_trail(settings: IdentitySettings) -> tuple[list[Entry], list[str]]:
+    """The entries that were signed here, and the names of files among them that are none any more."""
+    entries, damaged = [], []
+    for file in disclosure.found(settings.trail, "entry"):
+        try:
+            entries.append(disclosure.kept_entry(disclosure.read_file(file)))
+        except DisclosureRefused:
+            damaged.append(file.name)
+    return entries, damaged
 
 
 def find(settings: IdentitySettings, file: str) -> Waiting | None:
@@ -131,10 +142,6 @@ def _read(settings: IdentitySettings, registry: Registry, file: Path, entries: S
     if request.contact.unit != settings.unit or not keys_of(settings.gnupg, request.contact.key):
         problem = "These details are sealed to another identity key than the one here. Its own holders can open them."
     return Waiting(file.name, document, request, asks, decided, problem)
-
-
-def _entries(trail: Path) -> list[Entry]:
-    return [disclosure.kept_entry(file.read_bytes()) for file in disclosure.found(trail, "entry")]
 
 
 def _decidable(settings: IdentitySettings, waiting: Waiting) -> tuple[Request, Unit]:

@@ -84,8 +84,9 @@ def enter(untrusted_token: str) -> AnyResponse:
 def listed() -> str:
     """The requests on the stick."""
     settings = room().settings
+    waiting, (_, damaged) = deciding.waiting_on(settings), deciding.read_trail(settings)
     return render_template(
-        "requests.html", waiting=deciding.waiting_on(settings), stick_is_there=settings.stick.is_dir()
+        "requests.html", waiting=waiting, damaged=damaged, stick_is_there=settings.stick.is_dir()
     )
 
 

@@ -183,6 +183,29 @@ def test_an_older_registry_does_not_bring_back_a_unit_that_may_ask_no_more(
     assert entries() == []
 
 
+def test_a_damaged_entry_is_named_and_hinders_nothing(holders, ask, given, stick, settings):
+    ask()
+    holders.open(given[0], given[1])
+    [whole] = disclosure.found(settings.parent / "trail", "entry")
+    hostile = (
+        *(b"", b"junk", b"[]", b"{}", b'{"signed":{}}', b'{"signed":{"ada":1}}', b'{"signed":{"ada":""}}'),
+        *(whole.read_bytes()[:-9], b"[" * 60_000, bytes(disclosure.MOST_BYTES + 1)),
+    )
+    names = [f"contact-entry-{number:08x}.json" for number in range(len(hostile) + 2)]
+    for folder in (settings.parent / "trail", stick):
+        for name, content in zip(names, hostile, strict=False):
+            (folder / name).write_bytes(content)
+            (folder / name.replace("entry", "request")).write_bytes(content)
+        (folder / names[-2]).mkdir()
+        (folder / names[-1]).symlink_to("/dev/zero")
+    page = holders.get("/")
+    assert page.status_code == 200
+    assert all(name in page.text for name in names)
+    assert "by ada and ben" in words(page)
+
+    assert REACH in holders.open(given[1], given[2]).text
+
+
 def test_holders_whom_the_registry_does_not_name_open_nothing(
     tmp_path, identity_keys, registry_with, root_key, stick, ask, given, entries
 ):
