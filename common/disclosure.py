@@ -83,13 +83,17 @@ class DisclosureRefused(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """A request of the unit `by`. `id`, `conversation`: 32 hex digits each."""
+    """A request of the unit `by`. `id`, `conversation`: 32 hex digits each.
+
+    `handed_on`: the details did not come from the reporter straight to who asks: others had them in their hands.
+    """
 
     id: str
     by: str
     conversation: str
     why: Why
     day: date
+    handed_on: bool
     contact: SealedContact = field(repr=False)
 
 
@@ -122,6 +126,7 @@ def sign_request(request: Request, key: Ed25519PrivateKey) -> bytes:
         "conversation": request.conversation,
         "why": request.why.value,
         "day": request.day.isoformat(),
+        "handed_on": request.handed_on,
         "contact": contact.to_body(request.contact),
     }
     return signing.sign(body, _REQUEST, key)
@@ -138,6 +143,7 @@ def read_request(untrusted: bytes, registry: Registry) -> Request:
             conversation=canonical.text(body, "conversation"),
             why=Why(canonical.text(body, "why")),
             day=canonical.day(body, "day"),
+            handed_on=canonical.truth(body, "handed_on"),
             contact=contact.from_body(canonical.inner(body, "contact")),
         )
     except UnknownUnit as error:

@@ -16,9 +16,8 @@ from common.units import FormerKey, Status
 KEYS = {name: Ed25519PrivateKey.from_private_bytes(name.encode() * 8) for name in ("adaa", "benn", "cyyy")}
 ASKS = Ed25519PrivateKey.from_private_bytes(b"a" * 32)
 KEY = "B" * 40
-REQUEST = Request(
-    "1a" * 16, "test-unit", "0f" * 16, Why.DANGER, today(), SealedContact("test-unit", "A" * 40, b"sealed")
-)
+ASKED_FOR = SealedContact("test-unit", "A" * 40, b"sealed")
+REQUEST = Request("1a" * 16, "test-unit", "0f" * 16, Why.DANGER, today(), True, ASKED_FOR)
 ENTRY = Entry(
     "2b" * 16, "1a" * 16, "d" * 64, "test-unit", Outcome.OPENED, Why.DANGER, today(), ("adaa", "benn")
 )
@@ -67,6 +66,7 @@ def test_a_request_is_read_as_it_was_signed_and_the_same_one_is_the_same_documen
         (disclosure.sign_request(replace(REQUEST, conversation="x"), ASKS), "no request"),
         (disclosure.sign_request(REQUEST, ASKS).replace(b'"danger"', b'"agreed"'), "altered"),
         (disclosure.sign_request(REQUEST, ASKS).replace(b"0f0f", b"0f0e"), "altered"),
+        (disclosure.sign_request(REQUEST, ASKS).replace(b"true", b"false"), "altered"),
         (signed(), "no request"),
         (b"junk", "no request"),
     ],

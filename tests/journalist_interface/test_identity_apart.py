@@ -8,11 +8,17 @@ import pytest
 from click.testing import CliRunner
 
 from common import disclosure
+from common.contact import SealedContact
+from common.days import today
 from common.holders import GNUPG_HOME, HOLDERS, open_box
 from common.keyring import end_agent
+from common.report import Conversation, Report
+from common.secret import Secret
+from common.store.blobs import new_id
 from common.trail import Why
 from journalist_interface.desk.__main__ import main as desk_command
 from journalist_interface.desk.app import create_app as create_desk
+from journalist_interface.desk.disclosing import was_handed_on
 from journalist_interface.desk.forwarding import Choice
 from journalist_interface.desk.opening import open_envelope
 from journalist_interface.identity.app import create_app as create_identity
@@ -81,7 +87,9 @@ def test_the_whole_round(unit, holders, identity_keys, everything_in):
     page = words(browser.get(path))
     assert "This desk cannot open them." in page
     assert "identity holders of Test Anti-Corruption Unit" in page
+    assert "Others had these in their hands." not in page
     assert "No answer has been imported yet" in words(asked(browser, unit))
+    assert "Another unit handed these on" not in words(holders.get(holders.only()))
 
     given = list(identity_keys.passphrases.items())
     refused = holders.refuse(given[2], "not-shown")
@@ -174,6 +182,22 @@ def test_a_request_is_one_however_often_it_is_written_and_needs_a_stick(unit):
     )
 
 
+@pytest.mark.parametrize(
+    ("envelope_id", "changed", "handed_on"),
+    [
+        ("a" * 31 + "1", {}, False),
+        (new_id(forwarded=True), {}, True),
+        ("a" * 31 + "1", {"unit": "other-unit"}, True),
+        ("a" * 31 + "1", {"trail": (b"{}",)}, True),
+    ],
+)
+def test_details_that_others_could_have_put_there_are_known_by_their_way(envelope_id, changed, handed_on):
+    conversation = Conversation(Secret(bytes(32)), bytes(1216))
+    contact = SealedContact("test-unit", "A" * 40, b"sealed")
+    report = Report("Words.", "test-unit", today(), True, conversation, contact=contact)
+    assert was_handed_on(envelope_id, replace(report, **changed)) == handed_on
+
+
 def test_two_openings_on_one_day_are_two_entries(unit, holders, identity_keys):
     browser, path = reviewers(unit), f"/conversations/{unit.conversation()}"
     asked(browser, unit)
@@ -249,10 +273,12 @@ def test_a_report_that_is_passed_on_takes_them_along_as_they_are_and_a_rewritten
     assert "identity holders of Test Anti-Corruption Unit" in words(
         browser.get(f"/conversations/{other.conversation()}")
     )
+    assert "Others had these in their hands." in words(browser.get(f"/conversations/{other.conversation()}"))
     asked(browser, other, "law")
     [request] = disclosure.found(other.stick, "request")
     request.rename(unit.stick / request.name)  # by hand, to the holders
     given = list(identity_keys.passphrases.items())
+    assert "Another unit handed these on" in words(holders.get(holders.only()))
     assert "Other Anti-Corruption Unit" in words(holders.get("/"))
     assert REACH in holders.open(given[1], given[2], why="law").text
     [entry] = disclosure.found(unit.stick, "entry")

@@ -33,6 +33,17 @@ def test_a_request_shows_who_asks_why_and_for_which_report(holders, ask):
         assert REACH not in said
 
 
+@pytest.mark.parametrize("handed_on", [False, True])
+def test_the_page_says_that_nothing_proves_who_wrote_them_and_that_others_had_them(
+    holders, ask, given, handed_on
+):
+    ask(handed_on=handed_on)
+    for page in (holders.get(holders.only()), holders.open(given[0], given[1])):
+        said = words(page)
+        assert "Nothing proves who wrote them." in said
+        assert ("Another unit handed these on" in said) == handed_on
+
+
 def test_two_holders_open_it_once_and_leave_a_signed_entry(holders, ask, given, entries, settings):
     file = ask()
     answer = holders.open(given[2], given[0])
