@@ -83,20 +83,27 @@ class DisclosureRefused(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """A request of the unit `by`. `id`, `conversation`: 32 hex digits each."""
+    """A request of the unit `by`. `id`, `conversation`: 32 hex digits each.
+
+    `handed_on`: the details did not come from the reporter straight to who asks: others had them in their hands.
+    """
 
     id: str
     by: str
     conversation: str
     why: Why
     day: date
+    handed_on: bool
     contact: SealedContact = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What came of it. `digest`: SHA-256 of the request in hex; `unit`: whose holders `by` are."""
+    """What came of it. `id`: 32 random hex digits, so that two openings of one day are two entries; `digest`: SHA-256
+    of the request in hex; `unit`: whose holders `by` are.
+    """
 
+    id: str
     request: str
     digest: str
     unit: str
@@ -119,6 +126,7 @@ def sign_request(request: Request, key: Ed25519PrivateKey) -> bytes:
         "conversation": request.conversation,
         "why": request.why.value,
         "day": request.day.isoformat(),
+        "handed_on": request.handed_on,
         "contact": contact.to_body(request.contact),
     }
     return signing.sign(body, _REQUEST, key)
@@ -135,6 +143,7 @@ def read_request(untrusted: bytes, registry: Registry) -> Request:
             conversation=canonical.text(body, "conversation"),
             why=Why(canonical.text(body, "why")),
             day=canonical.day(body, "day"),
+            handed_on=canonical.truth(body, "handed_on"),
             contact=contact.from_body(canonical.inner(body, "contact")),
         )
     except UnknownUnit as error:
@@ -155,6 +164,7 @@ def sign_entry(entry: Entry, keys: Mapping[str, Ed25519PrivateKey]) -> bytes:
     if sorted(keys) != sorted(entry.by):
         raise ValueError("an entry is signed by those whom it names")
     body = {
+        "id": entry.id,
         "request": entry.request,
         "digest": entry.digest,
         "unit": entry.unit,
@@ -177,21 +187,27 @@ def claimed_request(untrusted: bytes) -> str:
         raise DisclosureRefused("it is damaged, or no entry") from error
 
 
-def read_entry(untrusted: bytes, unit: Unit) -> Entry:
-    """An entry that identity holders of `unit` have signed: two where it was opened. Raises DisclosureRefused."""
+def read_entry(untrusted: bytes, unit: Unit, key: str) -> Entry:
+    """An entry that holders of an identity key of `unit` have signed: two where it was opened. `key`: its fingerprint,
+    as the request names it. Raises DisclosureRefused.
+    """
+    holders = unit.holders_of(key)
     try:
         signed = canonical.inner(canonical.load(untrusted), "signed")
-        if not signed or not signed.keys() <= unit.identity_holders.keys():
-            raise DisclosureRefused("it is not signed by identity holders whom the registry names")
+        if not signed or not signed.keys() <= holders.keys():
+            raise DisclosureRefused(
+                "it is not signed by identity holders whom the registry names for that key"
+            )
         bodies = [
-            signing.verify(canonical.octets(signed, name), _ENTRY, unit.identity_holders[name])
-            for name in sorted(signed)
+            signing.verify(canonical.octets(signed, name), _ENTRY, holders[name]) for name in sorted(signed)
         ]
         entry = _entry(bodies[0])
     except BadSignature as error:
         raise DisclosureRefused("it was altered, or not signed by those whom it names") from error
     except (NotCanonical, ValueError) as error:
         raise DisclosureRefused("it is damaged, or no entry") from error
+    if not is_blob_id(entry.id):
+        raise DisclosureRefused("it is damaged, or no entry")
     if any(body != bodies[0] for body in bodies) or list(entry.by) != sorted(signed):
         raise DisclosureRefused("those who signed it did not sign the same")
     if entry.unit != unit.id:
@@ -202,9 +218,15 @@ def read_entry(untrusted: bytes, unit: Unit) -> Entry:
 
 
 def kept_entry(document: bytes) -> Entry:
-    """An entry that `read_entry` has taken before. Its signatures are not looked at again: registries change."""
-    signed = canonical.inner(canonical.load(document), "signed")
-    return _entry(signing.read_unverified(canonical.octets(signed, min(signed))))
+    """An entry that `read_entry` has taken before. Its signatures are not looked at again: registries change.
+
+    Raises DisclosureRefused for one that was damaged since.
+    """
+    try:
+        signed = canonical.inner(canonical.load(document), "signed")
+        return _entry(signing.read_unverified(canonical.octets(signed, min(signed, default=""))))
+    except (NotCanonical, ValueError) as error:
+        raise DisclosureRefused("it is damaged, or no entry") from error
 
 
 def _entry(body: dict[str, Any]) -> Entry:
@@ -216,6 +238,7 @@ def _entry(body: dict[str, Any]) -> Entry:
     if not all(isinstance(name, str) for name in by):
         raise NotCanonical("not a list of names")
     return Entry(
+        id=canonical.text(body, "id") if "id" in body else "",  # one of an earlier release, kept before
         request=canonical.text(body, "request"),
         digest=canonical.text(body, "digest"),
         unit=canonical.text(body, "unit"),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from common.config import load_registry
 from common.private_file import write_new
 from common.registry import Registry, RegistryRefused
 
@@ -34,6 +35,11 @@ def check_not_older(registry: Registry, newest: int) -> None:
         raise RegistryRefused(
             f"its version {registry.version} is older than {newest}, seen before, so put the newest in place"
         )
+
+
+def load_newest(file: Path, root: bytes, folder: Path) -> Registry:
+    """The registry in a file, noted in `folder` as seen. Raises RegistryRefused, also where a newer one was."""
+    return keep_up(load_registry(file, root), root, folder / FILE)
 
 
 def keep_up(registry: Registry, root: bytes, remembered: Path) -> Registry:

@@ -5,7 +5,7 @@ on one day, no charity's desk, or more than one. Each check yields what it finds
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import combinations, pairwise
 
@@ -107,11 +107,19 @@ def _of_a_unit(unit: Unit) -> Iterator[str]:
 
 
 def _holders(unit: Unit) -> Iterator[str]:
-    holders = unit.identity_holders
-    if len(holders) not in (range(NEEDED, MOST_HOLDERS + 1) if unit.takes_contacts else (0,)):
+    enough = range(NEEDED, MOST_HOLDERS + 1)
+    if len(unit.identity_holders) not in (enough if unit.takes_contacts else (0,)):
         yield f"the identity key of the unit {unit.id} needs two holders or more, and they need it"
-    if not all(is_short_name(name) for name in holders):
+    for former in unit.former_identities:
+        if len(former.holders) not in enough or not _FINGERPRINT.fullmatch(former.fingerprint):
+            yield f"a former identity key of the unit {unit.id} needs its fingerprint, and two holders or more"
+    if not all(is_short_name(name) for names in _holders_of(unit) for name in names):
         yield f"an identity holder of the unit {unit.id} has no proper short name"
+
+
+def _holders_of(unit: Unit) -> list[Mapping[str, bytes]]:
+    """The holders of its identity key, and of each former one."""
+    return [unit.identity_holders, *(former.holders for former in unit.former_identities)]
 
 
 def _ends_before_it_begins(service: Service) -> bool:
@@ -147,11 +155,15 @@ def _keys_of_one_unit_each(units: Sequence[Unit]) -> Iterator[str]:
     certificates = [
         fingerprint
         for unit in units
-        for fingerprint in (unit.fingerprint, unit.identity_fingerprint)
+        for fingerprint in (
+            unit.fingerprint,
+            unit.identity_fingerprint,
+            *(former.fingerprint for former in unit.former_identities),
+        )
         if fingerprint
     ]
     reply_keys = [unit.reply_key for unit in units if unit.reply_key]
-    holders = [key for unit in units for key in unit.identity_holders.values()]
+    holders = [key for unit in units for holders in _holders_of(unit) for key in holders.values()]
     for what, values in (
         ("courier", key_ids),
         ("courier", keys),

@@ -39,11 +39,20 @@ class Service:
 
 
 @dataclass(frozen=True)
+class FormerKey:
+    """An identity key that nothing is sealed to any more, by its fingerprint: its holders still open what was."""
+
+    fingerprint: str  # 40 hex digits
+    holders: Mapping[str, bytes]  # short name -> Ed25519 public key, 32 bytes
+
+
+@dataclass(frozen=True)
 class Unit:
     """One who opens reports. While it is not enrolled it may lack keys: then they are empty.
 
     The identity key is held by other people than those who review reports: any two of `identity_holders` open what is
-    sealed to it (common/holders.py), and sign what they did. `conflict_route` and `second_seal` are
+    sealed to it (common/holders.py), and sign what they did. Those of `former_identities` do so for what was sealed to
+    theirs, which the holders of today cannot open. `conflict_route` and `second_seal` are
     ids of overseers: who gets a report about this unit, and to whom every report to it is also sealed.
     """
 
@@ -61,6 +70,7 @@ class Unit:
     identity_holders: Mapping[str, bytes] = field(
         default_factory=dict
     )  # short name -> Ed25519 public key, 32 bytes
+    former_identities: tuple[FormerKey, ...] = ()
     conflict_route: str | None = None
     second_seal: str | None = None
     languages: tuple[str, ...] = ("en",)
@@ -75,6 +85,11 @@ class Unit:
         """Whether contact details can be given to it in confidence."""
         return bool(self.identity_certificate)
 
+    def holders_of(self, fingerprint: str) -> Mapping[str, bytes]:
+        """Who holds an identity key of this unit, the present one or a former; nobody for any other key."""
+        known = {former.fingerprint: former.holders for former in self.former_identities}
+        return {**known, self.identity_fingerprint: self.identity_holders}.get(fingerprint, {})
+
     @property
     def has_keys(self) -> bool:
         """Whether something can be sealed to it, and its answers be known."""
@@ -87,6 +102,9 @@ class Unit:
 
 def to_body(unit: Unit) -> dict[str, Any]:
     """The unit as the registry writes it."""
+    former = [
+        {"fingerprint": key.fingerprint, "holders": _written(key.holders)} for key in unit.former_identities
+    ]
     return {
         "id": unit.id,
         "name": unit.name,
@@ -103,10 +121,11 @@ def to_body(unit: Unit) -> dict[str, Any]:
         "certificate": unit.certificate,
         "fingerprint": unit.fingerprint,
         "reply_key": canonical.encode(unit.reply_key),
-        "couriers": {key_id: canonical.encode(key) for key_id, key in unit.couriers.items()},
+        "couriers": _written(unit.couriers),
         "identity_certificate": unit.identity_certificate,
         "identity_fingerprint": unit.identity_fingerprint,
-        "identity_holders": {name: canonical.encode(key) for name, key in unit.identity_holders.items()},
+        "identity_holders": _written(unit.identity_holders),
+        **({"former_identities": former} if former else {}),
         "conflict_route": unit.conflict_route,
         "second_seal": unit.second_seal,
         "languages": list(unit.languages),
@@ -116,8 +135,7 @@ def to_body(unit: Unit) -> dict[str, Any]:
 def read(untrusted: Any) -> Unit:
     """A unit out of a registry. Raises NotCanonical, or ValueError for a kind or status that is none."""
     body = canonical.as_object(untrusted)
-    couriers = canonical.inner(body, "couriers")
-    holders = canonical.inner(body, "identity_holders") if "identity_holders" in body else {}
+    former = canonical.listed(body, "former_identities") if "former_identities" in body else []
     reply_key = canonical.octets(body, "reply_key")
     if len(reply_key) not in (0, signing.PUBLIC_KEY_BYTES):
         raise canonical.NotCanonical("reply_key is of the wrong length")
@@ -130,16 +148,28 @@ def read(untrusted: Any) -> Unit:
         certificate=canonical.text(body, "certificate"),
         fingerprint=canonical.text(body, "fingerprint"),
         reply_key=reply_key,
-        couriers={key: canonical.octets(couriers, key, signing.PUBLIC_KEY_BYTES) for key in couriers},
+        couriers=_keys(body, "couriers"),
         identity_certificate=canonical.text(body, "identity_certificate"),
         identity_fingerprint=canonical.text(body, "identity_fingerprint"),
-        identity_holders={
-            name: canonical.octets(holders, name, signing.PUBLIC_KEY_BYTES) for name in holders
-        },
+        identity_holders=_keys(body, "identity_holders"),
+        former_identities=tuple(_read_former(canonical.as_object(item)) for item in former),
         conflict_route=canonical.optional_text(body, "conflict_route"),
         second_seal=canonical.optional_text(body, "second_seal"),
         languages=tuple(str(language) for language in canonical.listed(body, "languages")),
     )
+
+
+def _written(keys: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: canonical.encode(key) for name, key in keys.items()}
+
+
+def _keys(body: dict[str, Any], named: str) -> dict[str, bytes]:
+    keys = canonical.inner(body, named)
+    return {name: canonical.octets(keys, name, signing.PUBLIC_KEY_BYTES) for name in keys}
+
+
+def _read_former(body: dict[str, Any]) -> FormerKey:
+    return FormerKey(canonical.text(body, "fingerprint"), _keys(body, "holders"))
 
 
 def _read_service(body: dict[str, Any]) -> Service:

@@ -4,7 +4,7 @@ Promises: whatever differs is named. Where reports of a force will go comes firs
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from operator import attrgetter
 
@@ -172,12 +172,30 @@ def _of_couriers(old: Unit, new: Unit) -> Iterator[str]:
 
 
 def _of_holders(old: Unit, new: Unit) -> Iterator[str]:
-    for name in sorted(old.identity_holders.keys() | new.identity_holders.keys()):
-        before, after = old.identity_holders.get(name), new.identity_holders.get(name)
+    yield from _of_a_key(f"the identity key of {new.name}", old.identity_holders, new.identity_holders)
+    had = {key.fingerprint: key.holders for key in old.former_identities}
+    has = {key.fingerprint: key.holders for key in new.former_identities}
+    for fingerprint in sorted(had.keys() | has.keys()):
+        digits = _digits(fingerprint)
+        if fingerprint not in had:
+            yield f"{new.name} keeps a former identity key, for what was sealed to it: {digits}."
+        if fingerprint not in has:
+            yield f"A former identity key of {new.name} is struck off; what was sealed to it stays shut: {digits}."
+            continue
+        # Of a key that was the present one, its holders are known already.
+        before = had.get(fingerprint, old.holders_of(fingerprint))
+        yield from _of_a_key(f"the former identity key {digits} of {new.name}", before, has[fingerprint])
+    if had == has and old.former_identities != new.former_identities:
+        yield f"The former identity keys of {new.name} stand in another order."
+
+
+def _of_a_key(key: str, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> Iterator[str]:
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
         if before is not None and before != after:
-            yield f"{name} no longer holds the identity key of {new.name}: {_digits(before.hex())}."
+            yield f"{name} no longer holds {key}: {_digits(before.hex())}."
         if after is not None and before != after:
-            yield f"{name} holds the identity key of {new.name}, with others: {_digits(after.hex())}."
+            yield f"{name} holds {key}, with others: {_digits(after.hex())}."
 
 
 def _of_services(old: Sequence[Service], new: Sequence[Service], name: str) -> Iterator[str]:

@@ -33,7 +33,7 @@ from common.opening import Opener
 from common.private_file import write_new
 from common.sealing import Sealer
 from common.signing import PUBLIC_KEY_BYTES
-from common.units import Unit
+from common.units import FormerKey, Unit
 from keys.certificates import look
 from keys.making import CeremonyFailed, make_key, public_part, request
 from keys.registry import UnfitRegistry
@@ -165,12 +165,29 @@ def read_identity_card(file: Path) -> IdentityCard:
 
 
 def with_identity(unit: Unit, card: IdentityCard) -> Unit:
-    """The unit with the identity key on a card, and its holders. Raises UnfitRegistry for another unit's card."""
+    """The unit with the identity key on a card, and its holders. The key that it had is kept as a former one.
+
+    Raises UnfitRegistry for another unit's card.
+    """
     if card.unit != unit.id:
         raise UnfitRegistry(f"This is the card of {card.unit}, not of {unit.id}. Take the right one.")
+    kept = [*unit.former_identities]
+    if unit.takes_contacts:
+        kept.append(FormerKey(unit.identity_fingerprint, unit.identity_holders))
     return replace(
         unit,
+        former_identities=tuple(key for key in kept if key.fingerprint != card.fingerprint),
         identity_certificate=card.certificate,
         identity_fingerprint=card.fingerprint,
         identity_holders=card.holders,
     )
+
+
+def without_former(unit: Unit, fingerprint: str) -> Unit:
+    """The unit without a former identity key. `fingerprint`: as it is read out. Raises UnfitRegistry for any other."""
+    digits = "".join(fingerprint.split()).upper()
+    kept = tuple(key for key in unit.former_identities if key.fingerprint != digits)
+    if kept == unit.former_identities:
+        has = ", ".join(key.fingerprint for key in kept) or "none"
+        raise UnfitRegistry(f"The unit {unit.id} has no such former identity key. It has: {has}.")
+    return replace(unit, former_identities=kept)

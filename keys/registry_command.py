@@ -30,7 +30,7 @@ from keys.draft import (
     without_courier,
     write_draft,
 )
-from keys.identity import read_identity_card, with_identity
+from keys.identity import read_identity_card, with_identity, without_former
 from keys.publishing import publish
 from keys.registry import UnfitRegistry, sign_registry
 from keys.renaming import merged, renamed
@@ -89,6 +89,7 @@ def add(draft: Path, cards: tuple[Path, ...], kind: str) -> None:
 @click.option("--conflict-route", metavar="OVERSEER|none", help="Who gets a report about this unit.")
 @click.option("--second-seal", metavar="OVERSEER|none", help="To whom every report to it is also sealed.")
 @click.option("--identity", type=_FILE, metavar="CARD", help="The identity key, and who holds it.")
+@click.option("--drop-former-identity", metavar="DIGITS", help="Strike a former identity key off.")
 @click.option("--language", "languages", multiple=True, help="A language it reads, such as cy. Repeat it.")
 @click.option("--drop-courier", metavar="KEYID", help="Strike a courier's key off.")
 def set_(draft: Path, unit_id: str | None, expires: datetime | None, **asked: Any) -> None:
@@ -143,6 +144,7 @@ _EDITS: Mapping[str, Callable[[Unit, Mapping[str, Any]], Unit]] = {
     "conflict_route": lambda unit, asked: replace(unit, conflict_route=_or_none(asked["conflict_route"])),
     "second_seal": lambda unit, asked: replace(unit, second_seal=_or_none(asked["second_seal"])),
     "identity": _with_identity,
+    "drop_former_identity": lambda unit, asked: without_former(unit, asked["drop_former_identity"]),
     "languages": lambda unit, asked: replace(unit, languages=asked["languages"]),
     "drop_courier": lambda unit, asked: without_courier(unit, asked["drop_courier"]),
 }
@@ -273,12 +275,17 @@ def _show(registry: Registry) -> None:
         ):
             if value:
                 click.echo(f"  {what:<14} {value}")
-        for name, public_key in sorted(unit.identity_holders.items()):
-            click.echo(
-                f"  holds the identity key, with others: {name}\n                 {grouped(public_key.hex())}"
-            )
+        _show_holders("the identity key", unit.identity_holders)
+        for former in unit.former_identities:
+            click.echo(f"  a former identity key\n                 {grouped(former.fingerprint)}")
+            _show_holders("that one", former.holders)
         for key_id, public_key in sorted(unit.couriers.items()):
             click.echo(f"  courier {key_id}\n                 {grouped(public_key.hex())}")
         if unit.is_enrolled and not unit.couriers:
             click.echo("  no courier: nothing can be collected for it")
     click.echo()
+
+
+def _show_holders(what: str, holders: Mapping[str, bytes]) -> None:
+    for name, public_key in sorted(holders.items()):
+        click.echo(f"  holds {what}, with others: {name}\n                 {grouped(public_key.hex())}")

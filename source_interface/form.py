@@ -4,7 +4,7 @@ Decoded with Werkzeug's sans-I/O multipart decoder, straight from the socket. No
 Flask's own form parsing, which spools large bodies into temporary files, is not used for these forms and is
 switched off for all others (`request.NoSpoolRequest`).
 
-The order of the fields matters: what decides (token, slot) and the text come before the first file, as the page
+The order of the fields matters: what decides (token, slot) and what is typed come before the first file, as the page
 puts them. So it is known what to do with the files before their first byte.
 """
 
@@ -18,6 +18,7 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Event, Field, File, MultipartDecoder, State
 
 from common.config import Limits
+from common.contact import LONGEST
 from common.envelope import FilePart
 from common.pace import Crowded, TooSlow
 from source_interface.refusals import Refused
@@ -28,7 +29,6 @@ _BUFFER = _CHUNK + _LONGEST_PART_HEADER
 _A_FEW = 64  # bytes
 _MOST_FIELDS = 16
 _LONGEST_FIELD = 1024  # bytes, for all but what is typed
-_LONGEST_CONTACT = 16 * 1024
 _BYTES_A_CHARACTER = 4  # at most: UTF-8, RFC 3629
 _UNDECIDED = re.compile(
     rb"-|[^\S\r\n]*"
@@ -64,6 +64,8 @@ class StreamedForm:
         self._events = self._decode()
         self._first_file: File | None = None
         self.is_whole_so_far = True  # False once it has turned out to be no proper form
+        # What is typed and not too long is kept whole, so that it can be given back, in whichever field it stands.
+        self._typed_left = _BYTES_A_CHARACTER * (limits.max_text_chars + LONGEST)
         self._parts = 0
         self._files = 0
         self._received = 0
@@ -128,12 +130,9 @@ class StreamedForm:
     def _keep(self, field: Field) -> None:
         if not field.name or field.name in self.fields:
             raise self._broken()
-        # What is typed and not too long is kept whole, so that it can be given back; of any other the beginning.
-        cut = {TEXT: "text cut", CONTACT: "contact too long"}.get(field.name)
-        longest = {
-            TEXT: _BYTES_A_CHARACTER * self._limits.max_text_chars,
-            CONTACT: _LONGEST_CONTACT,
-        }.get(field.name, _LONGEST_FIELD)
+        cut = {TEXT: "text cut", CONTACT: "contact cut"}.get(field.name)
+        most = _BYTES_A_CHARACTER * self._limits.max_text_chars
+        longest = min(most, self._typed_left) if cut else _LONGEST_FIELD
         content = bytearray()
         try:
             for chunk in self._content(None):
@@ -142,6 +141,7 @@ class StreamedForm:
                 if len(chunk) > room:
                     raise Refused(cut, field=field.name) if cut else self._broken()
         finally:  # also when it broke off: what had arrived can be given back
+            self._typed_left -= len(content) if cut else 0
             self.fields[field.name] = content.decode(errors="replace")
 
     def _content(self, most: int | None) -> Iterator[bytes]:

@@ -79,10 +79,13 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
 
     day = today()
     conversation = Conversation(sender.secrets.mailbox_key, sender.reply_key.public())
+    typed_contact = form.contact
     sealed_contact = _sealed_contact(house, form, sender.unit, conversation)
 
     def report() -> Report:
         text = _checked_text(form, limits)
+        if form.contact != typed_contact:  # it came after the first file, as on no page of ours
+            raise Refused("broken", field=CONTACT)
         return Report(
             text=text,
             unit=sender.unit.id,

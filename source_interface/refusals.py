@@ -41,6 +41,11 @@ _REASONS = {
     "contact too long": Reason(
         "How to reach you is too long: at most {max_contact_chars} characters fit. Shorten it.", 413
     ),
+    "contact cut": Reason(
+        "How to reach you is far too long: at most {max_contact_chars} characters fit. Only its beginning is below; "
+        "your browser may still have all of it, one page back. Shorten it.",
+        413,
+    ),
     "contact closed": Reason(
         "How to reach you cannot be taken in confidence at present, so nothing was sent. Keep what you typed there "
         "elsewhere, empty the field, and send the rest.",

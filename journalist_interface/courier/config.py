@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from common import registry_version
-from common.config import BadConfiguration, load_registry, read_root, read_table, text, within
-from common.registry import Registry, RegistryRefused, UnknownUnit
+from common.config import BadConfiguration, read_root, read_table, text, within
+from common.registry import RegistryRefused, UnknownUnit
+from common.registry_version import load_newest
 from common.units import Unit
 from journalist_interface.courier.identity import Identity, read_identity
 
@@ -29,9 +29,8 @@ class CourierConfig:
         """The unit, by the registry as it is on disk now. Raises RegistryRefused, also for one that is older than one
         seen here before.
         """
-        registry: Registry = load_registry(self.registry, self.registry_root)
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        registry_version.keep_up(registry, self.registry_root, self.state / registry_version.FILE)
+        registry = load_newest(self.registry, self.registry_root, self.state)
         try:
             return registry.unit(self.unit)
         except UnknownUnit as error:

@@ -21,7 +21,9 @@ CAME_OF_IT = {Outcome.OPENED: "disclosed", Outcome.REFUSED: "declined"}
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as its row has it. `unit`: whose identity holders are asked; `digest`: SHA-256 of the document."""
+    """A request as its row has it. `unit`: whose identity holders are asked, and `key`: which key of theirs, by its
+    fingerprint; empty in a row of a release that knew one alone. `digest`: SHA-256 of the document.
+    """
 
     id: str
     envelope: str
@@ -29,6 +31,7 @@ class Asked:
     why: str
     day: date
     digest: str
+    key: str
 
 
 class Contacts:
@@ -90,4 +93,5 @@ _SELECT = select(
     ContactRequestRow.why,
     ContactRequestRow.day,
     ContactRequestRow.digest,
+    ContactRequestRow.key,
 )

@@ -5,15 +5,17 @@ entry counts when the registry that is here names those who signed it, and when 
 """
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import disclosure
-from common.contact import SealedContact
 from common.days import today
 from common.disclosure import DisclosureRefused, Entry, Request, Why
 from common.registry import Registry, RegistryRefused, UnknownUnit
+from common.report import Report
+from common.store.blobs import is_forwarded_id
 from journalist_interface.desk.answering import reply_key
 from journalist_interface.desk.contacts import Asked
 from journalist_interface.desk.envelopes import Envelope
@@ -34,10 +36,14 @@ class ShownRequest:
 
 @dataclass(frozen=True)
 class ShownContact:
-    """That contact details were given: whose holders can open them, whether the registry names any, what was asked."""
+    """That contact details were given: whose holders can open them, whether the registry names any, what was asked.
+
+    `handed_on`: others than the reporter had them in their hands.
+    """
 
     unit: str
     can_be_asked: bool
+    handed_on: bool
     requests: tuple[ShownRequest, ...]
 
 
@@ -57,11 +63,12 @@ def ask(desk: Desk, envelope: Envelope, request_id: str, why: Why) -> None:
     if not desk.settings.stick.is_dir():
         raise NoStick
     registry, unit = desk.settings.load_registry()
-    request = Request(request_id, unit.id, str(envelope.conversation), why, today(), _sealed(desk, envelope))
+    request = _request(desk, envelope, unit.id, request_id, why, today())
     document = disclosure.sign_request(request, reply_key(desk, unit))
     disclosure.read_request(document, registry)
     digest = disclosure.digest_of(document)
-    added = Asked(request_id, envelope.id, request.contact.unit, why.value, request.day, digest)
+    contact = request.contact
+    added = Asked(request_id, envelope.id, contact.unit, why.value, request.day, digest, contact.key)
     if desk.cabinet.contacts.add(added):
         _write(desk, document)
     else:
@@ -101,7 +108,8 @@ def _take(desk: Desk, file: Path, registry: Registry) -> bool:
     if asked is None:
         raise DisclosureRefused("it answers no request of this desk")
     try:
-        entry = disclosure.read_entry(document, registry.unit(asked.unit))
+        unit = registry.unit(asked.unit)
+        entry = disclosure.read_entry(document, unit, asked.key or unit.identity_fingerprint)
     except UnknownUnit as error:
         raise DisclosureRefused("the registry that is here does not name that unit any more") from error
     if (entry.request, entry.digest) != (asked.id, asked.digest):
@@ -110,19 +118,29 @@ def _take(desk: Desk, file: Path, registry: Registry) -> bool:
     return desk.cabinet.contacts.take(asked, digest, document, entry.outcome, today())
 
 
-def shown(desk: Desk, envelope_id: str, contact: SealedContact | None) -> ShownContact | None:
+def was_handed_on(envelope_id: str, report: Report) -> bool:
+    """Whether others than the reporter had a report's contact details in their hands, and could have put them there.
+
+    What the server took from a reporter names one unit alone; what came by another unit has an id that says so.
+    """
+    contact = report.contact
+    astray = contact is not None and contact.unit != report.unit
+    return astray or is_forwarded_id(envelope_id) or bool(report.trail)
+
+
+def shown(desk: Desk, envelope_id: str, report: Report) -> ShownContact | None:
     """What a page says of the contact details that came with an envelope."""
+    contact = report.contact
     if contact is None:
         return None
     try:
         registry, _ = desk.settings.load_registry()
         unit = registry.unit(contact.unit)
-        name, can_be_asked = unit.name, unit.takes_contacts
+        name, can_be_asked = unit.name, bool(unit.holders_of(contact.key))
     except (RegistryRefused, UnknownUnit):
         name, can_be_asked = contact.unit, False
-    return ShownContact(
-        name, can_be_asked, tuple(_shown_request(desk, one) for one in desk.cabinet.contacts.of(envelope_id))
-    )
+    requests = tuple(_shown_request(desk, one) for one in desk.cabinet.contacts.of(envelope_id))
+    return ShownContact(name, can_be_asked, was_handed_on(envelope_id, report), requests)
 
 
 def _shown_request(desk: Desk, asked: Asked) -> ShownRequest:
@@ -131,16 +149,19 @@ def _shown_request(desk: Desk, asked: Asked) -> ShownRequest:
     return ShownRequest(asked.id, disclosure.SENTENCES[asked.why], asked, entries)
 
 
-def _sealed(desk: Desk, envelope: Envelope) -> SealedContact:
+def _request(desk: Desk, envelope: Envelope, by: str, request_id: str, why: Why, day: date) -> Request:
+    """The same for the same arguments, however often it is made."""
     _, opened, _ = open_envelope(desk, envelope.id, envelope.size)
     if opened.report.contact is None:
         raise NotHere
-    return opened.report.contact
+    handed_on = was_handed_on(envelope.id, opened.report)
+    return Request(
+        request_id, by, str(envelope.conversation), why, day, handed_on, contact=opened.report.contact
+    )
 
 
 def _document(desk: Desk, asked: Asked, envelope: Envelope, by: str, key: Ed25519PrivateKey) -> bytes:
-    contact = _sealed(desk, envelope)
-    request = Request(asked.id, by, str(envelope.conversation), Why(asked.why), asked.day, contact)
+    request = _request(desk, envelope, by, asked.id, Why(asked.why), asked.day)
     document = disclosure.sign_request(request, key)
     if disclosure.digest_of(document) != asked.digest:
         raise DisclosureRefused("this unit’s key has changed since it was asked; ask anew")

@@ -139,7 +139,7 @@ def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> Sh
         trail=steps,
         unaccounted=is_forwarded_id(row.id) and not accounted,
         files=tuple(_shown_file(number, file) for number, file in enumerate(opened.files, 1)),
-        contact=disclosing.shown(desk, row.id, opened.report.contact),
+        contact=disclosing.shown(desk, row.id, opened.report),
         copy_of=_name_of(registry, its) if is_copy else None,
     )
 

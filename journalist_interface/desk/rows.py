@@ -155,7 +155,9 @@ class HandlingRow(Base):
 
 
 class ContactRequestRow(Base):
-    """Contact details asked for: of whose holders, why (a code of common/disclosure.py); the request's SHA-256."""
+    """Contact details asked for: of whose holders, why (a code of common/disclosure.py); the request's SHA-256; the
+    fingerprint of the key that they are sealed to.
+    """
 
     __tablename__ = "contact_request"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -165,6 +167,7 @@ class ContactRequestRow(Base):
     day: Mapped[date] = mapped_column(Date)
     turn: Mapped[int] = mapped_column(Integer)
     digest: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(40), server_default="")
 
     __table_args__ = (_WITHOUT_ROWID,)
 
@@ -203,6 +206,7 @@ _LATER = (
     ("answer", "epoch"),
     ("conversation", "kept"),
     ("conversation", "ours"),
+    ("contact_request", "key"),
 )  # columns of a newer release
 _FIRST = 'INSERT OR IGNORE INTO turn ("only", "last") VALUES (1, 0)'
 _SAID = "id, conversation, receiver, why, rewritten, day, turn, slots"  # of a passing on

@@ -7,9 +7,10 @@ that signs answers is sealed to the case key, whose secret is there.
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import config, registry_version
+from common import config
 from common.config import BadConfiguration
 from common.registry import Registry, RegistryRefused, UnknownUnit
+from common.registry_version import load_newest
 from common.units import Unit
 
 
@@ -52,8 +53,7 @@ class DeskSettings:
         """The registry as it is on disk now, and this desk's unit in it. Raises RegistryRefused, also for one that is
         older than one seen here before.
         """
-        registry = config.load_registry(self.registry, self.registry_root)
-        registry_version.keep_up(registry, self.registry_root, self.database.with_name(registry_version.FILE))
+        registry = load_newest(self.registry, self.registry_root, self.database.parent)
         try:
             return registry, registry.unit(self.unit)
         except UnknownUnit as error:

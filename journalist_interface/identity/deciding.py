@@ -6,6 +6,7 @@ because the key's passphrase is in two shares (common/holders.py).
 """
 
 import io
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,9 +57,20 @@ class Waiting:
 def waiting_on(settings: IdentitySettings) -> list[Waiting]:
     """The requests on the stick, each once. Raises RegistryRefused."""
     registry, _ = settings.load_registry()
-    entries = _entries(settings.trail)
+    entries, _ = read_trail(settings)
     read = [_read(settings, registry, file, entries) for file in disclosure.found(settings.stick, "request")]
     return list({one.document or one.file: one for one in read}.values())
+
+
+def read_trail(settings: IdentitySettings) -> tuple[list[Entry], list[str]]:
+    """The entries that were signed here, and the names of files among them that are none any more."""
+    entries, damaged = [], []
+    for file in disclosure.found(settings.trail, "entry"):
+        try:
+            entries.append(disclosure.kept_entry(disclosure.read_file(file)))
+        except DisclosureRefused:
+            damaged.append(file.name)
+    return entries, damaged
 
 
 def find(settings: IdentitySettings, file: str) -> Waiting | None:
@@ -74,7 +86,7 @@ def open_details(settings: IdentitySettings, waiting: Waiting, given: Sequence[G
     request, unit = _decidable(settings, waiting)
     if len({one.name for one in given}) != NEEDED:
         raise NotDecided("Two different holders are needed. One person cannot stand for both.")
-    holders = [_holder(settings, unit, one) for one in given]
+    holders = [_holder(settings, unit, request, one) for one in given]
     try:
         passphrase = together(*holders)
     except NotTwo as error:
@@ -108,10 +120,11 @@ def open_details(settings: IdentitySettings, waiting: Waiting, given: Sequence[G
 def refuse(settings: IdentitySettings, waiting: Waiting, given: Given, why: WhyNot) -> None:
     """Let one holder refuse a request. Raises NotDecided, NoStick or RegistryRefused."""
     request, unit = _decidable(settings, waiting)
-    _leave(settings, waiting, request, (Outcome.REFUSED, why), [_holder(settings, unit, given)])
+    _leave(settings, waiting, request, (Outcome.REFUSED, why), [_holder(settings, unit, request, given)])
 
 
 def _read(settings: IdentitySettings, registry: Registry, file: Path, entries: Sequence[Entry]) -> Waiting:
+    unit = registry.unit(settings.unit)
     try:
         document = disclosure.read_file(file)
         request = disclosure.read_request(document, registry)
@@ -121,13 +134,14 @@ def _read(settings: IdentitySettings, registry: Registry, file: Path, entries: S
     digest = disclosure.digest_of(document)
     decided = tuple(entry for entry in entries if entry.digest == digest)
     problem = None
+    if not unit.holders_of(request.contact.key):
+        problem = (
+            "The registry that is here names no holders of the key that these details are sealed to, so no entry "
+            "would count. Get the current registry; a former key must stand in it until nothing sealed to it is needed."
+        )
     if request.contact.unit != settings.unit or not keys_of(settings.gnupg, request.contact.key):
         problem = "These details are sealed to another identity key than the one here. Its own holders can open them."
     return Waiting(file.name, document, request, asks, decided, problem)
-
-
-def _entries(trail: Path) -> list[Entry]:
-    return [disclosure.kept_entry(file.read_bytes()) for file in disclosure.found(trail, "entry")]
 
 
 def _decidable(settings: IdentitySettings, waiting: Waiting) -> tuple[Request, Unit]:
@@ -139,7 +153,7 @@ def _decidable(settings: IdentitySettings, waiting: Waiting) -> tuple[Request, U
     return waiting.request, unit
 
 
-def _holder(settings: IdentitySettings, unit: Unit, given: Given) -> Holder:
+def _holder(settings: IdentitySettings, unit: Unit, request: Request, given: Given) -> Holder:
     if given.name not in settings.holders():
         raise NotDecided("Choose a holder who has a box here.")
     try:
@@ -150,7 +164,7 @@ def _holder(settings: IdentitySettings, unit: Unit, given: Given) -> Holder:
         raise NotDecided(
             f"The box of {given.name} is missing or damaged. Put its copy back in place."
         ) from error
-    if unit.identity_holders.get(given.name) != holder.key.public_key().public_bytes_raw():
+    if unit.holders_of(request.contact.key).get(given.name) != holder.key.public_key().public_bytes_raw():
         raise NotDecided(
             f"The registry that is here does not name {given.name} as a holder with this key: no entry of theirs "
             "would count. Get the current registry, or have the card enrolled."
@@ -168,6 +182,7 @@ def _leave(
     """Sign the entry and make it durable, here and on the stick. Raises NoStick."""
     outcome, why = decision
     entry = Entry(
+        id=secrets.token_hex(16),
         request=request.id,
         digest=disclosure.digest_of(waiting.document),
         unit=settings.unit,

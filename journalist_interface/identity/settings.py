@@ -17,6 +17,7 @@ from common.config import BadConfiguration
 from common.holders import GNUPG_HOME, HOLDERS
 from common.names import is_short_name
 from common.registry import Registry, RegistryRefused, UnknownUnit
+from common.registry_version import load_newest
 from common.units import Unit
 
 SETTINGS = "identity.toml"
@@ -51,8 +52,10 @@ class IdentitySettings:
         return (self.folder / HOLDERS / f"{name}.json").read_bytes()
 
     def load_registry(self) -> tuple[Registry, Unit]:
-        """The registry as it is on disk now, and this unit in it. Raises RegistryRefused."""
-        registry = config.load_registry(self.registry, self.registry_root)
+        """The registry as it is on disk now, and this unit in it. Raises RegistryRefused, also for one that is older
+        than one seen here before: it could bring back a unit that may ask for nothing any more.
+        """
+        registry = load_newest(self.registry, self.registry_root, self.folder)
         try:
             return registry, registry.unit(self.unit)
         except UnknownUnit as error:

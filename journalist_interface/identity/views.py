@@ -1,6 +1,7 @@
 """The pages of the identity holders: the requests on the stick, one of them, and what came of it.
 
-A form that opens details works once. What it showed is on no other page, and loading it again shows nothing.
+A form that opens details works once, and only for the request that was shown with it: the stick is read again when the
+form comes. What it showed is on no other page, and loading it again shows nothing.
 """
 
 import secrets
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Response, abort, current_app, g, make_response, render_template, request
 from werkzeug import Response as AnyResponse
 
+from common import disclosure
 from common.disclosure import Why, WhyNot
 from journalist_interface.desk.entry import Entry
 from journalist_interface.desk.guard import let_in
@@ -20,6 +22,10 @@ from journalist_interface.identity.settings import IdentitySettings
 entering = Blueprint("entering", __name__)
 pages = Blueprint("requests", __name__)
 
+_ANOTHER = (
+    "The request on the stick is another than the one that you were shown. Nothing was opened, and nothing signed. "
+    "Read this one; somebody may have exchanged them."
+)
 _MOST_FORMS = 1000  # shown and not used, before the oldest are forgotten
 
 
@@ -28,22 +34,25 @@ class Room:
     """The desk of the running application, and the forms that it has shown and nobody has used."""
 
     settings: IdentitySettings
-    _forms: dict[str, None] = field(default_factory=dict)
+    _forms: dict[str, str] = field(
+        default_factory=dict
+    )  # what it carries: SHA-256 of the request shown with it
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def new_form(self) -> str:
-        """What a form carries so that it works once."""
+    def new_form(self, waiting: Waiting) -> str:
+        """What a form carries so that it works once, for this request."""
         token = secrets.token_hex(16)
         with self._lock:
-            self._forms[token] = None
+            self._forms[token] = disclosure.digest_of(waiting.document)
             while len(self._forms) > _MOST_FORMS:
                 del self._forms[next(iter(self._forms))]
         return token
 
-    def use(self, untrusted_form: str) -> bool:
-        """True the first time."""
+    def use(self, untrusted_form: str, waiting: Waiting) -> bool | None:
+        """Whether this request was shown with the form; None for one that was used before, or never shown."""
         with self._lock:
-            return untrusted_form in self._forms and self._forms.pop(untrusted_form) is None
+            shown = self._forms.pop(untrusted_form, None)
+        return None if shown is None else shown == disclosure.digest_of(waiting.document)
 
 
 def room() -> Room:
@@ -75,8 +84,9 @@ def enter(untrusted_token: str) -> AnyResponse:
 def listed() -> str:
     """The requests on the stick."""
     settings = room().settings
+    waiting, (_, damaged) = deciding.waiting_on(settings), deciding.read_trail(settings)
     return render_template(
-        "requests.html", waiting=deciding.waiting_on(settings), stick_is_there=settings.stick.is_dir()
+        "requests.html", waiting=waiting, damaged=damaged, stick_is_there=settings.stick.is_dir()
     )
 
 
@@ -90,8 +100,8 @@ def shown(file: str) -> Response:
 def open_(file: str) -> Response:
     """Two holders open the details: shown in this answer, and nowhere else."""
     waiting = _find(file)
-    if not room().use(request.form.get("form", "")):
-        abort(400)
+    if not _is_as_shown(waiting):
+        return _page(waiting, _ANOTHER)
     given = [Given(request.form.get(f"name{n}", ""), request.form.get(f"passphrase{n}", "")) for n in (1, 2)]
     try:
         why = Why(request.form.get("why", ""))
@@ -108,8 +118,8 @@ def open_(file: str) -> Response:
 def refuse(file: str) -> Response:
     """One holder refuses."""
     waiting = _find(file)
-    if not room().use(request.form.get("form", "")):
-        abort(400)
+    if not _is_as_shown(waiting):
+        return _page(waiting, _ANOTHER)
     given = Given(request.form.get("name", ""), request.form.get("passphrase", ""))
     try:
         why = WhyNot(request.form.get("why", ""))
@@ -129,6 +139,14 @@ def _find(file: str) -> Waiting:
     return waiting
 
 
+def _is_as_shown(waiting: Waiting) -> bool:
+    """Whether the stick still has the request that the form was shown with. A form that is none of ours ends here."""
+    as_shown = room().use(request.form.get("form", ""), waiting)
+    if as_shown is None:
+        abort(400)
+    return as_shown
+
+
 def _page(waiting: Waiting, problem: str | None = None) -> Response:
     """The request, with names and reasons as they were chosen: only passphrases are typed again."""
     page = render_template(
@@ -136,7 +154,7 @@ def _page(waiting: Waiting, problem: str | None = None) -> Response:
         waiting=waiting,
         problem=problem,
         holders=room().settings.holders(),
-        form=room().new_form(),
+        form=room().new_form(waiting),
         chosen=request.form,
         reasons=[why.value for why in Why],
         refusals=[why.value for why in WhyNot],

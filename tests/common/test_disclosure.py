@@ -11,20 +11,23 @@ from common import canonical, disclosure
 from common.contact import SealedContact
 from common.days import today
 from common.disclosure import DisclosureRefused, Entry, Outcome, Request, Why, WhyNot
-from common.units import Status
+from common.units import FormerKey, Status
 
 KEYS = {name: Ed25519PrivateKey.from_private_bytes(name.encode() * 8) for name in ("adaa", "benn", "cyyy")}
 ASKS = Ed25519PrivateKey.from_private_bytes(b"a" * 32)
-REQUEST = Request(
-    "1a" * 16, "test-unit", "0f" * 16, Why.DANGER, today(), SealedContact("test-unit", "A" * 40, b"sealed")
+KEY = "B" * 40
+ASKED_FOR = SealedContact("test-unit", "A" * 40, b"sealed")
+REQUEST = Request("1a" * 16, "test-unit", "0f" * 16, Why.DANGER, today(), True, ASKED_FOR)
+ENTRY = Entry(
+    "2b" * 16, "1a" * 16, "d" * 64, "test-unit", Outcome.OPENED, Why.DANGER, today(), ("adaa", "benn")
 )
-ENTRY = Entry("1a" * 16, "d" * 64, "test-unit", Outcome.OPENED, Why.DANGER, today(), ("adaa", "benn"))
 
 
 @pytest.fixture
 def unit(registry):
     holders = {name: key.public_key().public_bytes_raw() for name, key in KEYS.items()}
-    return replace(registry.unit("test-unit"), identity_certificate="c", identity_holders=holders)
+    present = {"identity_certificate": "c", "identity_fingerprint": KEY, "identity_holders": holders}
+    return replace(registry.unit("test-unit"), **present)
 
 
 @pytest.fixture
@@ -63,6 +66,7 @@ def test_a_request_is_read_as_it_was_signed_and_the_same_one_is_the_same_documen
         (disclosure.sign_request(replace(REQUEST, conversation="x"), ASKS), "no request"),
         (disclosure.sign_request(REQUEST, ASKS).replace(b'"danger"', b'"agreed"'), "altered"),
         (disclosure.sign_request(REQUEST, ASKS).replace(b"0f0f", b"0f0e"), "altered"),
+        (disclosure.sign_request(REQUEST, ASKS).replace(b"true", b"false"), "altered"),
         (signed(), "no request"),
         (b"junk", "no request"),
     ],
@@ -80,11 +84,23 @@ def test_a_unit_whose_keys_may_be_in_wrong_hands_asks_for_nothing(registry):
 
 
 def test_an_entry_says_who_did_what_and_why(unit):
-    assert disclosure.read_entry(signed(), unit) == ENTRY
+    assert disclosure.read_entry(signed(), unit, KEY) == ENTRY
     declined = replace(ENTRY, outcome=Outcome.REFUSED, why=WhyNot.HARM, by=("cyyy",))
-    assert disclosure.read_entry(signed(declined), unit) == declined
+    assert disclosure.read_entry(signed(declined), unit, KEY) == declined
     assert disclosure.claimed_request(signed()) == ENTRY.request
     assert disclosure.kept_entry(signed(declined)) == declined
+
+
+def test_an_entry_counts_by_the_holders_of_the_key_that_was_asked_for_and_of_no_other(unit):
+    former = FormerKey("C" * 40, {"benn": bytes(32), "dora": bytes(32)})
+    changed = replace(unit, former_identities=(former,))
+    assert disclosure.read_entry(signed(), changed, KEY) == ENTRY
+    for key in ("C" * 40, "D" * 40):
+        with pytest.raises(DisclosureRefused, match="not signed by identity holders"):
+            disclosure.read_entry(signed(), changed, key)
+    before = replace(changed, identity_fingerprint="C" * 40, identity_holders=former.holders)
+    before = replace(before, former_identities=(FormerKey(KEY, unit.identity_holders),))
+    assert disclosure.read_entry(signed(), before, KEY) == ENTRY
 
 
 @pytest.mark.parametrize(
@@ -93,6 +109,7 @@ def test_an_entry_says_who_did_what_and_why(unit):
         (signed(replace(ENTRY, by=("adaa",))), "one holder alone"),
         (signed(replace(ENTRY, by=())), "not signed by identity holders"),
         (signed(replace(ENTRY, unit="other-unit")), "another unit"),
+        (signed(replace(ENTRY, id="")), "no entry"),
         (signed(keys=KEYS | {"benn": KEYS["adaa"]}), "altered, or not signed"),
         (signed(replace(ENTRY, by=("adaa", "eve")), KEYS | {"eve": ASKS}), "not signed by identity holders"),
         (signed(replace(ENTRY, why=WhyNot.HARM)), "no entry"),
@@ -113,7 +130,7 @@ def test_an_entry_says_who_did_what_and_why(unit):
 )
 def test_an_entry_that_was_altered_or_lacks_a_hand_is_refused(document, says, unit):
     with pytest.raises(DisclosureRefused, match=says):
-        disclosure.read_entry(document, unit)
+        disclosure.read_entry(document, unit, KEY)
 
 
 def test_a_stick_is_read_with_care(tmp_path):

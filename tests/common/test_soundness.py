@@ -7,7 +7,7 @@ import pytest
 
 from common.forces import Force, Name, Nation, Oversight
 from common.soundness import Unsound, check, findings
-from common.units import Service, Status, Unit, UnitKind
+from common.units import FormerKey, Service, Status, Unit, UnitKind
 
 DAY = date(2027, 5, 1)
 BEFORE = DAY - timedelta(days=1)
@@ -25,6 +25,7 @@ def unit(unit_id, kind, number, *serves):
     )  # fmt: skip
 
 
+FORMER = {"third": b"T" * 32, "fourth": b"O" * 32}
 ONE = replace(
     unit("one", UnitKind.UNIT, 1, "north"),
     identity_certificate="identity",
@@ -71,6 +72,24 @@ def test_what_fits_together_is_sound():
         ),
         ({"identity_holders": {"first": b"F" * 32, "No Name": b"S" * 32}}, "has no proper short name"),
         ({"identity_certificate": "", "identity_fingerprint": ""}, "and they need it"),
+        (
+            {"former_identities": (FormerKey("A" * 39, FORMER),)},
+            "a former identity key of the unit one needs",
+        ),
+        ({"former_identities": (FormerKey("B" * 40, {}),)}, "a former identity key of the unit one needs"),
+        ({"former_identities": (FormerKey("A" * 40, FORMER),)}, "a certificate belongs to two"),
+        (
+            {"former_identities": (FormerKey("B" * 40, FORMER), FormerKey("B" * 40, FORMER))},
+            "named twice",
+        ),
+        (
+            {"former_identities": (FormerKey("B" * 40, {**FORMER, "first": b"F" * 32}),)},
+            "an identity holder belongs to two",
+        ),
+        (
+            {"former_identities": (FormerKey("B" * 40, {**FORMER, "No": b"N" * 32}),)},
+            "has no proper short name",
+        ),
         ({"languages": ()}, "not codes"),
         ({"languages": ("English",)}, "not codes"),
         ({"couriers": {"A B": bytes(32)}}, "no proper key id"),

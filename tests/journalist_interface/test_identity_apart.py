@@ -8,13 +8,21 @@ import pytest
 from click.testing import CliRunner
 
 from common import disclosure
+from common.contact import SealedContact
+from common.days import today
 from common.holders import GNUPG_HOME, HOLDERS, open_box
 from common.keyring import end_agent
+from common.report import Conversation, Report
+from common.secret import Secret
+from common.store.blobs import new_id
 from common.trail import Why
 from journalist_interface.desk.__main__ import main as desk_command
 from journalist_interface.desk.app import create_app as create_desk
+from journalist_interface.desk.disclosing import was_handed_on
 from journalist_interface.desk.forwarding import Choice
+from journalist_interface.desk.opening import open_envelope
 from journalist_interface.identity.app import create_app as create_identity
+from keys.identity import new_identity, with_identity
 from keys.registry import sign_registry
 from tests.journalist_interface.desk.conftest import PORT, Browser
 from tests.journalist_interface.identity.conftest import PORT as THEIRS
@@ -79,7 +87,9 @@ def test_the_whole_round(unit, holders, identity_keys, everything_in):
     page = words(browser.get(path))
     assert "This desk cannot open them." in page
     assert "identity holders of Test Anti-Corruption Unit" in page
+    assert "Others had these in their hands." not in page
     assert "No answer has been imported yet" in words(asked(browser, unit))
+    assert "Another unit handed these on" not in words(holders.get(holders.only()))
 
     given = list(identity_keys.passphrases.items())
     refused = holders.refuse(given[2], "not-shown")
@@ -131,7 +141,7 @@ def test_entries_that_were_altered_or_answer_something_else_are_refused(unit, ho
         file.write_bytes(altered)
         assert says in words(browser.post("/import"))
         assert "Opened on" not in words(browser.get(path))
-    entry = disclosure.read_entry(whole, identity_keys.unit)
+    entry = disclosure.read_entry(whole, identity_keys.unit, identity_keys.unit.identity_fingerprint)
     boxes = {name: (identity_keys.folder / HOLDERS / f"{name}.json").read_bytes() for name in entry.by}
     keys = {name: open_box(box, name, identity_keys.passphrases[name]).key for name, box in boxes.items()}
     file.write_bytes(disclosure.sign_entry(replace(entry, digest="d" * 64), keys))
@@ -172,6 +182,86 @@ def test_a_request_is_one_however_often_it_is_written_and_needs_a_stick(unit):
     )
 
 
+@pytest.mark.parametrize(
+    ("envelope_id", "changed", "handed_on"),
+    [
+        ("a" * 31 + "1", {}, False),
+        (new_id(forwarded=True), {}, True),
+        ("a" * 31 + "1", {"unit": "other-unit"}, True),
+        ("a" * 31 + "1", {"trail": (b"{}",)}, True),
+    ],
+)
+def test_details_that_others_could_have_put_there_are_known_by_their_way(envelope_id, changed, handed_on):
+    conversation = Conversation(Secret(bytes(32)), bytes(1216))
+    contact = SealedContact("test-unit", "A" * 40, b"sealed")
+    report = Report("Words.", "test-unit", today(), True, conversation, contact=contact)
+    assert was_handed_on(envelope_id, replace(report, **changed)) == handed_on
+
+
+def test_two_openings_on_one_day_are_two_entries(unit, holders, identity_keys):
+    browser, path = reviewers(unit), f"/conversations/{unit.conversation()}"
+    asked(browser, unit)
+    given = list(identity_keys.passphrases.items())
+    for _ in range(2):
+        assert REACH in holders.open(given[0], given[1]).text
+    assert words(holders.get(holders.only())).count("by ada and ben") == 2
+    assert words(browser.post("/import")).count("what the identity holders decided") == 2
+    assert words(browser.get(path)).count("by ada and ben") == 2
+
+
+def change_holders(identity_keys, registry, root_key, folder, version, **changed):
+    """As step 10 of the ceremony has it: a signed registry in which others hold its identity key, and the unit."""
+    card = new_identity(folder, "test-unit", {name: f"the other one of {name}" for name in ("ada", "dee")})
+    end_agent(folder / GNUPG_HOME)
+    unit = replace(with_identity(identity_keys.unit, card), **changed)
+    units = (unit, *registry.units[1:])
+    return sign_registry(replace(registry, version=version, units=units), root_key.file), unit
+
+
+def test_when_holders_change_what_was_sealed_before_is_opened_by_those_of_then(
+    unit, holders, identity_keys, round_, registry, root_key, short_folder
+):
+    browser, path = reviewers(unit), f"/conversations/{unit.conversation()}"
+    signed, changed = change_holders(identity_keys, registry, root_key, short_folder(), 2)
+    round_.server.registry.write_bytes(signed)
+    holders.app.extensions["identity"].settings.registry.write_bytes(signed)
+    asked(browser, unit)
+    given = list(identity_keys.passphrases.items())
+    assert REACH in holders.open(given[0], given[1]).text
+    assert "by ada and ben" not in words(browser.get(path))
+    browser.post("/import")
+    assert "by ada and ben" in words(browser.get(path))
+
+    [file] = disclosure.found(unit.stick, "entry")
+    with pytest.raises(disclosure.DisclosureRefused, match="for that key"):
+        disclosure.read_entry(file.read_bytes(), changed, changed.identity_fingerprint)
+    reporter = round_.reporter
+    reporter.get("/sent")
+    reporter.post("/noted")
+    reporter.get("/conversation")
+    assert reporter.write("More.", contact=REACH).status == 303
+    unit.fetch()
+    rows = unit.desk().cabinet.envelopes.of_conversation(unit.conversation())
+    contacts = [open_envelope(unit.desk(), row.id, row.size)[1].report.contact for row in rows]
+    assert {contact.key for contact in contacts if contact} == {
+        identity_keys.unit.identity_fingerprint,
+        changed.identity_fingerprint,
+    }
+
+
+def test_a_former_key_that_is_struck_off_is_neither_asked_for_nor_opened(
+    unit, holders, identity_keys, round_, registry, root_key, short_folder
+):
+    browser = reviewers(unit)
+    asked(browser, unit)
+    signed, _ = change_holders(identity_keys, registry, root_key, short_folder(), 2, former_identities=())
+    round_.server.registry.write_bytes(signed)
+    holders.app.extensions["identity"].settings.registry.write_bytes(signed)
+    assert "names no holders of the key" in words(browser.get(f"/conversations/{unit.conversation()}"))
+    assert "names no holders of the key" in words(holders.get("/"))
+    assert "passphrase" not in holders.get(holders.only()).text
+
+
 def test_a_report_that_is_passed_on_takes_them_along_as_they_are_and_a_rewritten_one_does_not(
     unit, holders, identity_keys, round_, tmp_path
 ):
@@ -183,10 +273,12 @@ def test_a_report_that_is_passed_on_takes_them_along_as_they_are_and_a_rewritten
     assert "identity holders of Test Anti-Corruption Unit" in words(
         browser.get(f"/conversations/{other.conversation()}")
     )
+    assert "Others had these in their hands." in words(browser.get(f"/conversations/{other.conversation()}"))
     asked(browser, other, "law")
     [request] = disclosure.found(other.stick, "request")
     request.rename(unit.stick / request.name)  # by hand, to the holders
     given = list(identity_keys.passphrases.items())
+    assert "Another unit handed these on" in words(holders.get(holders.only()))
     assert "Other Anti-Corruption Unit" in words(holders.get("/"))
     assert REACH in holders.open(given[1], given[2], why="law").text
     [entry] = disclosure.found(unit.stick, "entry")

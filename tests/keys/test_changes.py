@@ -8,8 +8,10 @@ import pytest
 
 from common.forces import Force, ForceKind, Name, Nation, Oversight
 from common.registry import Registry
-from common.units import Service, Status, Unit, UnitKind
+from common.units import FormerKey, Service, Status, Unit, UnitKind
 from keys.changes import changes
+from keys.identity import IdentityCard, with_identity, without_former
+from keys.registry import UnfitRegistry
 
 TODAY = date(2027, 1, 4)
 MAY = date(2027, 5, 1)
@@ -142,6 +144,29 @@ def test_a_certificate_is_named_by_its_digits():
     assert "has other dates or subkeys, and is the same" in sentence
 
 
+def test_a_key_that_becomes_a_former_one_and_one_that_is_struck_off_are_named():
+    holders, others = {"deputy": b"d" * 32, "other": b"o" * 32}, {"deputy": b"e" * 32, "third": b"t" * 32}
+    had = replace(EAST, identity_certificate="a", identity_fingerprint="A" * 40, identity_holders=holders)
+    after = with_identity(had, IdentityCard("east", "b", "B" * 40, others))
+    told = said(with_units(had), with_units(after))
+    digits = " ".join(["AAAA"] * 10)
+    assert f"The East Unit keeps a former identity key, for what was sealed to it: {digits}." in told
+    assert any(one.startswith("other no longer holds the identity key of The East Unit") for one in told)
+    assert len(told) == 1 + 1 + 4  # the key, the former one, and who holds the present one
+    other = replace(after, former_identities=(FormerKey("A" * 40, {**holders, "other": b"x" * 32}),))
+    told = said(with_units(after), with_units(other))
+    assert [one.split(":")[0] for one in told] == [
+        f"other no longer holds the former identity key {digits} of The East Unit",
+        f"other holds the former identity key {digits} of The East Unit, with others",
+    ]
+    [gone] = said(with_units(after), with_units(without_former(after, digits)))
+    assert gone.startswith(
+        "A former identity key of The East Unit is struck off; what was sealed to it stays shut"
+    )
+    with pytest.raises(UnfitRegistry, match="no such former identity key"):
+        without_former(after, "B" * 40)
+
+
 def test_a_new_unit_is_named_with_all_that_it_has():
     new = replace(OLD, units=(*OLD.units, replace(unit("west", UnitKind.UNIT), second_seal="watch")))
     told = said(OLD, new)
@@ -164,6 +189,7 @@ UNIT_CHANGES: dict[str, Any] = {
     "identity_certificate": "other",
     "identity_fingerprint": "C" * 40,
     "identity_holders": {"deputy": b"o" * 32},
+    "former_identities": (FormerKey("C" * 40, {"deputy": b"o" * 32, "other": b"p" * 32}),),
     "conflict_route": "watch",
     "second_seal": "watch",
     "languages": ("en", "cy"),

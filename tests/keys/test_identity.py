@@ -2,16 +2,18 @@
 
 import json
 import stat
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from click.testing import CliRunner
 
 from common.days import today
+from common.units import FormerKey
 from keys.cli import keys
 from keys.command import grouped
-from keys.draft import read_draft
-from keys.identity import IDENTITY_CARD, new_identity, read_identity_card
+from keys.draft import read_draft, write_draft
+from keys.identity import IDENTITY_CARD, new_identity, read_identity_card, with_identity
 from keys.making import CeremonyFailed
 from keys.registry import UnfitRegistry
 
@@ -62,6 +64,18 @@ def test_the_registry_names_the_holders_and_says_so(made, tmp_path):
         assert f"{name} holds the identity key of A Unit, with others: {grouped(key.hex())}." in done.output
     unit = read_draft(draft).unit("west-unit")
     assert (unit.identity_certificate, unit.identity_holders) == (card.certificate, card.holders)
+    assert unit.former_identities == ()
+    other = replace(card, fingerprint="E" * 40, holders={"ada": b"a" * 32, "dee": b"d" * 32})
+    write_draft(draft, read_draft(draft).with_unit(with_identity(unit, other)))
+    assert read_draft(draft).unit("west-unit").former_identities == (
+        FormerKey(card.fingerprint, card.holders),
+    )
+    back = with_identity(read_draft(draft).unit("west-unit"), card)
+    assert [key.fingerprint for key in back.former_identities] == ["E" * 40]
+    at = ("registry", "set", draft, "west-unit", "--drop-former-identity")
+    assert "no such former identity key" in run(*at, "E" * 40).stderr
+    assert "is struck off" in run(*at, grouped(card.fingerprint)).output
+    assert read_draft(draft).unit("west-unit").former_identities == ()
     wrong = run("registry", "set", draft, "east-unit", "--identity", folder / IDENTITY_CARD)
     assert wrong.exit_code == 1
     assert "card of west-unit, not of east-unit" in wrong.stderr

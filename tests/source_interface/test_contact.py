@@ -12,6 +12,7 @@ from common.holders import GNUPG_HOME, HOLDERS, open_box, together
 from common.keyring import end_agent
 from common.opening import Opener, OpeningFailed
 from keys.private import read_private_key
+from tests.source_interface.conftest import encode_multipart
 
 REACH = "Ask for Robin at the allotments.\n☎ <b>07700 900123</b>"
 BODY = "test-overseer"
@@ -138,6 +139,43 @@ def test_whatever_goes_wrong_they_come_back(reporter, house, arrived):
     reporter.cookie = ""
     ended = reporter.deliver(*form)
     assert (given_back(ended), ended.typed) == (REACH, "Words.")
+
+
+def test_details_that_are_far_too_long_come_back_as_the_text_would(reporter, house, arrived):
+    reporter.start()
+    for typed in ("A" * 20_000, "🕊" * 100_000):
+        answer = reporter.write("Words.", contact=typed)
+        assert (answer.status, given_back(answer), answer.typed) == (413, typed, "Words.")
+    form = {
+        name: value for name, value in reporter.forms["/report"].items() if name not in ("text", "contact")
+    }
+    fields = [*form.items(), ("text", "Words."), ("contact", "A" * 900_000)]  # in the order of the page
+    answer = reporter.deliver("/report", encode_multipart(fields))
+    assert (answer.status, answer.typed) == (413, "Words.")
+    assert "Only its beginning is below" in answer.page.words
+    assert len(given_back(answer)) == 4 * 200_000
+    fields = [
+        *form.items(),
+        ("text", "B" * 700_000),
+        ("contact", "A" * 900_000),
+    ]  # no more memory than for one
+    answer = reporter.deliver("/report", encode_multipart(fields))
+    assert len(answer.typed + given_back(answer)) == 4 * (200_000 + LONGEST)
+    assert arrived(house.config) == []
+    assert reporter.write("🕊" * 200_000, contact="🕊" * LONGEST).status == 303
+
+
+def test_details_that_come_after_the_first_file_are_not_dropped_unsaid(reporter, house, arrived):
+    reporter.start()
+    form = {
+        name: value for name, value in reporter.forms["/report"].items() if name not in ("text", "contact")
+    }
+    fields = [*form.items(), ("text", "Words."), ("files", "a.txt", b"abc")]
+    for also in ([], [("files", "b.txt", b"def")]):
+        answer = reporter.deliver("/report", encode_multipart([*fields, ("contact", REACH), *also]))
+        assert (answer.status, given_back(answer), answer.typed) == (400, REACH, "Words.")
+    assert arrived(house.config) == []
+    assert reporter.write("Words.", contact=REACH).status == 303
 
 
 def test_a_form_sent_twice_gives_them_back_and_they_can_be_sent_again(reporter, kept):

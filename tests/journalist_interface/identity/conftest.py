@@ -130,6 +130,7 @@ def ask(identity_keys, unit_keys, signer, stick, tmp_path) -> Callable[..., Path
         *,
         inside: str = CONVERSATION,
         by: tuple[UnitKeys, Ed25519PrivateKey] | None = None,
+        handed_on: bool = False,
         **changed: str,
     ) -> Path:
         (tmp_path / "identity.asc").write_text(identity_keys.unit.identity_certificate)
@@ -138,7 +139,7 @@ def ask(identity_keys, unit_keys, signer, stick, tmp_path) -> Callable[..., Path
         named = {"unit": "test-unit", "key": identity_keys.unit.identity_fingerprint} | changed
         asks, key = by or (unit_keys, signer(unit_keys))
         request = Request(
-            *(secrets.token_hex(16), asks.unit.id, CONVERSATION, Why.DANGER, today()),
+            *(secrets.token_hex(16), asks.unit.id, CONVERSATION, Why.DANGER, today(), handed_on),
             contact=SealedContact(named["unit"], named["key"], sealed),
         )
         return disclosure.write_file(stick, "request", disclosure.sign_request(request, key))

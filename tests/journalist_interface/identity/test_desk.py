@@ -1,13 +1,17 @@
 """The identity holders' desk: two open, one cannot; what goes wrong is told, opens nothing and loses nothing."""
 
 import logging
+import re
+from dataclasses import replace
 
 import pytest
 
 from common import disclosure
 from common.disclosure import Outcome
 from common.holders import GNUPG_HOME
+from common.units import Status
 from journalist_interface.identity.app import create_app
+from keys.registry import sign_registry
 from tests.journalist_interface.identity.conftest import PORT, REACH, Holders, set_up, words
 
 
@@ -15,7 +19,7 @@ from tests.journalist_interface.identity.conftest import PORT, REACH, Holders, s
 def entries(stick, identity_keys):
     """The entries on the stick, verified."""
     return lambda: [
-        disclosure.read_entry(file.read_bytes(), identity_keys.unit)
+        disclosure.read_entry(file.read_bytes(), identity_keys.unit, identity_keys.unit.identity_fingerprint)
         for file in disclosure.found(stick, "entry")
     ]
 
@@ -27,6 +31,17 @@ def test_a_request_shows_who_asks_why_and_for_which_report(holders, ask):
         for part in ("C-0f0f0f0f", "Test Anti-Corruption Unit", "Somebody may be in danger."):
             assert part in said
         assert REACH not in said
+
+
+@pytest.mark.parametrize("handed_on", [False, True])
+def test_the_page_says_that_nothing_proves_who_wrote_them_and_that_others_had_them(
+    holders, ask, given, handed_on
+):
+    ask(handed_on=handed_on)
+    for page in (holders.get(holders.only()), holders.open(given[0], given[1])):
+        said = words(page)
+        assert "Nothing proves who wrote them." in said
+        assert ("Another unit handed these on" in said) == handed_on
 
 
 def test_two_holders_open_it_once_and_leave_a_signed_entry(holders, ask, given, entries, settings):
@@ -90,6 +105,31 @@ def test_a_form_opens_once(holders, ask, given, entries):
     assert len(entries()) == 1
 
 
+def test_a_request_that_is_exchanged_after_it_was_shown_is_not_opened(holders, ask, given, entries):
+    shown = ask("harmless")
+    address = holders.only()
+    page = holders.get(address).text
+    found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    ask("VICTIM").rename(shown)
+    (ada, hers), (ben, his), (cy, _) = given
+    typed = {"name1": ada, "passphrase1": hers, "name2": ben, "passphrase2": his, "why": "danger"}
+    answer = holders.client.post(f"{address}/open", data=found | typed, base_url=holders.base)
+    assert (answer.status_code, "VICTIM" in answer.text) == (422, False)
+    assert "another than the one that you were shown" in words(answer)
+    assert f"<option selected>{ben}</option>" in answer.text
+    assert 'value="danger" required checked' in answer.text
+    assert hers not in answer.text
+
+    page = holders.get(address).text
+    found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    ask("a third one").rename(shown)
+    typed = {"name": cy, "passphrase": given[2][1], "why": "harm"}
+    answer = holders.client.post(f"{address}/refuse", data=found | typed, base_url=holders.base)
+    assert "another than the one that you were shown" in words(answer)
+    assert entries() == []
+    assert "a third one" in holders.open(given[0], given[1]).text
+
+
 def test_a_request_that_was_tampered_with_cannot_even_be_looked_at(holders, ask, given, entries):
     file = ask()
     whole = file.read_bytes()
@@ -132,6 +172,49 @@ def test_another_unit_that_has_the_report_by_now_may_ask(
     assert "Other Anti-Corruption Unit" in words(holders.get("/"))
     assert REACH in holders.open(given[0], given[1]).text
     assert len(entries()) == 1
+
+
+def test_an_older_registry_does_not_bring_back_a_unit_that_may_ask_no_more(
+    holders, ask, given, entries, settings, registry, identity_keys, root_key
+):
+    ask()
+    file = settings.parent / "registry.json"
+    before = file.read_bytes()
+    suspended = replace(identity_keys.unit, status=Status.SUSPENDED)
+    newer = replace(registry, version=registry.version + 5, units=(suspended, *registry.units[1:]))
+    file.write_bytes(sign_registry(newer, root_key.file))
+    assert "it is suspended" in words(holders.get("/"))
+    address = (
+        f"/requests/{disclosure.found(holders.app.extensions['identity'].settings.stick, 'request')[0].name}"
+    )
+    file.write_bytes(before)
+    for answer in (holders.get("/"), holders.get(address), Holders(create_app(settings, PORT)).get("/")):
+        assert (answer.status_code, "passphrase" in answer.text) == (409, False)
+        assert "is older than 6, seen before" in words(answer)
+    assert entries() == []
+
+
+def test_a_damaged_entry_is_named_and_hinders_nothing(holders, ask, given, stick, settings):
+    ask()
+    holders.open(given[0], given[1])
+    [whole] = disclosure.found(settings.parent / "trail", "entry")
+    hostile = (
+        *(b"", b"junk", b"[]", b"{}", b'{"signed":{}}', b'{"signed":{"ada":1}}', b'{"signed":{"ada":""}}'),
+        *(whole.read_bytes()[:-9], b"[" * 60_000, bytes(disclosure.MOST_BYTES + 1)),
+    )
+    names = [f"contact-entry-{number:08x}.json" for number in range(len(hostile) + 2)]
+    for folder in (settings.parent / "trail", stick):
+        for name, content in zip(names, hostile, strict=False):
+            (folder / name).write_bytes(content)
+            (folder / name.replace("entry", "request")).write_bytes(content)
+        (folder / names[-2]).mkdir()
+        (folder / names[-1]).symlink_to("/dev/zero")
+    page = holders.get("/")
+    assert page.status_code == 200
+    assert all(name in page.text for name in names)
+    assert "by ada and ben" in words(page)
+
+    assert REACH in holders.open(given[1], given[2]).text
 
 
 def test_holders_whom_the_registry_does_not_name_open_nothing(
