@@ -73,6 +73,7 @@ class Visit:
     stands_since: date | None = None
     held: Held | None = None
     recipients: tuple[Unit, ...] = ()
+    despite: bool = False  # whoever was given it serves a force that the reporter wanted kept from it
     without_copy: bool = False  # whoever was given it has a second seal that gets nothing of what is written
     overridden: frozenset[str] = frozenset()  # the marks of all handovers that a choice would be made against
 
@@ -125,7 +126,8 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
     items = _items(registry, reply_key, slots, posted)
     held = holding.follow(registry, header, items)
     lying = frozenset(item.mark for item in items if item.mark)
-    recipients, without_copy = _recipients(registry, header, held)
+    kept_from = kept_from_units(registry, today(), [header.kept_from])
+    recipients, without_copy = _recipients(registry, header, held, kept_from)
     return Visit(
         keys,
         reply_key,
@@ -135,12 +137,15 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
         stands_since=header.day if held.followed == header.followed else None,
         held=held,
         recipients=recipients,
+        despite=bool(held.before and recipients and recipients[0].id in kept_from),
         without_copy=without_copy,
         overridden=lying,
     )
 
 
-def _recipients(registry: Registry, header: reply.Header, held: Held) -> tuple[tuple[Unit, ...], bool]:
+def _recipients(
+    registry: Registry, header: reply.Header, held: Held, kept_from: frozenset[str]
+) -> tuple[tuple[Unit, ...], bool]:
     """All that a message goes to, and whether a second seal is left out that whoever was given it would have.
 
     The second seal that the header names is the first holder's: it was chosen with it, so without the one there is
@@ -156,7 +161,7 @@ def _recipients(registry: Registry, header: reply.Header, held: Held) -> tuple[t
     if held.by.second_seal in (None, held.by.id):
         return (held.by,), False
     second = _enrolled(registry, held.by.second_seal)
-    if second is None or second.id in kept_from_units(registry, today(), [header.kept_from]):
+    if second is None or second.id in kept_from:
         return (held.by,), True
     return (held.by, second), False
 

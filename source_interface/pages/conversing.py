@@ -140,6 +140,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         messages=found.messages,
         held=_in_names(found, registry),
         lost=found.lost,
+        despite=found.despite,
         without_copy=found.without_copy,
         can_write=slot is not None,
         slot=slot,

@@ -375,7 +375,7 @@ def test_a_later_message_without_a_handover_leaves_the_header_as_it_is(words, he
     assert header_row(words) == before
 
 
-def test_what_a_handover_arrives_for_meanwhile_goes_to_nobody_who_was_not_shown(
+def test_what_was_written_before_a_handover_arrived_goes_to_nobody_who_was_not_shown(
     words, reporter, house, hand_over
 ):
     reporter.come_back(words)
@@ -481,6 +481,14 @@ def test_where_the_next_holder_has_no_second_seal_now_the_page_says_so(
     assert body.name not in page
     assert goes_to() == B
     assert not house.store.waiting(body.id)
+
+
+def test_a_next_holder_that_must_not_see_it_is_named_as_such(words, reporter, header_to, hand_over):
+    said = "You asked that a force must not see this, and Other Anti-Corruption Unit serves it"
+    hand_over(words)
+    assert said not in reporter.get("/conversation").page.words
+    header_to(words, reply.Header(A, today(), kept_from="other-force"))
+    assert said in reporter.get("/conversation").page.words
 
 
 def test_what_was_to_be_kept_from_it_is_asked_again_and_goes_on_with_what_is_chosen(
