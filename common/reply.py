@@ -24,6 +24,8 @@ from common.secret import Secret
 _REPLY = "candour/1 reply"
 _HANDOVER = "candour/1 handover"
 _HEADER = b"candour/1 header\n"
+_MARK_BYTES = 12
+MOST_HANDOVERS = 16  # of one conversation: as many as its trail has steps
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -75,17 +77,15 @@ def digest(reply: Reply, reply_public_key: bytes) -> str:
     return hashlib.sha256(canonical.dump(_reply_body(reply, reply_public_key))).hexdigest()
 
 
+def mark(handover: Handover, reply_public_key: bytes) -> str:
+    """What a header calls a handover: 96 bits of the SHA-256 of all that is signed, so that 255 fit into one."""
+    signed = canonical.dump(_handover_body(handover, reply_public_key))
+    return canonical.encode(hashlib.sha256(signed).digest()[:_MARK_BYTES])
+
+
 def compose_handover(handover: Handover, reply_public_key: bytes, key: Ed25519PrivateKey) -> bytes:
     """The 8 KiB that are sealed: more than a hundred answers can stand. Raises AnswerTooLong."""
-    body = {
-        "day": handover.day.isoformat(),
-        "id": handover.identity,
-        "mailbox": _mailbox(reply_public_key),
-        "next": handover.next,
-        "standing": sorted(handover.standing),
-        "unit": handover.unit,
-    }
-    return _padded(signing.sign(body, _HANDOVER, key))
+    return _padded(signing.sign(_handover_body(handover, reply_public_key), _HANDOVER, key))
 
 
 def claimed_unit(untrusted: bytes) -> str:
@@ -113,7 +113,15 @@ def read_any(untrusted: bytes, reply_public_key: bytes, signed_by: bytes) -> Rep
     """An answer or a handover, whichever it says it is; otherwise as `read`."""
     if "next" not in signing.read_unverified(untrusted):
         return read(untrusted, reply_public_key, signed_by)
-    body = signing.verify(untrusted, _HANDOVER, signed_by)
+    return _handover(signing.verify(untrusted, _HANDOVER, signed_by), reply_public_key)
+
+
+def claimed_handover(untrusted: bytes, reply_public_key: bytes) -> Handover:
+    """A handover for this mailbox by its shape, whoever signed it. Raises BadSignature or NotCanonical."""
+    return _handover(signing.read_unverified(untrusted), reply_public_key)
+
+
+def _handover(body: dict[str, Any], reply_public_key: bytes) -> Handover:
     if canonical.text(body, "mailbox") != _mailbox(reply_public_key):
         raise signing.BadSignature
     standing = canonical.listed(body, "standing")
@@ -130,28 +138,57 @@ def read_any(untrusted: bytes, reply_public_key: bytes, signed_by: bytes) -> Rep
 
 @dataclass(frozen=True)
 class Header:
-    """To whom the conversation goes, and the second seal that it has, if any."""
+    """To whom the conversation goes, and what was known when that was written.
+
+    `second`: the second seal that it began with, if any. `kept_from`: the force that must not see it, as a report says
+    it. `before`: who passed it on until then, in order, at most MOST_HANDOVERS. `followed`: the marks of the handovers
+    by which it came to `unit`; `settled`: those of all others that lay there. None of either is followed again.
+    """
 
     unit: str
     day: date
     second: str | None = None
+    kept_from: str = field(default="", repr=False)
+    before: tuple[str, ...] = ()
+    followed: frozenset[str] = frozenset()
+    settled: frozenset[str] = frozenset()
 
 
 def compose_header(header: Header, header_key: Secret) -> bytes:
-    """The 8 KiB that are sealed into slot 0."""
-    body = {"day": header.day.isoformat(), "second": header.second, "unit": header.unit}
+    """The 8 KiB that are sealed into slot 0. The longest fits: a mailbox has 255 slots for handovers."""
+    body = {
+        "before": list(header.before),
+        "day": header.day.isoformat(),
+        "followed": sorted(header.followed),
+        "kept_from": header.kept_from,
+        "second": header.second,
+        "settled": sorted(header.settled),
+        "unit": header.unit,
+    }
     mac = hmac.digest(header_key.reveal(), _HEADER + canonical.dump(body), hashlib.sha256)
     return _padded(canonical.dump({"body": body, "mac": canonical.encode(mac)}))
 
 
 def read_header(untrusted: bytes, header_key: Secret) -> Header:
-    """The header, when its MAC holds. Raises BadSignature or NotCanonical."""
+    """The header, when its MAC holds. Raises BadSignature or NotCanonical.
+
+    One of before there were handovers, or forces to keep it from, says nothing of them.
+    """
     document = canonical.load(untrusted)
     body = canonical.inner(document, "body")
     expected = hmac.digest(header_key.reveal(), _HEADER + canonical.dump(body), hashlib.sha256)
     if not hmac.compare_digest(canonical.octets(document, "mac", len(expected)), expected):
         raise signing.BadSignature
-    return Header(canonical.text(body, "unit"), _day(body), canonical.optional_text(body, "second"))
+    body = {"before": [], "followed": [], "settled": [], "kept_from": ""} | body
+    return Header(
+        unit=canonical.text(body, "unit"),
+        day=_day(body),
+        second=canonical.optional_text(body, "second"),
+        kept_from=canonical.text(body, "kept_from"),
+        before=tuple(map(str, canonical.listed(body, "before"))),
+        followed=frozenset(map(str, canonical.listed(body, "followed"))),
+        settled=frozenset(map(str, canonical.listed(body, "settled"))),
+    )
 
 
 def _reply_body(reply: Reply, reply_public_key: bytes) -> dict[str, Any]:
@@ -161,6 +198,17 @@ def _reply_body(reply: Reply, reply_public_key: bytes) -> dict[str, Any]:
         "mailbox": _mailbox(reply_public_key),
         "text": reply.text,
         "unit": reply.unit,
+    }
+
+
+def _handover_body(handover: Handover, reply_public_key: bytes) -> dict[str, Any]:
+    return {
+        "day": handover.day.isoformat(),
+        "id": handover.identity,
+        "mailbox": _mailbox(reply_public_key),
+        "next": handover.next,
+        "standing": sorted(handover.standing),
+        "unit": handover.unit,
     }
 
 

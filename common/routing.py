@@ -10,6 +10,7 @@ from datetime import date
 from enum import StrEnum
 
 from common.registry import Registry, UnknownForce, UnknownUnit
+from common.report import SEVERAL
 from common.units import Status, Unit
 
 
@@ -239,6 +240,14 @@ def serving_one_of(registry: Registry, day: date, force_ids: Iterable[str]) -> f
         if (service.until is None or day <= service.until)
         and not avoided.isdisjoint(_lineage(registry, service.force))
     )
+
+
+def kept_from_units(registry: Registry, day: date, kept_from: Iterable[str]) -> frozenset[str]:
+    """Who must not see it, by id, as reports say it: who serves such a force, or any where one was not named."""
+    named = {force for force in kept_from if force}
+    if SEVERAL in named:
+        named = {force.id for force in registry.forces}
+    return serving_one_of(registry, day, named)
 
 
 def _lineage(registry: Registry, force_id: str) -> set[str]:

@@ -3,15 +3,15 @@
 What was typed comes in the body of the form alone. It is shown on the page that answers it, and kept nowhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from common.force_search import LONGEST, search
 from common.forces import Force
 from common.registry import Registry
+from source_interface.questions import LISTS
 
-LISTS = ("force", "other", "keep_from")  # the questions that are answered by a force
 _MOST = 10  # choices on a page
 
 
@@ -27,6 +27,14 @@ class Found:
 def find(untrusted_fields: Mapping[str, str], registry: Registry, day: date) -> dict[str, Found]:
     """For each question in whose field something was typed, the forces that may be meant."""
     typed = {name: untrusted_fields.get(f"{name}_typed", "")[:LONGEST].strip() for name in LISTS}
+    return {name: _found(text, registry, day) for name, text in typed.items() if text}
+
+
+def find_again(
+    untrusted_fields: Mapping[str, str], unsaid: Iterable[str], registry: Registry, day: date
+) -> dict[str, Found]:
+    """The same choices once more, for questions in which none of them was chosen."""
+    typed = {name: untrusted_fields.get(f"{name}_found", "")[:LONGEST] for name in unsaid}
     return {name: _found(text, registry, day) for name, text in typed.items() if text}
 
 

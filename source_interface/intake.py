@@ -10,7 +10,7 @@ owner of its own: neither owner is shown that there is another. Both are kept, o
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,13 +36,18 @@ _log = logging.getLogger("candour.intake")
 
 @dataclass(frozen=True)
 class Sender:
-    """The conversation a message belongs to, and where it goes: to its holder, and to the second seal, if any."""
+    """The conversation a message belongs to, and where it goes: to its holder, and to the second seal, if any.
+
+    `header`: what the conversation's header has to say with this message. `stands_since`: the day of one that says it
+    already; None where there is none. `first`: its recipients have had nothing of this conversation from its reporter.
+    """
 
     secrets: ConversationSecrets = field(repr=False)
     reply_key: mailbox.ReplyKey = field(repr=False)
     recipients: tuple[Unit, ...]
-    header_since: date | None = None  # the day of the conversation's header; None before its first message
-    kept_from: str = field(default="", repr=False)  # a force that must not see it, as the report says it
+    header: reply.Header
+    stands_since: date | None = None
+    first: bool = True
 
     @property
     def unit(self) -> Unit:
@@ -55,11 +60,11 @@ class Sender:
         return self.recipients[1] if len(self.recipients) > 1 else None
 
     def needs_header(self, day: date) -> bool:
-        """True before the first message, and long before a header expires.
+        """True for the first message, the first after a handover or a choice, and long before a header expires.
 
         Most later messages so leave no trace among the replies, at the time of which they could be seen together.
         """
-        return self.header_since is None or day - self.header_since > _RENEW_HEADER
+        return self.stands_since is None or day - self.stands_since > _RENEW_HEADER
 
 
 def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expected_bytes: int) -> date:
@@ -90,9 +95,9 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
             text=text,
             unit=sender.unit.id,
             day=day,
-            first=sender.header_since is None,
+            first=sender.first,
             conversation=conversation,
-            kept_from=sender.kept_from,
+            kept_from=sender.header.kept_from,
             contact=sealed_contact,
         )
 
@@ -155,8 +160,7 @@ def _sealed_contact(
 
 def _header(sender: Sender, day: date) -> SealedReply:
     """Who holds this conversation, for the next visit: sealed to the codename itself."""
-    second = sender.second.id if sender.second else None
-    plain = reply.compose_header(reply.Header(sender.unit.id, day, second), sender.secrets.header_key)
+    plain = reply.compose_header(replace(sender.header, day=day), sender.secrets.header_key)
     tag = mailbox.tags(sender.secrets.mailbox_key)[mailbox.HEADER_SLOT]
     return SealedReply(tag, mailbox.seal(plain, sender.reply_key.public()))
 

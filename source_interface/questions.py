@@ -7,18 +7,23 @@ read cannot be called back.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from common.forces import Force, Nation, grouped
-from common.registry import Registry
+from common.registry import Registry, UnknownForce
 from common.report import SEVERAL
 from common.routing import Answers, Involved
 from common.units import UnitKind
 
 NOT_KNOWN = "not-known"
 MORE = "more"
-FIELDS = ("force", "other", "moved", "involved", "keep_from")
+UNSAID = "?"  # what a list sends in which something has to be chosen, be it "no"
+_UNSAID = "Choose one of these, or say that there is none."
+_LEFT = "The force that you chose is not in the list any more. Choose again."
+LISTS = ("force", "other", "keep_from")  # the questions that are answered by a force
+FIELDS = (*LISTS, "moved", "involved")
 _NATIONS = {
     Nation.ENGLAND: "England",
     Nation.WALES: "Wales",
@@ -31,10 +36,19 @@ _INVOLVED = {"yes": frozenset(Involved), "not-sure": frozenset(Involved), "no": 
 
 @dataclass(frozen=True)
 class Questions:
-    """The form as it was filled in. `wrong`: by field, what has to be put right before there are answers."""
+    """The form as it was filled in. `wrong`: by field, what has to be put right before there are answers.
+
+    `unsaid`: the lists in which something was looked for or chosen that is not chosen now. Nothing stands chosen in
+    them when they are shown again, so that going on does not pass for a "no".
+    """
 
     given: Mapping[str, str] = field(default_factory=dict, repr=False)
     wrong: Mapping[str, str] = field(default_factory=dict)
+    unsaid: frozenset[str] = frozenset()
+
+    def once_more(self) -> "Questions":
+        """To be changed: what is only not answered yet is not held against anybody, what has left the list is said."""
+        return replace(self, wrong={name: said for name, said in self.wrong.items() if said == _LEFT})
 
 
 def read(untrusted_fields: Mapping[str, str], registry: Registry, day: date) -> Questions:
@@ -54,10 +68,18 @@ def read(untrusted_fields: Mapping[str, str], registry: Registry, day: date) -> 
         wrong["force"] = "Choose a force from the list, or “I do not know”."
     if "involved" not in given:
         wrong["involved"] = "Say yes, no, or that you are not sure."
-    for name in ("other", "keep_from"):  # a force that has left the list since the page was made
-        if untrusted_fields.get(name) and name not in given:
-            wrong[name] = "The list has changed. Choose again."
-    return Questions(given, wrong)
+    for name in LISTS[1:]:
+        said = untrusted_fields.get(name, UNSAID if f"{name}_found" in untrusted_fields else "")
+        if said and name not in given:
+            wrong[name] = _UNSAID if said == UNSAID else _LEFT
+    return Questions(given, wrong, frozenset(wrong) & frozenset(LISTS))
+
+
+def of_before(kept_from: str, registry: Registry, day: date) -> Questions:
+    """The questions for a conversation whose first message said already which force must not see it."""
+    with suppress(UnknownForce):
+        kept_from = MORE if kept_from == SEVERAL else registry.force_on(kept_from, day).id
+    return read({"keep_from": kept_from}, registry, day).once_more()
 
 
 def answers(questions: Questions, registry: Registry) -> Answers:
@@ -78,6 +100,12 @@ def kept_from(questions: Questions) -> str:
     """The force that must not see it, as a report says it; "" where there is none."""
     named = questions.given.get("keep_from", "")
     return SEVERAL if named == MORE else named
+
+
+def kept_from_in_words(questions: Questions, registry: Registry, day: date) -> str:
+    """The force that must not see it, as a page says it; "" where there is none."""
+    named = questions.given.get("keep_from", "")
+    return "more than one force" if named == MORE else force_names(registry, day).get(named, "")
 
 
 def force_list(registry: Registry, day: date) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -78,6 +78,11 @@ _REASONS = {
     "full": Reason(
         "This codename has been used for as many messages as it can take. Report it as another matter.", 409
     ),
+    "other addressees": Reason(
+        "Who gets what you write has changed since this page was made, so nothing was sent. "
+        "See who it is now. Then send it, or leave it.",
+        409,
+    ),
     "unrouted": Reason(
         "Who opened what you wrote here can receive nothing at present, so nothing was sent. Choose again who should.",
         409,

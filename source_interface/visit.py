@@ -4,14 +4,16 @@ Every visit asks for all 512 tags in two queries, and writes nothing.
 """
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from common import mailbox, phrases, reply
 from common.canonical import NotCanonical
+from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.registry import Registry, UnknownUnit
+from common.routing import kept_from_units
 from common.secret import Secret
 from common.signing import BadSignature
 from common.store.kept import Mailbox
@@ -56,28 +58,47 @@ class Message:
 
 @dataclass(frozen=True)
 class Visit:
-    """A conversation, as its codename opens it."""
+    """A conversation, as its codename opens it.
+
+    `header`: what the next message would have to leave there, by what lies there now; None where there is none that is
+    genuine. `stands_since`: the day of one that says all of that already. `recipients`: all that a message goes to, the
+    second seal with them; empty where somebody is missing: then it goes to nobody before the reporter has chosen.
+    """
 
     secrets: ConversationSecrets = field(repr=False)
+    reply_key: mailbox.ReplyKey = field(repr=False)
     answers: tuple[Answer, ...] = field(repr=False)
     messages: tuple[Message, ...]
-    handed_to: str | None = None  # the name of who was given it last, where it is not who had it at first
-    handed_by: tuple[str, ...] = ()
-    copy_to: str | None = None  # the name of who gets a copy of what is written to one who was given it
-    lost: bool = (
-        False  # somebody is missing who had it: nothing goes to anybody before the reporter has chosen
-    )
-    holder: Unit | None = None
+    header: reply.Header | None = None
+    stands_since: date | None = None
+    held: Held | None = None
+    recipients: tuple[Unit, ...] = ()
+    despite: bool = False  # whoever was given it serves a force that the reporter wanted kept from it
+    without_copy: bool = False  # whoever was given it has a second seal that gets nothing of what is written
+    overridden: frozenset[str] = frozenset()  # the marks of all handovers that a choice would be made against
 
     @property
-    def contact_to(self) -> str | None:
-        """The name of the holder, where contact details can be given in confidence.
+    def lost(self) -> bool:
+        """Somebody is missing who had it: nothing goes to anybody before the reporter has chosen."""
+        return self.header is not None and not self.recipients
 
-        None as long as there is nothing to be seen of a conversation: a codename that was never used looks the same.
+    @property
+    def kept_from(self) -> str:
+        """The force that must not see it, as it was said last."""
+        return self.header.kept_from if self.header else ""
+
+    @property
+    def handed_over(self) -> bool:
+        """It was passed on."""
+        return self.held is not None and bool(self.held.before)
+
+    @property
+    def is_seen(self) -> bool:
+        """Somebody has used it before, as anybody can see: it need not look like a codename that was never used.
+
+        A message alone does not show that: whoever only tries a codename may have written it.
         """
-        seen = bool(self.messages or self.answers)
-        open_ = seen and not self.lost
-        return self.holder.name if open_ and self.holder and self.holder.takes_contacts else None
+        return bool(self.answers or self.handed_over or self.lost)
 
     def free_slot(self) -> int | None:
         """A random receipt slot for a message; None when all 128 are taken."""
@@ -99,19 +120,63 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
     )
     reply_key = mailbox.ReplyKey(keys.reply_seed)
     slots, posted = _lying(found, reply_tags, keys)
-    header = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
-    if header is None or header.unit is None:
-        return Visit(keys, (), messages, lost=header is not None)
-    held = holding.follow(registry, header.unit, header.since, _items(registry, reply_key, slots, posted))
+    header = _header(reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
+    if header is None:
+        return Visit(keys, reply_key, (), messages)
+    items = _items(registry, reply_key, slots, posted)
+    held = holding.follow(registry, header, items)
+    lying = frozenset(item.mark for item in items if item.mark)
+    kept_from = kept_from_units(registry, today(), [header.kept_from])
+    recipients, without_copy = _recipients(registry, header, held, kept_from)
     return Visit(
         keys,
+        reply_key,
         _answers(registry, held),
         messages,
-        handed_to=held.holder.name if held.before and held.holder else None,
-        handed_by=tuple(unit.name for unit in held.before),
-        copy_to=next((unit.name for unit in _second_seal(registry, held.by)), None) if held.by else None,
-        lost=held.by is None or not header.recipients,
-        holder=held.holder,
+        header=_as_it_is_now(header, held, recipients, lying),
+        stands_since=header.day if held.followed == header.followed else None,
+        held=held,
+        recipients=recipients,
+        despite=bool(held.before and recipients and recipients[0].id in kept_from),
+        without_copy=without_copy,
+        overridden=lying,
+    )
+
+
+def _recipients(
+    registry: Registry, header: reply.Header, held: Held, kept_from: frozenset[str]
+) -> tuple[tuple[Unit, ...], bool]:
+    """All that a message goes to, and whether a second seal is left out that whoever was given it would have.
+
+    The second seal that the header names is the first holder's: it was chosen with it, so without the one there is
+    nobody. Who was given it has their own, or none at present, and the page says which.
+    """
+    if held.by is None:
+        return (), False
+    if not held.before:
+        if header.second is None:
+            return (held.by,), False
+        second = _enrolled(registry, header.second)
+        return ((held.by, second) if second else ()), False
+    if held.by.second_seal in (None, held.by.id):
+        return (held.by,), False
+    second = _enrolled(registry, held.by.second_seal)
+    if second is None or second.id in kept_from:
+        return (held.by,), True
+    return (held.by, second), False
+
+
+def _as_it_is_now(
+    header: reply.Header, held: Held, recipients: tuple[Unit, ...], lying: frozenset[str]
+) -> reply.Header:
+    """The header by what lies in the slots now. What lies there no more need not be named."""
+    return replace(
+        header,
+        unit=recipients[0].id if recipients else header.unit,
+        second=recipients[1].id if len(recipients) > 1 else None,
+        before=held.before,
+        followed=held.followed & lying,
+        settled=header.settled & lying,
     )
 
 
@@ -133,85 +198,50 @@ def _message(slot: int, first: tuple[date, bool] | None, second: tuple[date, boo
     return Message(slot, phrases.day(day), first and first[1], second and second[1])
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a conversation, and the day its header says so since. No `unit`: nothing may be sealed to it now.
-
-    `recipients` are all that a message goes to, the second seal with them; empty when one of them is missing.
-    """
-
-    unit: Unit | None
-    recipients: tuple[Unit, ...]
-    since: date
-
-
-def holder_of(
-    store: Store, registry: Registry, keys: ConversationSecrets, reply_key: mailbox.ReplyKey
-) -> Holder | None:
-    """Who holds a conversation, by its header and the handovers since: all that writing again has to know.
-
-    `since` is the header's day: once the header is renewed, it names whoever holds the conversation then.
-    """
-    reply_tags = mailbox.tags(keys.mailbox_key)
-    found = store.mailbox((), reply_tags)
-    slots, posted = _lying(found, reply_tags, keys)
-    header = _holder(registry, reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
-    if header is None or header.unit is None or not header.recipients:
-        return header
-    held = holding.follow(registry, header.unit, header.since, _items(registry, reply_key, slots, posted))
-    if held.by is None:
-        return Holder(None, (), header.since)
-    others = _second_seal(registry, held.by) if held.before else header.recipients[1:]
-    return Holder(held.by, (held.by, *others), header.since)
-
-
-def _second_seal(registry: Registry, holder: Unit) -> tuple[Unit, ...]:
-    """Who gets a copy of what goes to one who was given a conversation: that is not what the first holder's got."""
-    if holder.second_seal is None or holder.second_seal == holder.id:
-        return ()
-    found = _enrolled(registry, holder.second_seal)
-    return (found,) if found else ()
-
-
-def _holder(
-    registry: Registry, reply_key: mailbox.ReplyKey, sealed_header: bytes | None, header_key: Secret
-) -> Holder | None:
-    """Whom the header names. None where there is no header that is genuine: to find that takes the same work."""
+def _header(
+    reply_key: mailbox.ReplyKey, sealed_header: bytes | None, header_key: Secret
+) -> reply.Header | None:
+    """The header. None where there is none that is genuine: to find that takes the same work."""
     try:
         plain = reply_key.open(_NO_HEADER if sealed_header is None else sealed_header)
     except mailbox.NotForThisMailbox:
         plain = _OF_NO_MAILBOX
     try:
-        header = reply.read_header(plain, header_key)
+        return reply.read_header(plain, header_key)
     except (NotCanonical, BadSignature):
         return None
-    found = [_enrolled(registry, named) for named in (header.unit, header.second) if named is not None]
-    recipients = tuple(unit for unit in found if unit is not None)
-    return Holder(found[0], recipients if len(recipients) == len(found) else (), header.day)
 
 
 def _enrolled(registry: Registry, unit_id: str) -> Unit | None:
-    try:
-        return registry.recipient(unit_id)
-    except UnknownUnit:
-        return None
+    unit = holding.known(registry, unit_id)
+    return unit if unit is not None and unit.is_enrolled else None
 
 
 def _items(
     registry: Registry, reply_key: mailbox.ReplyKey, slots: dict[int, bytes], posted: dict[int, date]
 ) -> list[Item]:
-    """What is genuine, whoever signed it. Each slot is opened and verified once, whoever holds what."""
+    """What is genuine, whoever signed it, and what claims to be a handover. Each slot is opened and verified once."""
     public = reply_key.public()
     items = []
     for slot, ciphertext in slots.items():
         try:
             untrusted = reply_key.open(ciphertext)
-            said = reply.read_any(untrusted, public, registry.unit(reply.claimed_unit(untrusted)).reply_key)
+            signed_by = registry.unit(reply.claimed_unit(untrusted)).reply_key
+            items.append(_item(untrusted, public, signed_by, slot, posted[slot]))
         except (mailbox.NotForThisMailbox, NotCanonical, BadSignature, UnknownUnit):
             continue
-        digest = reply.digest(said, public) if isinstance(said, reply.Reply) else ""
-        items.append(Item(slot, posted[slot], said, digest))
     return items
+
+
+def _item(untrusted: bytes, public: bytes, signed_by: bytes, slot: int, posted: date) -> Item:
+    try:
+        said = reply.read_any(untrusted, public, signed_by)
+    except BadSignature:
+        claimed = reply.claimed_handover(untrusted, public)
+        return Item(slot, posted, claimed, mark=reply.mark(claimed, public), genuine=False)
+    if isinstance(said, reply.Reply):
+        return Item(slot, posted, said, digest=reply.digest(said, public))
+    return Item(slot, posted, said, mark=reply.mark(said, public))
 
 
 def _answers(registry: Registry, held: Held) -> tuple[Answer, ...]:

@@ -14,6 +14,7 @@ import socks
 from deploy import demo
 from deploy.servers import LOOPBACK
 
+_ADDRESSEES = re.compile(rb'name="addressees" value="([^"]+)"')
 _CSRF = re.compile(rb'name="csrf" value="([^"]+)"')
 _SLIP = re.compile(rb"<li><span>([a-z-]+)</span>")
 # What a reporter answers who is then sent to the demo's unit, and goes on.
@@ -74,6 +75,7 @@ class Browser:
         self._connection = kind(host, timeout=120, blocksize=1 << 20)
         self._cookie = ""
         self.csrf = ""
+        self._addressees = ""
 
     def get(self, path: str) -> Answer:
         """A page."""
@@ -102,6 +104,8 @@ class Browser:
         if found is None:
             raise Surprise(f"{path} has no form")
         self.csrf = found[1].decode()
+        if form := _ADDRESSEES.search(page.body):
+            self._addressees = form[1].decode()
 
     def codename(self) -> str:
         """The codename that /sent shows."""
@@ -143,7 +147,8 @@ class Browser:
         self._connection.close()
 
     def _fields(self, slot: int, text: str) -> bytes:
-        fields = {"csrf": self.csrf, "slot": str(slot), "seen_hints": "1", "text": text}
+        fields = {"csrf": self.csrf, "slot": str(slot), "addressees": self._addressees}
+        fields |= {"seen_hints": "1", "text": text}
         return "".join(
             f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
             for name, value in fields.items()

@@ -18,9 +18,11 @@ from common.opening import OpeningFailed
 from common.registry import Registry
 from common.reply import Handover, Reply
 from common.report import Report
+from common.routing import kept_from_units
 from common.sealing import SealingFailed
 from common.trail import Why
 from common.units import Unit
+from journalist_interface.desk import kept_from
 from journalist_interface.desk.answering import (
     AnswerLost,
     address,
@@ -45,11 +47,19 @@ class ForwardLost(Exception):
 
 @dataclass(frozen=True)
 class Choice:
-    """What a reviewer decides. `rewritten`: the words that go instead of the original; None: it goes as it came."""
+    """What a reviewer decides. `rewritten`: the words that go instead of the original; None: it goes as it came.
+
+    `despite`: also to a unit that serves a force which must not see it.
+    """
 
     receiver: str
     why: Why
     rewritten: str | None = None
+    despite: bool = False
+
+
+class KeptFrom(NotForwardable):
+    """That unit serves a force that the reporter wanted kept from it. Nothing was sealed."""
 
 
 def receivers(desk: Desk, registry: Registry, unit: Unit, first: Report) -> list[Unit]:
@@ -68,8 +78,8 @@ def receivers(desk: Desk, registry: Registry, unit: Unit, first: Report) -> list
 def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
     """Seal a conversation to another unit, and keep that until it is exported. False when it was done before.
 
-    Raises CopyOnly, NotForwardable, Changed, NotHere, CannotOpen, WrongFile, NoReplyKey, NoMoreRoom, RegistryRefused,
-    NoCaseKey, SealingFailed or StickBusy. Nothing is kept then.
+    Raises CopyOnly, KeptFrom, NotForwardable, Changed, NotHere, CannotOpen, WrongFile, NoReplyKey, NoMoreRoom,
+    RegistryRefused, NoCaseKey, SealingFailed or StickBusy. Nothing is kept then.
     """
     with desk.alone():
         if desk.cabinet.forwards.get(forward_id) is not None:
@@ -79,14 +89,19 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
         registry, unit = desk.settings.load_registry()
         first = first_report(desk, identity)
         receiver = _receiver(receivers(desk, registry, unit, first), choice.receiver)
+        said = kept_from.of_conversation(desk, identity)
+        barred = kept_from_units(registry, today(), said)
+        if receiver.id in barred and not choice.despite:
+            raise KeptFrom(str(KeptFrom.__doc__))
         messages = _messages(desk, identity, choice)
         work = Resealing(
             desk=desk,
             unit=unit,
-            receivers=(receiver, *second_seal(registry, unit, receiver)),
+            receivers=(receiver, *second_seal(registry, unit, receiver, barred)),
             why=choice.why,
             key=reply_key(desk, unit),
             first=first,
+            kept_from=kept_from.as_one(said),
             used=used_slots(desk, first),
         )
         try:
@@ -95,9 +110,12 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
             desk.files.clear_forwarded(desk.cabinet.forwards.files())
 
 
-def second_seal(registry: Registry, unit: Unit, receiver: Unit) -> tuple[Unit, ...]:
-    """Who gets a copy of what goes to a receiver: its second seal, where it is enrolled and not this unit itself."""
-    if receiver.second_seal in (None, unit.id, receiver.id):
+def second_seal(registry: Registry, unit: Unit, receiver: Unit, barred: frozenset[str]) -> tuple[Unit, ...]:
+    """Who gets a copy of what goes to a receiver: its second seal, where it is enrolled and not this unit itself.
+
+    Never one that is `barred`, for it serves a force that must not see it: an overseer may serve one too.
+    """
+    if receiver.second_seal in (None, unit.id, receiver.id) or receiver.second_seal in barred:
         return ()
     return tuple(one for one in registry.units if one.id == receiver.second_seal and one.is_enrolled)
 

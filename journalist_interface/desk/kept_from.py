@@ -1,31 +1,48 @@
-"""Whom the reporter wanted kept from the report: said with it, and minded before it is passed on."""
+"""Whom the reporter wanted kept from a conversation: said with its messages, and minded before it is passed on.
 
+It may be said with any of them: a first one can have been withdrawn, and one who chooses again may name another force.
+So all that are here are looked at, and what each says counts.
+"""
+
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date
 
 from common.registry import Registry, UnknownForce
-from common.report import SEVERAL, Report
-from common.routing import serving_one_of
+from common.report import SEVERAL
+from journalist_interface.desk.opening import CannotOpen, open_envelope
+from journalist_interface.desk.workplace import Desk
 
 
-def in_words(report: Report, registry: Registry | None, day: date) -> str:
-    """What the reporter asked; "" where they asked for nothing. Without a registry the force is named by its id."""
-    if not report.kept_from:
-        return ""
-    if report.kept_from == SEVERAL:
+def of_conversation(desk: Desk, identity: str) -> frozenset[str]:
+    """The forces that must not see it, as its messages say it. What does not open is not passed on either."""
+    said = set()
+    for message in desk.cabinet.envelopes.of_conversation(identity):
+        with suppress(CannotOpen):
+            _, opened, _ = open_envelope(desk, message.id, message.size)
+            said.add(opened.report.kept_from)
+    return frozenset(said - {""})
+
+
+def as_one(said: Iterable[str]) -> str:
+    """The same as one report can say it: of several forces it can only say that they are several."""
+    named = set(said) - {""}
+    return SEVERAL if len(named) > 1 else next(iter(named), "")
+
+
+def in_words(said: Iterable[str], registry: Registry | None, day: date) -> str:
+    """What the reporter asked; "" where they asked for nothing. Without a registry a force is named by its id."""
+    return " ".join(_in_words(force, registry, day) for force in sorted(said) if force)
+
+
+def _in_words(force: str, registry: Registry | None, day: date) -> str:
+    if force == SEVERAL:
         return (
             "The reporter said that more than one force must not see this, and did not say which. Ask them before you "
             "pass it on."
         )
-    name = report.kept_from
+    name = force
     if registry is not None:
         with suppress(UnknownForce):
-            name = registry.force(report.kept_from).name_on(day)
+            name = registry.force(force).name_on(day)
     return f"The reporter asked that {name} must not see this, nor any unit that serves it."
-
-
-def units(report: Report, registry: Registry, day: date) -> frozenset[str]:
-    """The units that serve a force that must not see it, today or later: all that serve one, where it was not named."""
-    if report.kept_from == SEVERAL:
-        return serving_one_of(registry, day, [force.id for force in registry.forces])
-    return serving_one_of(registry, day, [report.kept_from] if report.kept_from else [])

@@ -134,7 +134,7 @@ def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> Sh
         size=row.size,
         text=text,
         for_unit=clean_text(opened.report.unit),
-        kept_from=kept_from.in_words(opened.report, registry, today()),
+        kept_from=kept_from.in_words([opened.report.kept_from], registry, today()),
         sealed_texts=find_sealed_texts(desk.opener, text),
         trail=steps,
         unaccounted=is_forwarded_id(row.id) and not accounted,

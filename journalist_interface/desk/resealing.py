@@ -50,6 +50,7 @@ class Resealing:
     why: Why
     key: Ed25519PrivateKey
     first: Report
+    kept_from: str  # what all of its messages say of that, as one report can
     used: frozenset[int]
 
     def as_it_came(self, message: Envelope) -> list[Resealed]:
@@ -86,7 +87,7 @@ class Resealing:
             first=True,
             conversation=self.first.conversation,
             trail=(*self.first.trail, step),
-            kept_from=self.first.kept_from,
+            kept_from=self.kept_from,
         )
         no_files: list[FilePart] = []
         return self._sealed(envelope.write(no_files, lambda: report), messages[0].id)

@@ -1,16 +1,17 @@
 """Coming back: in by codename, read, write again, withdraw, delete, leave."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from flask import Flask, Response, g, request
 
 from common import codename
 from common.codename import NotACodename
-from common.derivation import Busy, conversation_secrets, derive_root
-from common.mailbox import SLOTS, ReplyKey, deleted_mark, second_slot, tags
-from common.registry import Registry, UnknownUnit
-from common.units import Unit
+from common.derivation import Busy, derive_root
+from common.mailbox import SLOTS, deleted_mark, second_slot, tags
+from common.registry import Registry
 from source_interface import circuits
+from source_interface.addressees import of_next
+from source_interface.holding import known
 from source_interface.house import house
 from source_interface.intake import Sender
 from source_interface.pages import messages
@@ -20,7 +21,7 @@ from source_interface.refusals import Refused
 from source_interface.render import page
 from source_interface.request import small_form
 from source_interface.session import Session, end, keep, new_session, reporter, root_of, visitor
-from source_interface.visit import Visit, holder_of, visit
+from source_interface.visit import Visit, visit
 
 
 @visitor
@@ -65,20 +66,9 @@ def conversation(session: Session) -> Response:
 def write_again(session: Session) -> Response:
     """A later message of the same conversation."""
 
-    def sender() -> Sender:
-        registry = house().registry.current()
-        keys = conversation_secrets(root_of(session))
-        reply_key = ReplyKey(keys.reply_seed)
-        holder = holder_of(house().store, registry, keys, reply_key)
-        if holder and holder.recipients:
-            return Sender(keys, reply_key, holder.recipients, header_since=holder.since)
-        if holder:
-            recipients = _chosen_again(session)
-        else:
-            recipients = _chosen(session) if session.unit else (default_unit(registry),)
-        if not recipients:
-            raise Refused("unrouted")
-        return Sender(keys, reply_key, recipients, kept_from=session.kept_from)
+    def sender(untrusted_word: str) -> Sender:
+        found = look(session)
+        return of_next(session, house().registry.current(), found).sender(found, untrusted_word)
 
     def taken() -> Response:
         keep(replace(session, notice="sent", kept_from="", again=False))
@@ -92,7 +82,7 @@ def withdraw(session: Session) -> Response:
     """Withdraw a message that is not collected, after asking once more."""
     fields = small_form(request, session)
     slot = slot_number(fields.get("slot", ""))
-    found = _look(session)
+    found = look(session)
     if fields.get("confirm") != "1":
         for message in found.messages:
             if message.slot == slot and not message.collected:
@@ -112,7 +102,7 @@ def withdraw(session: Session) -> Response:
 def delete_answer(session: Session) -> Response:
     """Delete an answer, from every slot that it lies in."""
     slot = slot_number(small_form(request, session).get("answer", ""), SLOTS)
-    found = _look(session)
+    found = look(session)
     for answer in found.answers:
         for copy in answer.slots if slot in answer.slots else ():
             tag = tags(found.secrets.mailbox_key)[copy]
@@ -133,7 +123,9 @@ def leave(session: Session) -> Response:
 
 def _conversation_page(session: Session, typed: TypedMessage) -> Response:
     """The same for a codename that was never used as for one with no news, form included."""
-    found = _look(session)
+    registry = house().registry.current()
+    found = look(session)
+    to = of_next(session, registry, found)
     slot = found.free_slot()
     if slot is None and (typed.text or typed.contact):
         raise Refused("full")
@@ -146,48 +138,42 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         unsaved=bool(session.words),
         answers=found.answers,
         messages=found.messages,
-        handed_to=found.handed_to,
-        handed_by=found.handed_by,
-        copy_to=found.copy_to,
+        held=_in_names(found, registry),
         lost=found.lost,
-        chosen=[unit.name for unit in _chosen_again(session)],
+        despite=found.despite,
+        without_copy=found.without_copy,
         can_write=slot is not None,
         slot=slot,
-        contact_to=found.contact_to,
-        choose_again=typed.refused is not None and typed.refused.code == "unrouted",
+        addressees=to,
         **typed.for_template(),
     )
 
 
-def _look(session: Session) -> Visit:
+def look(session: Session) -> Visit:
+    """What the session's codename opens."""
     return visit(house().store, house().registry.current(), root_of(session))
 
 
-def has_lost_its_holder(session: Session) -> bool:
-    """A genuine header names somebody to whom nothing may be sealed now. False for a codename that was never used."""
-    keys = conversation_secrets(root_of(session))
-    holder = holder_of(house().store, house().registry.current(), keys, ReplyKey(keys.reply_seed))
-    return holder is not None and not holder.recipients
+@dataclass(frozen=True)
+class _Names:
+    """Who has a conversation, by name: `now`, `by` whom it was passed on, and whose word on that is `in_doubt`."""
+
+    now: str | None
+    by: tuple[str, ...]
+    in_doubt: str | None
 
 
-def _chosen(session: Session) -> tuple[Unit, ...]:
-    """Who was chosen in this visit: all of them, and never another in their place; otherwise nobody."""
-    registry = house().registry.current()
-    try:
-        return tuple(registry.recipient(chosen) for chosen in (session.unit, session.second) if chosen)
-    except UnknownUnit:
-        return ()
-
-
-def _chosen_again(session: Session) -> tuple[Unit, ...]:
-    """The same for a conversation that has lost its holder: only who was chosen since, never who had it at first."""
-    return _chosen(session) if session.again else ()
-
-
-def default_unit(registry: Registry) -> Unit:
-    """Who receives what nobody was chosen for: what is written under a codename that was never used, or long ago."""
-    units = registry.enrolled_units()
-    return units[0] if len(units) == 1 else registry.desk
+def _in_names(found: Visit, registry: Registry) -> _Names | None:
+    """The holders of a conversation that was passed on; of any other nothing is said."""
+    held = found.held
+    if held is None or not (held.before or held.in_doubt):
+        return None
+    before = [known(registry, unit_id) for unit_id in held.before]
+    return _Names(
+        now=held.holder.name if held.holder else None,
+        by=tuple(unit.name if unit else "one that is no longer here" for unit in before),
+        in_doubt=held.in_doubt.name if held.in_doubt else None,
+    )
 
 
 def add_to(app: Flask) -> None:

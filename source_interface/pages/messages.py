@@ -48,19 +48,21 @@ class TypedMessage:
             "error": self.refused.sentence(house().config.limits) if self.refused else None,
             "error_field": self.refused.field if self.refused else None,
             "hints": list(self.hints),
+            "choose_again": self.refused is not None and self.refused.code == "unrouted",
+            "other_addressees": self.refused is not None and self.refused.code == "other addressees",
         }
 
 
 def take(
     session: Session,
-    sender: Callable[[], intake.Sender],
+    sender: Callable[[str], intake.Sender],
     taken: Callable[[], Response],
     again: Callable[[TypedMessage], Response],
 ) -> Response:
     """Take the message in this request.
 
     `taken` answers when it is durable; `again` when nothing was kept, or the same form had been kept before.
-    `sender` is asked for only when the form's token is good.
+    `sender` is asked for only when the form's token is good, with the word that the form has for who was shown.
 
     A browser shows an answer only when it has sent all it wanted to send. So a form that is refused in the middle
     is heard to its end all the same: otherwise the reporter would see a broken connection, and lose the words.
@@ -70,11 +72,12 @@ def take(
         form = _open_form()
         form.read_fields()
         _check_token(session, form)
+        sent_by = sender(form.fields.get("addressees", ""))
         if found := _hints(form):
             return again(replace(_typed(form), hints=tuple(found)))
         slot = slot_number(form.fields.get("slot", ""))
         with circuits.upload():
-            intake.receive(house(), form, sender(), slot, request.content_length or 0)
+            intake.receive(house(), form, sent_by, slot, request.content_length or 0)
         return taken()
     except AlreadyReceived:
         return again(replace(_typed(form), came_before=True))

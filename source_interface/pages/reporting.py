@@ -7,17 +7,15 @@ from flask import Flask, Response, g, make_response, redirect, request, url_for
 
 from common import codename
 from common.days import today
-from common.derivation import conversation_secrets, derive_root
-from common.mailbox import MESSAGE_SLOTS, ReplyKey
-from common.registry import UnknownUnit
+from common.derivation import derive_root
+from common.mailbox import MESSAGE_SLOTS
 from common.routing import Answers, Route, route
-from common.units import Unit
 from source_interface import circuits, questions
+from source_interface.addressees import of_first_report, of_next
 from source_interface.house import house
 from source_interface.intake import Sender
 from source_interface.pages import messages
 from source_interface.pages.messages import TypedMessage
-from source_interface.refusals import Refused
 from source_interface.render import page
 from source_interface.request import small_form
 from source_interface.session import Session, keep, new_session, reporter, root_of, visitor
@@ -43,30 +41,27 @@ def begin(to: Route, kept_from: str) -> None:
 @reporter
 def report(session: Session) -> Response:
     """Write the first report: GET shows the form, POST sends it."""
-    root, units = root_of(session), _recipients(session)
-
-    def look() -> Visit:
-        return visit(house().store, house().registry.current(), root)
+    registry = house().registry.current()
+    found = visit(house().store, registry, root_of(session))
+    to = of_first_report(session, registry, found)
 
     def again(typed: TypedMessage) -> Response:
-        if typed.came_before and (found := look()).messages:
-            return _arrived_before(session, found, typed)
+        if typed.came_before and (arrived := visit(house().store, registry, root_of(session))).messages:
+            return _arrived_before(session, arrived, typed)
         return page(
             "report.html",
             typed.status,
             slot=secrets.randbelow(MESSAGE_SLOTS),
-            unit_names=[unit.name for unit in units],
-            contact_to=units[0].name if units[0].takes_contacts else None,
+            addressees=to,
             **typed.for_template(),
         )
 
-    def sender() -> Sender:
-        keys = conversation_secrets(root)
-        return Sender(keys, ReplyKey(keys.reply_seed), units, kept_from=session.kept_from)
+    def sender(untrusted_word: str) -> Sender:
+        return to.sender(found, untrusted_word)
 
     if request.method == "GET":
         # A first report may have arrived although its answer was lost on the way.
-        return go("sent") if look().messages else again(TypedMessage())
+        return go("sent") if found.messages else again(TypedMessage())
     return messages.take(session, sender, lambda: go("sent"), again)
 
 
@@ -91,7 +86,7 @@ def _arrived_before(session: Session, found: Visit, typed: TypedMessage) -> Resp
         received_day=found.messages[0].day,
         came_before=True,
         slot=found.free_slot(),
-        contact_to=found.contact_to,
+        addressees=of_next(session, house().registry.current(), found),
         **typed.for_template(),
     )
 
@@ -148,15 +143,6 @@ def has_unsaved_codename(session: Session) -> bool:
     if session.root is None or not session.words:
         return False
     return bool(visit(house().store, house().registry.current(), session.root).messages)
-
-
-def _recipients(session: Session) -> tuple[Unit, ...]:
-    """Who was shown when it began: all of them, or nobody."""
-    registry = house().registry.current()
-    try:
-        return tuple(registry.recipient(chosen) for chosen in (session.unit, session.second) if chosen)
-    except UnknownUnit as error:
-        raise Refused("stale") from error
 
 
 def add_to(app: Flask) -> None:

@@ -17,7 +17,7 @@ from common.routing import Route, route
 from source_interface import finding, questions, reasons
 from source_interface.finding import Found
 from source_interface.house import house
-from source_interface.pages.conversing import has_lost_its_holder
+from source_interface.pages.conversing import look
 from source_interface.pages.reporting import begin, go, has_unsaved_codename, holders, only_way
 from source_interface.questions import Questions
 from source_interface.render import page
@@ -43,7 +43,8 @@ def routing(session: Session) -> Response:
 def choose_again(session: Session) -> Response:
     """The same within a conversation whose recipients cannot be sealed to any more. Its codename stays."""
     fields = small_form(request, session) if request.method == "POST" else None
-    if not has_lost_its_holder(session):
+    found = look(session)
+    if not (found.lost or session.again):
         return go("conversation")
 
     def chosen(found: Route, kept_from: str) -> Response:
@@ -51,18 +52,20 @@ def choose_again(session: Session) -> Response:
         keep(replace(session, unit=found.unit.id, second=second, kept_from=kept_from, again=True))
         return page("chosen.html", holders=[unit.name for unit in found.units])
 
-    return _ask(Questions()) if fields is None else _answered(fields, chosen)
+    if fields is None:
+        return _ask(questions.of_before(found.kept_from, house().registry.current(), today()))
+    return _answered(fields, chosen)
 
 
 def _answered(fields: dict[str, str], chosen: Callable[[Route, str], Response]) -> Response:
     registry = house().registry.current()
     asked = questions.read(fields, registry, today())
     if fields.get("do") == "change":
-        return _ask(Questions(asked.given))
+        return _ask(asked.once_more())
     if found := finding.find(fields, registry, today()):
-        return _ask(Questions(asked.given), found=found)
+        return _ask(asked.once_more(), found=found)
     if asked.wrong:
-        return _ask(asked, 422)
+        return _ask(asked, 422, found=finding.find_again(fields, asked.unsaid, registry, today()))
     way = route(questions.answers(asked, registry), today(), registry)
     if fields.get("holders", "") == holders(way):
         return chosen(way, questions.kept_from(asked))
@@ -71,6 +74,7 @@ def _answered(fields: dict[str, str], chosen: Callable[[Route, str], Response]) 
     return page(
         "route.html",
         asked=asked.given,
+        kept_from=questions.kept_from_in_words(asked, registry, today()),
         holders=holders(way),
         names=[unit.name for unit in way.units],
         sentences=reasons.in_sentences(way),
@@ -87,6 +91,7 @@ def _ask(
         status,
         asked=asked.given,
         wrong=asked.wrong,
+        unsaid=asked.unsaid,
         found=found,
         force_list=questions.force_list(registry, today()),
         force_names=questions.force_names(registry, today()),

@@ -1,5 +1,8 @@
 """Answers and headers: by whom they say, for whom they are, and of one size."""
 
+import hashlib
+import hmac
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -9,8 +12,9 @@ from hypothesis import strategies as st
 
 from common import canonical, mailbox, reply, signing
 from common.canonical import NotCanonical
+from common.names import LONGEST_ID
 from common.padding import REPLY_PLAINTEXT_BYTES
-from common.reply import AnswerTooLong, Header, Reply
+from common.reply import MOST_HANDOVERS, AnswerTooLong, Handover, Header, Reply
 from common.signing import BadSignature
 
 DAY = date(2026, 11, 24)
@@ -92,10 +96,54 @@ def test_two_answers_of_one_text_are_told_apart():
     assert answer().identity != answer().identity
 
 
-def test_a_header_is_read_back(party):
-    header = Header("test-unit", DAY)
+def marks(count):
+    handovers = (Handover(f"{number:032x}", "a", "b", DAY, frozenset()) for number in range(count))
+    return frozenset(reply.mark(one, b"public key") for one in handovers)
+
+
+LONGEST = Header(
+    unit="u" * LONGEST_ID,
+    day=DAY,
+    second="s" * LONGEST_ID,
+    kept_from="k" * LONGEST_ID,
+    before=("b" * LONGEST_ID,) * MOST_HANDOVERS,
+    followed=marks(MOST_HANDOVERS),
+    settled=marks(mailbox.SLOTS - 1) - marks(MOST_HANDOVERS),
+)
+
+
+@pytest.mark.parametrize("header", [Header("test-unit", DAY), LONGEST])
+def test_a_header_is_read_back_and_the_longest_there_can_be_has_the_same_size(party, header):
+    assert len(LONGEST.followed | LONGEST.settled) == mailbox.SLOTS - 1
     sealed = mailbox.seal(reply.compose_header(header, party.secrets.header_key), party.public)
     assert reply.read_header(party.key.open(sealed), party.secrets.header_key) == header
+
+
+def test_a_header_of_before_there_were_handovers_says_nothing_of_them(party):
+    key = party.secrets.header_key
+    body = {"day": DAY.isoformat(), "second": None, "unit": "test-unit"}
+    mac = hmac.digest(key.reveal(), b"candour/1 header\n" + canonical.dump(body), hashlib.sha256)
+    assert reply.read_header(canonical.dump({"body": body, "mac": canonical.encode(mac)}), key) == Header(
+        "test-unit", DAY
+    )
+
+
+def test_a_claimed_handover_is_read_for_its_own_mailbox_alone_and_has_one_mark(party, other_party, signer):
+    said = Handover("5" * 32, "test-unit", "other-unit", DAY, frozenset({"a" * 64}))
+    plain = reply.compose_handover(said, party.public, Ed25519PrivateKey.generate())
+    assert reply.claimed_handover(plain, party.public) == said
+    with pytest.raises(BadSignature):
+        reply.claimed_handover(plain, other_party.public)
+    with pytest.raises(NotCanonical):
+        reply.claimed_handover(reply.compose(answer(), party.public, signer), party.public)
+    marks = {
+        reply.mark(one, key)
+        for one in (said, replace(said, next="x"), replace(said, standing=frozenset()))
+        for key in (party.public, other_party.public)
+    }
+    assert len(marks) == 6
+    genuine = reply.compose_handover(said, party.public, signer)
+    assert reply.read_any(genuine, party.public, public(signer)) == said
 
 
 def test_a_header_under_any_other_key_is_refused(party, other_party):

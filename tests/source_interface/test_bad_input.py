@@ -231,10 +231,13 @@ def test_a_field_after_the_files_is_heard_all_the_same(kept, reporter):
 
 
 def test_what_decides_may_not_come_after_the_files(broken, reporter):
-    token, slot = (reporter.get("/report").page.forms["/report"][name].encode() for name in ("csrf", "slot"))
+    form = reporter.get("/report").page.forms["/report"]
+    token, slot, to = (part(name.encode(), form[name].encode()) for name in ("csrf", "slot", "addressees"))
     file = part(b"files", b"content", b'; filename="f"')
-    broken(file + part(b"csrf", token) + part(b"slot", slot) + part(b"text") + b"--b--\r\n", status=(403,))
-    broken(part(b"csrf", token) + file + part(b"slot", slot) + part(b"text") + b"--b--\r\n")
+    end = part(b"text") + b"--b--\r\n"
+    broken(file + token + slot + to + end, status=(403,))
+    broken(token + file + slot + to + end, status=(409,))
+    broken(token + to + file + slot + end)
 
 
 def test_a_small_form_has_bounds(reporter):

@@ -8,7 +8,7 @@ import pytest
 from common.days import today
 from common.padding import PAGE_BYTES
 from keys.country import read_country
-from source_interface.finding import LISTS
+from source_interface.questions import LISTS
 
 YESTERDAY = today() - timedelta(days=1)
 
@@ -76,14 +76,61 @@ def test_initials_former_names_and_slips_lead_to_the_force_of_today(country, typ
 
 @pytest.mark.parametrize("name", LISTS)
 def test_each_of_the_three_questions_can_be_typed(country, name):
-    chosen = {"other": "", "keep_from": "", "force": "not-known"}
+    offered = {"not-known"} if name == "force" else {"", "more"}
     page = country.post("/routing", {f"{name}_typed": "dorset", name: "essex"})
-    assert radios(page, name) == {"dorset": False, "essex": True} | (
-        {"not-known": False} if name == "force" else {"": False, "more": False}
+    assert set(radios(page, name)) == {"dorset", "essex"} | offered
+    assert not any(radios(page, name).values()), (
+        "nothing stands chosen after a search, not even what was before"
     )
-    page = country.post("/routing", {f"{name}_typed": "dorset"})
-    assert radios(page, name)["dorset"] is False
-    assert radios(page, name)[chosen[name]] is (name != "force")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_going_on_after_a_search_without_a_choice_is_refused_and_the_choices_are_shown_again(country, name):
+    given = {"force": "kent", "involved": "no"}
+    given.pop(name, None)
+    country.post("/routing", given | {f"{name}_typed": "dorset"})
+    for _ in range(2):
+        page = country.post("/routing", given)
+        assert page.status == 422
+        assert "dorset" in radios(page, name)
+        assert not any(radios(page, name).values())
+        assert any(a.get("href") == f"#{name}" for _, a in page.page.tags)
+        assert any(a.get("id") == name for _, a in page.page.tags)
+    assert country.post("/routing", given | {name: "dorset"}).status == 200
+
+
+def test_a_force_that_was_looked_for_is_kept_out_only_when_chosen_and_the_page_says_which(country):
+    given = {"force": "kent", "involved": "no"}
+    country.post("/routing", given | {"keep_from_typed": "essex"})
+    shown = country.post("/routing", given | {"keep_from": "essex"})
+    assert "You asked that Essex Police must not see it" in shown.page.words
+    country.get("/routing")
+    country.post("/routing", given | {"keep_from_typed": "essex"})
+    shown = country.post("/routing", given | {"keep_from": ""})
+    assert "nobody is kept from it" in shown.page.words
+    country.get("/routing")
+    assert (
+        "more than one force must not" in country.post("/routing", given | {"keep_from": "more"}).page.words
+    )
+
+
+@pytest.mark.parametrize("do", [{"other_typed": "essex"}, {"do": "change"}, {}])
+def test_a_force_that_has_left_the_list_does_not_vanish_without_a_word(country, do):
+    given = {"force": "kent", "involved": "no"}
+    page = country.post("/routing", given | {"keep_from": "surrey"} | do)
+    assert "is not in the list any more" in page.text
+    assert selected(page)["keep_from"] == "?"
+    page = country.post("/routing", given | {"keep_from": "?"})
+    assert page.status == 422
+    assert country.post("/routing", given | {"keep_from": "", "other": ""}).status == 200
+
+
+def test_nor_does_a_search_without_a_choice_when_something_else_is_looked_for(country):
+    country.post("/routing", {"keep_from_typed": "dorset"})
+    for do in ({"other_typed": "essex"}, {"do": "change", "keep_from": "?"}):
+        page = country.post("/routing", do)
+        assert "Problem" not in page.text
+        assert selected(page)["keep_from"] == "?"
 
 
 def test_when_nothing_is_like_it_that_is_said_and_not_knowing_is_at_hand(country):
@@ -100,7 +147,7 @@ def test_when_nothing_is_like_it_that_is_said_and_not_knowing_is_at_hand(country
 def test_one_who_types_and_goes_on_is_shown_what_is_like_it_first(country):
     given = {"force": "kent", "involved": "no"}
     page = country.post("/routing", given | {"force_typed": "essex"})
-    assert radios(page, "force") == {"essex": False, "kent": True, "not-known": False}
+    assert radios(page, "force") == {"essex": False, "kent": False, "not-known": False}
 
 
 def test_many_are_shown_in_part_and_that_is_said(country):

@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import update
 
 from common import mailbox, reply
 from common.days import today
 from common.reply import Handover
+from common.report import SEVERAL
 from common.store.models import ReplyRow
 from common.units import Status
 from keys.registry import sign_registry
@@ -155,17 +157,56 @@ def status_of(house, root_key, registry):
 
 
 @pytest.fixture
-def yesterday(house, secrets_of):
+def yesterday(house, header_to):
     """Says that a conversation's header and handovers are of yesterday."""
 
     def put(words):
-        found = secrets_of(words)
-        reply_key = mailbox.ReplyKey(found.reply_seed)
-        tag = mailbox.tags(found.mailbox_key)[mailbox.HEADER_SLOT]
-        header = reply.Header(A, today() - timedelta(days=1))
-        sealed = mailbox.seal(reply.compose_header(header, found.header_key), reply_key.public())
+        header_to(words, reply.Header(A, today() - timedelta(days=1)))
         with house.store.engine.begin() as connection:
             connection.execute(update(ReplyRow).values(day=today() - timedelta(days=1)))
+
+    return put
+
+
+@pytest.fixture
+def choose(reporter):
+    """Chooses who can open it from now on: a force's unit."""
+
+    def again(force="test-force"):
+        reporter.get("/conversation/routing")
+        assert reporter.post("/conversation/routing", {"force": force, "involved": "no"}).status == 200
+        assert "It is chosen" in reporter.post("/conversation/routing", {"do": "begin"}).page.words
+
+    return again
+
+
+@pytest.fixture
+def header_row(house, secrets_of):
+    """The sealed header of a conversation."""
+    return lambda words: house.store.reply(mailbox.tags(secrets_of(words).mailbox_key)[mailbox.HEADER_SLOT])
+
+
+@pytest.fixture
+def header_of(secrets_of, header_row):
+    """What the header says."""
+
+    def read(words):
+        found = secrets_of(words)
+        return reply.read_header(mailbox.ReplyKey(found.reply_seed).open(header_row(words)), found.header_key)
+
+    return read
+
+
+@pytest.fixture
+def header_to(house, secrets_of):
+    """Puts another header into a conversation."""
+
+    def put(words, header):
+        found = secrets_of(words)
+        tag = mailbox.tags(found.mailbox_key)[mailbox.HEADER_SLOT]
+        plain = reply.compose_header(header, found.header_key)
+        sealed = mailbox.seal(plain, mailbox.ReplyKey(found.reply_seed).public())
+        with house.store.engine.begin() as connection:
             connection.execute(update(ReplyRow).where(ReplyRow.tag == tag).values(ciphertext=sealed))
 
     return put
@@ -253,12 +294,218 @@ def test_what_a_suspended_unit_handed_over_stays_with_nobody(
 def test_no_unit_but_the_holder_hands_it_over(words, say, hand_over, shown, goes_to):
     hand_over(words, B, B, slot=30)
     hand_over(words, B, C, slot=31)
-    hand_over(words, A, B, slot=32, signed_by=B)
     hand_over(words, C, B, slot=33)
     say(words, NEXT, by=B, slot=8)
     say(words, BEFORE, slot=9)
     assert shown() == {BEFORE}
     assert goes_to() == A
+
+
+def test_a_claim_of_the_holder_that_it_did_not_sign_goes_to_nobody_until_the_reporter_has_chosen(
+    words, reporter, house, choose, hand_over, goes_to
+):
+    """Whoever held it or had a copy can do that. It gives them nothing: the reporter is asked, and decides."""
+    hand_over(words, A, B, slot=32, signed_by=B)
+    page = reporter.get("/conversation").page.words
+    assert "Nobody, at present" in page
+    assert "their keys are new since" in page
+    assert goes_to() == 409
+    assert not house.store.waiting(B)
+    choose()
+    assert goes_to(first=True) == A
+    reporter.come_back(words)
+    assert "Nobody, at present" not in reporter.last.page.words
+    assert goes_to() == A
+
+
+def test_what_claims_to_be_of_another_conversation_is_no_claim(app, words, reporter_at, hand_over, goes_to):
+    hand_over(words, A, B, slot=32, signed_by=B, of=reporter_at(app).report())
+    assert goes_to() == A
+
+
+@pytest.fixture
+def new_key(house, root_key, registry):
+    """The first unit has another key that signs answers, and is enrolled with it."""
+
+    def put(version=2):
+        first, *rest = registry.units
+        public = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+        draft = replace(registry, version=version, units=(replace(first, reply_key=public), *rest))
+        house.config.registry.write_bytes(sign_registry(draft, root_key.file))
+
+    return put
+
+
+def test_a_unit_with_a_new_key_gets_nothing_back_that_it_gave_away(
+    words, reporter, house, new_key, hand_over, goes_to, choose
+):
+    hand_over(words)
+    new_key()
+    reporter.come_back(words)
+    assert "It seems that Test Anti-Corruption Unit passed your report on" in reporter.last.page.words
+    assert goes_to() == 409
+    assert len(house.store.waiting(A)) == 1
+    choose("other-force")
+    assert goes_to(first=True) == B
+
+
+def test_once_the_reporter_has_written_to_the_next_holder_no_old_key_is_needed(
+    words, reporter, house, header_of, new_key, say, hand_over, shown, goes_to
+):
+    stands = say(words, BEFORE, slot=7)
+    hand_over(words, standing=[stands])
+    assert goes_to() == B
+    assert (header_of(words).unit, header_of(words).before) == (B, (A,))
+    say(words, NEXT, by=B, slot=8)
+    say(words, AFTER, slot=9)
+    assert shown() == {BEFORE, NEXT}
+    hand_over(words, B, A, slot=60)
+    hand_over(words, A, C, slot=61, identity="0" * 32)
+    assert goes_to() == B, "nobody gets back what it gave away"
+    new_key()
+    assert goes_to() == B
+    page = reporter.get("/conversation").page.words
+    assert "Test Anti-Corruption Unit passed your report on" in page
+    assert shown() == {NEXT}
+
+
+def test_a_later_message_without_a_handover_leaves_the_header_as_it_is(words, header_row, goes_to):
+    before = header_row(words)
+    assert goes_to() == A
+    assert header_row(words) == before
+
+
+def test_what_was_written_before_a_handover_arrived_goes_to_nobody_who_was_not_shown(
+    words, reporter, house, hand_over
+):
+    reporter.come_back(words)
+    form = reporter.message("For the first unit's eyes.")
+    hand_over(words)
+    refused = reporter.deliver(*form)
+    assert refused.status == 409
+    assert refused.typed == "For the first unit's eyes."
+    assert "can be opened by Other Anti-Corruption Unit" in refused.page.words
+    assert "Other Anti-Corruption Unit now reads what you write here" in refused.page.words
+    assert [len(house.store.waiting(one)) for one in (A, B)] == [1, 0]
+    assert reporter.write(refused.typed).status == 303
+    assert [len(house.store.waiting(one)) for one in (A, B)] == [1, 1]
+
+
+def test_a_word_for_others_than_the_page_shows_sends_nothing(words, reporter, reporter_at, app, house):
+    reporter.come_back(words)
+    other = reporter_at(app).come_back(words).page.forms["/conversation/write"]["addressees"]
+    for word in ("", "x", "\u00e9", other):
+        assert reporter.write("Words.", addressees=word).status == 409
+    assert len(house.store.waiting(A)) == 1
+
+
+@pytest.mark.parametrize("tab", ["shown", "before"])
+def test_what_the_reporter_chose_stands_though_the_unit_is_enrolled_again(
+    tab, words, reporter, house, status_of, hand_over, choose
+):
+    hand_over(words)
+    status_of(Status.SUSPENDED)
+    page = reporter.get("/conversation")
+    choose("not-known")
+    if tab == "shown":
+        page = reporter.get("/conversation")
+        assert "as you chose" in page.page.words
+    form = reporter.message("For whom I chose.") if tab == "shown" else None
+    status_of(Status.ENROLLED, version=3)
+    reporter.last = page
+    answer = reporter.deliver(*form) if form else reporter.write("For whom I chose.")
+    assert answer.status == 303
+    assert {one: len(house.store.waiting(one)) for one in (A, B, C)} == {A: 1, B: 0, C: 1}
+
+
+def test_where_who_was_chosen_can_receive_nothing_it_is_asked_anew(
+    words, reporter, house, status_of, registry, hand_over, goes_to, root_key
+):
+    hand_over(words)
+    status_of(Status.SUSPENDED)
+    reporter.get("/conversation/routing")
+    reporter.post("/conversation/routing", {"force": "test-force", "involved": "no"})
+    reporter.post("/conversation/routing", {"do": "begin"})
+    first, *rest = registry.units
+    draft = replace(registry, version=3, units=(replace(first, status=Status.SUSPENDED), *rest))
+    house.config.registry.write_bytes(sign_registry(draft, root_key.file))  # B is there again
+    assert "Who you chose can receive nothing here any more" in reporter.get("/conversation").page.words
+    assert goes_to() == 409
+    assert not house.store.waiting(B)
+    assert reporter.get("/conversation/routing").status == 200
+
+
+def test_a_choice_on_the_day_of_the_handover_stands(
+    words, reporter, status_of, hand_over, choose, goes_to, say, shown
+):
+    hand_over(words)
+    hand_over(words, A, C, slot=51, identity="9" * 32)
+    status_of(Status.SUSPENDED)
+    assert goes_to() == 409
+    choose()
+    assert goes_to(first=True) == A
+    reporter.come_back(words)
+    assert "Nobody, at present" not in reporter.last.page.words
+    assert goes_to() == A
+    status_of(Status.ENROLLED, version=3)
+    assert goes_to() == A
+    hand_over(words, A, C, slot=52, identity="8" * 32)  # and what is handed over after it counts
+    assert goes_to() == C
+
+
+def test_a_first_overseer_that_is_gone_does_not_take_the_conversation_from_a_later_holder(
+    words, header_to, hand_over, goes_to
+):
+    header_to(words, reply.Header(A, today(), "old-overseer"))
+    assert goes_to() == 409
+    hand_over(words)
+    assert goes_to() == B
+
+
+@pytest.mark.parametrize("why", ["suspended", "kept from it"])
+def test_where_the_next_holder_has_no_second_seal_now_the_page_says_so(
+    why, words, reporter, house, root_key, registry, overseer_keys, header_to, hand_over, goes_to
+):
+    first, second, *rest = registry.units
+    serves = (replace(first.serves[0]),) if why == "kept from it" else ()
+    status = Status.SUSPENDED if why == "suspended" else Status.ENROLLED
+    body = replace(overseer_keys.unit, status=status, serves=serves)
+    units = (replace(first, serves=()), replace(second, second_seal=body.id), *rest, body)
+    draft = replace(registry, version=2, units=units)
+    house.config.registry.write_bytes(sign_registry(draft, root_key.file))
+    if why == "kept from it":
+        header_to(words, reply.Header(A, today(), kept_from="test-force"))
+    hand_over(words)
+    page = reporter.come_back(words).page.words
+    assert "A second copy often goes to an oversight body as well. This time it does not." in page
+    assert body.name not in page
+    assert goes_to() == B
+    assert not house.store.waiting(body.id)
+
+
+def test_a_next_holder_that_must_not_see_it_is_named_as_such(words, reporter, header_to, hand_over):
+    said = "You asked that a force must not see this, and Other Anti-Corruption Unit serves it"
+    hand_over(words)
+    assert said not in reporter.get("/conversation").page.words
+    header_to(words, reply.Header(A, today(), kept_from="other-force"))
+    assert said in reporter.get("/conversation").page.words
+
+
+def test_what_was_to_be_kept_from_it_is_asked_again_and_goes_on_with_what_is_chosen(
+    words, reporter, house, status_of, header_to, header_of, hand_over, opened, keys_of
+):
+    header_to(words, reply.Header(A, today(), kept_from="other-force"))
+    hand_over(words)
+    status_of(Status.SUSPENDED)
+    page = reporter.get("/conversation/routing")
+    assert 'value="other-force" selected' in page.text
+    reporter.post("/conversation/routing", {"force": "not-known", "involved": "no", "keep_from": "more"})
+    reporter.post("/conversation/routing", {"do": "begin"})
+    reporter.get("/conversation")
+    assert reporter.write("More.").status == 303
+    [one] = house.store.waiting(C)
+    assert opened(house.store.sealed_file(C, one.id), keys_of[C])[0].kept_from == SEVERAL
+    assert header_of(words).kept_from == SEVERAL
 
 
 def test_a_handover_replayed_from_another_conversation_does_not_count(
@@ -293,20 +540,14 @@ def test_of_two_handovers_of_one_day_the_same_counts_at_each_visit(words, say, h
 
 
 def test_a_header_that_is_renewed_names_the_new_holder_and_then_the_old_one_is_of_no_account(
-    words, house, secrets_of, hand_over, say, shown, goes_to
+    words, header_to, header_of, hand_over, say, shown, goes_to
 ):
-    found = secrets_of(words)
-    reply_key = mailbox.ReplyKey(found.reply_seed)
-    tag = mailbox.tags(found.mailbox_key)[mailbox.HEADER_SLOT]
-    old = reply.compose_header(reply.Header(A, today() - timedelta(days=200)), found.header_key)
-    with house.store.engine.begin() as connection:
-        sealed = mailbox.seal(old, reply_key.public())
-        connection.execute(update(ReplyRow).where(ReplyRow.tag == tag).values(ciphertext=sealed))
+    header_to(words, reply.Header(A, today() - timedelta(days=200)))
     hand_over(words)
     say(words, NEXT, by=B, slot=8)
     assert goes_to() == B
-    renewed = reply.read_header(reply_key.open(house.store.reply(tag)), found.header_key)
-    assert (renewed.unit, renewed.day) == (B, today())
+    renewed = header_of(words)
+    assert (renewed.unit, renewed.day, renewed.before) == (B, today(), (A,))
     hand_over(words, A, C, slot=20, identity="0" * 32, days=9)
     say(words, AFTER, slot=9)
     assert shown() == {NEXT}

@@ -1,5 +1,6 @@
 """The rules of who holds a conversation, one line each: who was given it, who is missing, who holds it then."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count
 from typing import Any
@@ -7,14 +8,15 @@ from typing import Any
 import pytest
 
 from common.registry import Registry
-from common.reply import Handover, Reply
+from common.reply import MOST_HANDOVERS, Handover, Header, Reply
+from common.trail import MOST_STEPS
 from common.units import Status, Unit, UnitKind
 from source_interface.holding import Item, follow
 
 DAY = date(2027, 5, 4)
-NEXT_DAY, EVE = DAY + timedelta(days=1), DAY - timedelta(days=1)
 
-# Handovers, each by whom to whom on which day -> who is suspended or not known -> who holds it, and had it before
+# Handovers, each by whom to whom, on which day; `?`: not signed by the key of today; `!`: the header names it
+# -> who is suspended or not known -> who holds it, and had it before
 RULES: dict[str, Any] = {
     "nothing was handed over": ([], {}, ("a", "")),
     "a handover": (["a>b"], {}, ("b", "a")),
@@ -30,9 +32,17 @@ RULES: dict[str, Any] = {
     "nor an earlier identity's after it": (["a>c", "a>b"], {"c": Status.SUSPENDED}, (None, "a")),
     "a loop": (["a>b", "b>a"], {}, ("b", "a")),
     "a loop through one that is suspended": (["a>b", "b>a"], {"b": Status.SUSPENDED}, (None, "a")),
-    "one of before the header is done with": (["a>b-1"], {}, ("a", "")),
-    "even if it leads to nobody": (["a>b-1"], {"b": Status.SUSPENDED}, ("a", "")),
-    "and one since counts": (["a>b-1", "a>c"], {"b": Status.SUSPENDED}, ("c", "a")),
+    "one that the header knows is done with": (["a>b!"], {}, ("a", "")),
+    "even if it leads to nobody": (["a>b!"], {"b": Status.SUSPENDED}, ("a", "")),
+    "and another counts, of the same day too": (["a>b!", "a>c"], {"b": Status.SUSPENDED}, ("c", "a")),
+    "a claim that nobody can check": (["a>b?"], {}, (None, "")),
+    "a claim against a genuine one of its day": (["a>b", "a>c?"], {}, (None, "")),
+    "a claim of a later day": (["a>b", "a>c?+1"], {}, ("b", "a")),
+    "a genuine one of a later day than a claim": (["a>b?", "a>c+1"], {}, (None, "")),
+    "a claim further on": (["a>b", "b>c?"], {}, (None, "a")),
+    "a claim by one that does not hold it": (["b>c?", "c>b?"], {}, ("a", "")),
+    "a claim to give it back": (["a>b", "b>a?"], {}, ("b", "a")),
+    "a claim that the header knows": (["a>b?!"], {}, ("a", "")),
     "of what another holds": (["b>c"], {}, ("a", "")),
 }
 
@@ -44,27 +54,62 @@ def unit(unit_id, status=Status.ENROLLED):
 def items(handovers):
     numbers = count(1)
     for written in handovers:
-        by, to, later = written[0], written[2], int(written[3:] or 0)
+        by, to, later = written[0], written[2], int(written[3:].strip("?!") or 0)
         said = Handover(f"{next(numbers):032x}", by, to, DAY, frozenset({f"{by} before"}))
-        yield Item(next(numbers), DAY + timedelta(days=later), said)
+        posted = DAY + timedelta(days=later)
+        yield Item(next(numbers), posted, said, mark=written, genuine="?" not in written)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_conversation_is_held_by_whom_the_rule_says(rule):
     handovers, missing, (holder, before) = RULES[rule]
-    units = tuple(unit(one, missing.get(one) or Status.ENROLLED) for one in "abc" if missing.get(one, unit))
-    registry = Registry(1, DAY, DAY, (), units)
-    answers = [
-        Item(90 + number, DAY, Reply(f"{number:032x}", by, DAY, "Words."), digest)
-        for number, (by, digest) in enumerate(
-            (by, f"{by} {when}") for by in "abc" for when in ("before", "after")
-        )
-    ]
-    held = follow(
-        registry, unit("a", missing.get("a") or Status.ENROLLED), DAY, [*items(handovers), *answers]
-    )
-    assert (held.by.id if held.by else None) == holder
-    assert "".join(one.id for one in held.before) == before
+    held = follow(registry(missing), header("a", handovers), [*items(handovers), *ANSWERS])
+    assert by(held) == holder
+    assert "".join(held.before) == before
     of_before = {f"{one} before" for one in before}
     of_now = {f"{holder} before", f"{holder} after"} if holder else set()
     assert {item.digest for item in held.answers} == of_before | of_now
+
+
+def by(held):
+    return held.by.id if held.by else None
+
+
+def registry(missing=None):
+    missing = missing or {}
+    units = tuple(unit(one, missing.get(one) or Status.ENROLLED) for one in "abc" if missing.get(one, unit))
+    return Registry(1, DAY, DAY, (), units)
+
+
+def header(holder, handovers=(), **more):
+    return Header(holder, DAY, settled=frozenset(one for one in handovers if "!" in one), **more)
+
+
+ANSWERS = [
+    Item(90 + number, DAY, Reply(f"{number:032x}", by, DAY, "Words."), digest=f"{by} {when}")
+    for number, (by, when) in enumerate((by, when) for by in "abc" for when in ("before", "after"))
+]
+
+
+def test_a_header_that_was_renewed_needs_no_old_handover_and_what_stood_still_stands():
+    renewed = header("b", before=("a",), followed=frozenset({"a>b"}))
+    for lying, shown in (
+        (["a>b"], {"a before", "b before", "b after"}),
+        (["a>b?"], {"b before", "b after"}),
+        ([], {"b before", "b after"}),
+    ):
+        lies = [replace(item, mark="a>b") for item in items(lying)]
+        held = follow(registry(), renewed, [*lies, *ANSWERS])
+        assert (by(held), held.before) == ("b", ("a",))
+        assert {item.digest for item in held.answers} == shown
+    for late in (["a>c"], ["b>a"], ["a>c?"]):
+        assert by(follow(registry(), renewed, list(items(late)))) == "b"
+    suspended = follow(registry({"a": Status.SUSPENDED}), renewed, [*items(["a>b"]), *ANSWERS])
+    assert by(suspended) == "b"
+    assert {item.digest for item in suspended.answers} == {"b before", "b after"}
+
+
+def test_a_chain_has_no_more_handovers_than_a_trail_has_steps():
+    assert MOST_HANDOVERS == MOST_STEPS
+    long = header("a", before=tuple(f"x{number}" for number in range(MOST_HANDOVERS)))
+    assert follow(registry(), long, list(items(["a>b"]))).by is None

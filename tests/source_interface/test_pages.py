@@ -100,7 +100,7 @@ def test_the_message_form_stands_in_the_order_that_intake_needs(reporter):
     page = reporter.start()
     names = [attributes["name"] for _, attributes in page.page.tags if "name" in attributes]
     names = names[len(names) - names[::-1].index("slot") - 2 :]
-    assert names == ["csrf", "slot", "text", "files"]
+    assert names == ["csrf", "slot", "addressees", "text", "files"]
 
 
 def test_a_certificate_is_a_file_that_gpg_reads(reporter, unit_keys):

@@ -81,7 +81,11 @@ def test_when_the_unit_is_there_again_so_is_the_conversation(
     reporter.get("/conversation")
     assert reporter.write("More.").status == 409
     put_registry(unit_keys.unit, other_unit_keys.unit, version=3)
-    assert reporter.write("More.").status == 303
+    again = reporter.write("More.")
+    assert again.status == 409  # the page had said: nobody
+    assert again.typed == "More."
+    assert "can be opened by Test Anti-Corruption Unit" in again.page.words
+    assert reporter.write(again.typed).status == 303
     assert len(house.store.waiting("test-unit")) == 2
 
 

@@ -117,9 +117,9 @@ def test_what_is_missing_is_named_and_nothing_given_is_lost(case, reporter):
     links = [a["href"] for tag, a in page.page.tags if tag == "a" and a["href"].startswith("#")]
     assert links == ["#main", *(f"#{one}" for one in wrong)]
     assert set(wrong) | {f"{one}-error" for one in wrong} <= ids
-    assert chosen(page) == {name: value for name, value in given.items() if name not in wrong} | {
-        "moved": "1"
-    }
+    nothing = {name: "?" for name in wrong if name in ("other", "keep_from")}
+    right = {name: value for name, value in given.items() if name not in wrong}
+    assert chosen(page) == right | nothing | {"moved": "1"}
     assert "atlantis" not in page.text
 
 
@@ -161,22 +161,44 @@ def test_the_answers_are_in_no_address_no_cookie_and_no_row(reporter, house, cap
     assert "other-force" not in caplog.text
 
 
-def test_what_must_not_see_it_is_said_with_the_report_alone_and_not_with_what_comes_later(
+def test_what_must_not_see_it_is_said_with_every_message_and_on_the_page(
     reporter, house, opened, other_unit_keys
 ):
     reporter.get("/routing")
     shown = reporter.post("/routing", {"force": "other-force", "involved": "no", "keep_from": "test-force"})
-    assert "and that you named a force that must not see it" in shown.page.words
+    assert "You asked that Test Police must not see it" in shown.page.words
     reporter.post("/routing", {"do": "begin"})
     reporter.get("/report")
     assert reporter.write("It happened at the yard.").goes_to == "/sent"
-    reporter.get("/conversation")
+    words = reporter.codename()
+    reporter.post("/noted")
+    reporter.come_back(words)
     assert reporter.write("More.").status == 303
     reports = [
         opened(house.store.sealed_file(OTHER, one.id), other_unit_keys)[0]
         for one in house.store.waiting(OTHER)
     ]
-    assert {(report.first, report.kept_from) for report in reports} == {(True, "test-force"), (False, "")}
+    assert {(report.first, report.kept_from) for report in reports} == {
+        (True, "test-force"),
+        (False, "test-force"),
+    }
+
+
+def test_and_with_a_report_that_was_withdrawn_and_is_sent_again(reporter, house, opened, other_unit_keys):
+    reporter.get("/routing")
+    reporter.post("/routing", {"force": "other-force", "involved": "no", "keep_from": "test-force"})
+    reporter.post("/routing", {"do": "begin"})
+    reporter.get("/report")
+    reporter.write("With a slip.")
+    reporter.codename()
+    reporter.post("/noted")
+    reporter.get("/conversation")
+    reporter.post("/withdraw")
+    assert reporter.post("/withdraw", {"confirm": "1"}).status == 303
+    reporter.get("/conversation")
+    assert reporter.write("Put right.").status == 303
+    [one] = house.store.waiting(OTHER)
+    assert opened(house.store.sealed_file(OTHER, one.id), other_unit_keys)[0].kept_from == "test-force"
 
 
 def test_every_reason_has_its_sentence(unit_keys, overseer_keys):

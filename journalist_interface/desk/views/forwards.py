@@ -8,11 +8,12 @@ from werkzeug import Response
 
 from common.days import today
 from common.report import clean_text
+from common.routing import kept_from_units
 from common.trail import SENTENCES, Why
 from journalist_interface.desk import forwarding, kept_from
 from journalist_interface.desk.answering import first_report
 from journalist_interface.desk.conversations import Conversation
-from journalist_interface.desk.forwarding import Choice
+from journalist_interface.desk.forwarding import Choice, KeptFrom
 from journalist_interface.desk.forwards import Forward
 from journalist_interface.desk.views.here import desk
 from journalist_interface.desk.workplace import NotHere
@@ -23,7 +24,6 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _VERSIONS = ("original", "rewritten")
 _INCOMPLETE = "Say to whom it goes, why, and whether it goes as it came. Nothing was sealed."
 _NO_WORDS = "There are no words in the rewritten report yet. Nothing was sealed."
-_KEPT_FROM = "That unit serves a force that the reporter wanted kept from it. Nothing was sealed."
 
 
 @pages.get("/conversations/<identity>/forward")
@@ -48,10 +48,12 @@ def forward(identity: str) -> str | Response:
         return _page(conversation, _INCOMPLETE)
     if version == "rewritten" and not text:
         return _page(conversation, _NO_WORDS)
-    if request.form.get("despite") != "1" and receiver in _kept_from(identity):
-        return _page(conversation, _KEPT_FROM)
-    choice = Choice(receiver, why, text if version == "rewritten" else None)
-    forwarding.forward(desk(), identity, forward_id, choice)
+    words = text if version == "rewritten" else None
+    choice = Choice(receiver, why, words, despite=request.form.get("despite") == "1")
+    try:
+        forwarding.forward(desk(), identity, forward_id, choice)
+    except KeptFrom as problem:
+        return _page(conversation, str(problem))
     return _to(identity, forward_id)
 
 
@@ -74,6 +76,8 @@ def again(forward_id: str) -> Response:
 def _page(conversation: Conversation, problem: str | None) -> str:
     registry, unit = desk().settings.load_registry()
     first = first_report(desk(), conversation.identity)
+    said = kept_from.of_conversation(desk(), conversation.identity)
+    barred = kept_from_units(registry, today(), said)
     possible = forwarding.receivers(desk(), registry, unit, first)
     named = {
         one.id: [force.name_on(today()) for force in registry.served_by(one, today())] for one in possible
@@ -84,10 +88,11 @@ def _page(conversation: Conversation, problem: str | None) -> str:
         receivers=possible,
         forces=named,
         seconds={
-            one.id: [other.name for other in forwarding.second_seal(registry, unit, one)] for one in possible
+            one.id: [other.name for other in forwarding.second_seal(registry, unit, one, barred)]
+            for one in possible
         },
-        kept_from=kept_from.in_words(first, registry, today()),
-        kept_from_units=kept_from.units(first, registry, today()),
+        kept_from=kept_from.in_words(said, registry, today()),
+        kept_from_units=barred,
         reasons=SENTENCES,
         forward_id=secrets.token_hex(16),
         problem=problem,
@@ -96,12 +101,6 @@ def _page(conversation: Conversation, problem: str | None) -> str:
         version=request.form.get("version"),
         text=clean_text(request.form.get("text", "")),
     )
-
-
-def _kept_from(identity: str) -> frozenset[str]:
-    """The units that the reporter wanted kept from it."""
-    registry, _ = desk().settings.load_registry()
-    return kept_from.units(first_report(desk(), identity), registry, today())
 
 
 def _conversation(identity: str) -> Conversation:

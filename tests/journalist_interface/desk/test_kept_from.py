@@ -1,18 +1,32 @@
 """What the reporter wanted kept from whom is said at the desk, and minded before it is passed on."""
 
+from dataclasses import replace
+
 import pytest
 
+from common.days import today
+from common.registry import Registry
 from common.report import SEVERAL
+from common.trail import Why
+from common.units import Status, Unit, UnitKind
+from journalist_interface.desk import forwarding
 from journalist_interface.desk.exporting import export_waiting
+from journalist_interface.desk.forwarding import Choice, KeptFrom
 from journalist_interface.desk.importing import import_all
 from tests.journalist_interface.desk.test_forwarding import OTHER, at_the_other, exported
 
 ASKED = "The reporter asked that other-unit Constabulary must not see this, nor any unit that serves it."
 
 
-def brought(world, kept_from):
+def brought(world, *kept_from):
+    """A conversation of messages that say this each."""
     reporter = world.reporter()
-    world.bundle(world.seal(reporter, "Words.", kept_from=kept_from))
+    world.bundle(
+        *(
+            world.seal(reporter, "Words.", first=not number, kept_from=said)
+            for number, said in enumerate(kept_from)
+        )
+    )
     import_all(world.desk())
     return f"/conversations/{reporter.identity}"
 
@@ -57,6 +71,46 @@ def test_it_goes_to_who_must_not_see_it_only_by_a_word_of_its_own_and_still_says
     [(_, _, [file])] = exported(world)
     report, _, _ = at_the_other(world, file)
     assert report.kept_from == "other-unit-force"
+
+
+@pytest.mark.parametrize("rewritten", [None, "Other words."])
+def test_what_a_later_message_asks_counts_and_without_a_word_nothing_is_sealed(world, browser, rewritten):
+    path = brought(world, "", "other-unit-force")
+    assert ASKED in browser.get(f"{path}/forward").text
+    identity = path.rpartition("/")[2]
+    choice = Choice(OTHER, Why.OTHER_FORCE, rewritten)
+    with pytest.raises(KeptFrom):
+        forwarding.forward(world.desk(), identity, "1" * 32, choice)
+    assert export_waiting(world.desk()).forwards == 0
+    assert forwarding.forward(world.desk(), identity, "1" * 32, replace(choice, despite=True))
+    export_waiting(world.desk())
+    [(_, _, files)] = exported(world)
+    said = {at_the_other(world, file)[0].kept_from for file in files}
+    assert said == ({"other-unit-force"} if rewritten else {"", "other-unit-force"})
+
+
+def test_several_that_were_asked_for_are_all_minded_and_carried_on_as_several(world, browser):
+    path = brought(world, "gone-force", "other-unit-force")
+    page = browser.get(f"{path}/forward").text
+    assert ASKED in page
+    assert "that gone-force must" in page
+    choice = Choice(OTHER, Why.OTHER_FORCE, "Other words.", despite=True)
+    forwarding.forward(world.desk(), path.rpartition("/")[2], "1" * 32, choice)
+    export_waiting(world.desk())
+    [(_, _, [file])] = exported(world)
+    assert at_the_other(world, file)[0].kept_from == SEVERAL
+
+
+def test_a_second_seal_that_serves_such_a_force_gets_no_copy():
+    def unit(unit_id, second=None):
+        return Unit(
+            unit_id, unit_id, UnitKind.UNIT, Status.ENROLLED, (), "c", "f", b"", {}, second_seal=second
+        )
+
+    here, there, body = unit("here"), unit("there", "body"), unit("body")
+    registry = Registry(1, today(), today(), (), (here, there, body))
+    assert forwarding.second_seal(registry, here, there, frozenset()) == (body,)
+    assert forwarding.second_seal(registry, here, there, frozenset({"body"})) == ()
 
 
 def test_to_anybody_else_it_goes_as_ever(world, browser):
