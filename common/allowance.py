@@ -12,6 +12,9 @@ from typing import Generic, TypeVar
 
 CIRCUIT = "candour.circuit"  # in a WSGI environment: the circuit's name (str), or None
 STOPPING = "candour.stopping"  # in a WSGI environment: a threading.Event, set when the server is about to end
+RETIRE = (
+    "candour.retire"  # in a WSGI environment: call it and this worker serves no more; another takes its place
+)
 MOST_CIRCUITS = 4096
 _AT_ONCE = 0.001  # seconds: less is no delay
 

@@ -94,7 +94,7 @@ def desk(settings: Path, listener: socket.socket) -> Server:
 
 
 def identity(settings: Path, listener: socket.socket) -> Server:
-    """The identity holders' workstation. One worker: the forms that it has shown are in its memory."""
+    """The identity holders' workstation. One worker at a time: each ends when it has seen a passphrase."""
     return Server(
         name="identity holders' desk",
         application="journalist_interface.identity.app:create_app()",

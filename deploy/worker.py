@@ -15,6 +15,7 @@
 
 import logging
 import selectors
+import signal
 import threading
 from collections import Counter
 from functools import partial
@@ -25,7 +26,7 @@ from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
 from common import pace
-from common.allowance import CIRCUIT, STOPPING
+from common.allowance import CIRCUIT, RETIRE, STOPPING
 from deploy.arriving import ArrivingBody
 from deploy.circuit import Greeting, NoCircuit
 from deploy.paced import PacedSocket
@@ -64,6 +65,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         def with_circuit(environ: dict[str, Any], start_response: Any) -> Any:
             environ[CIRCUIT] = self._serving.circuit  # set by handle_request, in this thread
             environ[STOPPING] = self._stopping
+            environ[RETIRE] = self._retire
             return application(environ, start_response)
 
         self.wsgi = with_circuit
@@ -168,6 +170,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         """The server is to end: what waits for a while waits no more."""
         self._stopping.set()
         super().handle_exit(sig, frame)
+
+    def _retire(self) -> None:
+        """As when the server is to end. But it goes on, and so has another worker."""
+        self.handle_exit(signal.SIGTERM, None)
 
     def handle_quit(self, sig: Any, frame: Any) -> None:
         """The server is to end at once."""

@@ -2,21 +2,24 @@
 
 A form that opens details works once, and only for the request that was shown with it: the stick is read again when the
 form comes. What it showed is on no other page, and loading it again shows nothing.
+
+Python cannot wipe memory, but a process that ends leaves none. So the worker that was sent passphrases, and may have
+shown details, serves nothing after that: another, which knows nothing of them, takes its place.
 """
 
-import secrets
-import threading
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Response, abort, current_app, g, make_response, render_template, request
 from werkzeug import Response as AnyResponse
 
 from common import disclosure
+from common.allowance import RETIRE
 from common.disclosure import Why, WhyNot
 from journalist_interface.desk.entry import Entry
 from journalist_interface.desk.guard import let_in
 from journalist_interface.identity import deciding
 from journalist_interface.identity.deciding import Given, NoStick, NotDecided, Waiting
+from journalist_interface.identity.forms import Forms
 from journalist_interface.identity.settings import IdentitySettings
 
 entering = Blueprint("entering", __name__)
@@ -26,33 +29,14 @@ _ANOTHER = (
     "The request on the stick is another than the one that you were shown. Nothing was opened, and nothing signed. "
     "Read this one; somebody may have exchanged them."
 )
-_MOST_FORMS = 1000  # shown and not used, before the oldest are forgotten
 
 
 @dataclass
 class Room:
-    """The desk of the running application, and the forms that it has shown and nobody has used."""
+    """The desk of the running application, and the forms that it has shown."""
 
     settings: IdentitySettings
-    _forms: dict[str, str] = field(
-        default_factory=dict
-    )  # what it carries: SHA-256 of the request shown with it
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def new_form(self, waiting: Waiting) -> str:
-        """What a form carries so that it works once, for this request."""
-        token = secrets.token_hex(16)
-        with self._lock:
-            self._forms[token] = disclosure.digest_of(waiting.document)
-            while len(self._forms) > _MOST_FORMS:
-                del self._forms[next(iter(self._forms))]
-        return token
-
-    def use(self, untrusted_form: str, waiting: Waiting) -> bool | None:
-        """Whether this request was shown with the form; None for one that was used before, or never shown."""
-        with self._lock:
-            shown = self._forms.pop(untrusted_form, None)
-        return None if shown is None else shown == disclosure.digest_of(waiting.document)
+    forms: Forms = field(default_factory=Forms)
 
 
 def room() -> Room:
@@ -70,6 +54,14 @@ def on_every_page() -> dict[str, object]:
         "csrf": g.csrf if inside else "",
         "unit_id": room().settings.unit if inside else "",
     }
+
+
+@pages.after_request
+def forget(response: Response) -> Response:
+    """End this worker once the answer is out, whatever came of the form. Nobody outside can make it end."""
+    if request.method == "POST" and "csrf" in g and RETIRE in request.environ:
+        response.call_on_close(request.environ[RETIRE])
+    return response
 
 
 @entering.get("/enter/<untrusted_token>")
@@ -141,7 +133,7 @@ def _find(file: str) -> Waiting:
 
 def _is_as_shown(waiting: Waiting) -> bool:
     """Whether the stick still has the request that the form was shown with. A form that is none of ours ends here."""
-    as_shown = room().use(request.form.get("form", ""), waiting)
+    as_shown = room().forms.use(request.form.get("form", ""), disclosure.digest_of(waiting.document))
     if as_shown is None:
         abort(400)
     return as_shown
@@ -154,7 +146,7 @@ def _page(waiting: Waiting, problem: str | None = None) -> Response:
         waiting=waiting,
         problem=problem,
         holders=room().settings.holders(),
-        form=room().new_form(waiting),
+        form=room().forms.show(disclosure.digest_of(waiting.document)),
         chosen=request.form,
         reasons=[why.value for why in Why],
         refusals=[why.value for why in WhyNot],
