@@ -225,13 +225,12 @@ def verify(file: Path, root: str) -> None:
 
 @registry_group.command("publish")
 @click.argument("file", type=_FILE)
-@click.argument("targets", type=path(), nargs=-1, required=True)
+@click.argument("folders", type=path(), nargs=-1, required=True)
 @click.option("--root", required=True, metavar="HEX|FILE", help="The root's public key.")
-def publish_(file: Path, targets: tuple[Path, ...], root: str) -> None:
-    """Put the registry in FILE into each of TARGETS, a folder or the file itself, if none newer is there."""
-    signed, root_key = file.read_bytes(), read_digits(root)
-    for target in targets:
-        click.echo(f"Published: {publish(signed, root_key, target)}")
+def publish_(file: Path, folders: tuple[Path, ...], root: str) -> None:
+    """Put the registry in FILE into each of FOLDERS: all of them, or none where one is refused."""
+    for written in publish(file.read_bytes(), read_digits(root), *folders):
+        click.echo(f"Published: {written}")
 
 
 def read_digits(hex_or_file: str) -> bytes:

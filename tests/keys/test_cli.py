@@ -122,6 +122,17 @@ def test_an_altered_expired_or_foreign_registry_is_refused(ceremony, tmp_path, r
     fails(*verify, "abcd", says="The root is 64 hex digits")
 
 
+def test_a_misspelt_folder_is_not_published_into_and_the_others_are_left(ceremony, tmp_path):
+    out, server, root = tmp_path / "registry-1.json", tmp_path / "server", ceremony.folder / "root.pub"
+    server.mkdir()
+    assert run(*ceremony.sign(ceremony.folder / "draft", out)).exit_code == 0
+    publish = ("registry", "publish", out, "--root", root)
+    fails(*publish, f"{server}/", f"{tmp_path}/srever/", says="srever is no folder that is there")
+    assert {file.name for file in tmp_path.rglob("*")} == {"registry-1.json", "server"}
+    done = run(*publish, server)
+    assert done.output == f"Published: {server}/registry.json\n"
+
+
 def test_a_card_holds_the_public_parts_alone(ceremony):
     unit = json.loads((ceremony.folder / "u/unit-card.json").read_bytes())
     assert set(unit) == {"card", "id", "name", "certificate", "fingerprint", "reply_key"}
