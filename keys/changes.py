@@ -23,6 +23,7 @@ def changes(old: Registry, new: Registry, today: date) -> Iterator[str]:
         yield f"The last day is {phrases.day(new.expires)}, no longer {phrases.day(old.expires)}."
     yield from _ways(old, new, today)
     yield from gaps.of_units(new, today, old)
+    yield from gaps.no_longer(new, today, old)
     yield from _of_forces(old, new)
     yield from _of_units(old, new)
 
