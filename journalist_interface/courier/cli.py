@@ -177,6 +177,7 @@ For the operator, to type on the host. It opens the way to the onion:
     candour deploy admit {made.name} {made.line}
 
 For whoever signs the registry: {made.card}. It counts when they have heard these digits from you:
+    courier {made.key_id}
     {groups}
 
 {chosen.config_file} needs the registry beside it, and must say:

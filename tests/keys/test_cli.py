@@ -1,9 +1,10 @@
 """The command `candour keys`, from first key to verified registry, as a person uses it."""
 
 import json
+import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -41,9 +42,13 @@ def fails(*arguments, says, stdin=None):
 
 @dataclass(frozen=True)
 class Ceremony:
-    """A folder in which a unit, the charity's desk, a courier and the root have been made by command, and a draft."""
+    """A folder in which a unit, the charity's desk, a courier and the root have been made by command, and a draft.
+
+    `said`: what the making of each card said.
+    """
 
     folder: Path
+    said: dict[Path, str] = field(default_factory=dict)
 
     @property
     def cards(self):
@@ -69,6 +74,7 @@ class Ceremony:
 @pytest.fixture(scope="module")
 def ceremony(short_folder):
     folder = short_folder()
+    outputs = []
     for arguments in (
         ("unit", "new", folder / "u", "--id", "west-unit", "--name", "West Unit", "--no-passphrase"),
         ("unit", "new", folder / "c", "--id", "charity-desk", "--name", "The Charity", "--no-passphrase"),
@@ -77,7 +83,10 @@ def ceremony(short_folder):
     ):
         done = run(*arguments)
         assert done.exit_code == 0, done.output
-    made = Ceremony(folder)
+        outputs.append(done.output)
+    made = Ceremony(
+        folder, {folder / "u/unit-card.json": outputs[0], folder / "courier-card.json": outputs[2]}
+    )
     made.begin(folder / "draft")
     return made
 
@@ -131,6 +140,33 @@ def test_a_misspelt_folder_is_not_published_into_and_the_others_are_left(ceremon
     assert {file.name for file in tmp_path.rglob("*")} == {"registry-1.json", "server"}
     done = run(*publish, server)
     assert done.output == f"Published: {server}/registry.json\n"
+
+
+def digits_in(output):
+    """All that is read out: each group of digits that stands at the end of a line or of a sentence."""
+    return set(re.findall(r"(?:[0-9A-F]{4} ){9,}[0-9A-F]{4}", output))
+
+
+def test_who_made_keys_sees_every_digit_that_the_registry_shows_of_them(ceremony, tmp_path):
+    run("registry", "new", tmp_path / "draft", "--expires", NEXT_YEAR)
+    for card, count in zip(ceremony.cards, (2, 1), strict=True):
+        added = run("registry", "add", tmp_path / "draft", card)
+        shown = run("card", "show", card)
+        assert shown.exit_code == 0, shown.output
+        assert len(digits_in(shown.output)) == count
+        assert digits_in(shown.output) == digits_in(added.output) == digits_in(ceremony.said[card])
+        assert shown.output in ceremony.said[card]
+    key_id = json.loads(ceremony.cards[1].read_bytes())["key_id"]
+    assert f"  courier {key_id}\n" in shown.output
+
+
+def test_a_card_that_is_none_or_whose_certificate_was_exchanged_is_not_shown(ceremony, tmp_path, unit_keys):
+    show = ("card", "show", tmp_path / "card")
+    (tmp_path / "card").write_text("junk")
+    fails(*show, says="is not a card of a unit or courier")
+    card = json.loads(ceremony.cards[0].read_bytes())
+    (tmp_path / "card").write_text(json.dumps({**card, "certificate": unit_keys.unit.certificate}))
+    fails(*show, says="not the one that its fingerprint names")
 
 
 def test_a_card_holds_the_public_parts_alone(ceremony):
