@@ -17,7 +17,7 @@ from common.courier_key import CourierCard, new_courier
 from common.keyring import end_agent
 from keys.card_command import card_group, lines_of
 from keys.cards import UnitCard, write_card
-from keys.command import Group, grouped, one_line, path, short_name
+from keys.command import Group, grouped, new_passphrase, one_line, path, short_name
 from keys.identity_command import identity_group
 from keys.registry_command import registry_group
 from keys.root_command import root_group
@@ -46,7 +46,7 @@ def unit_group() -> None:
 @click.option("--no-passphrase", is_flag=True, help="Protect nothing: for trying out only.")
 def unit_new(folder: Path, unit_id: str, name: str, months: int, no_passphrase: bool) -> None:
     """Make a unit's keys in FOLDER, on the unit's own offline workstation."""
-    passphrase = None if no_passphrase else _new_passphrase("the unit's keys")
+    passphrase = None if no_passphrase else new_passphrase("the unit's keys")
     click.echo("A key for each month is made and protected. This may take two minutes.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _forgetting(folder):
@@ -87,7 +87,7 @@ def unit_case_key(folder: Path, no_passphrase: bool) -> None:
 def unit_passphrase(folder: Path) -> None:
     """Change the passphrase of all secret keys in FOLDER. Copies of them keep the old one."""
     old = str(click.prompt("Passphrase of the unit's keys so far (empty: none)", hide_input=True, default=""))
-    new = _new_passphrase("the unit's keys from now on")
+    new = new_passphrase("the unit's keys from now on")
     with _forgetting(folder):
         change_unit_passphrase(folder, old, new)
     click.echo("The new passphrase holds. A copy of this folder, or a backup, still opens with the old one.")
@@ -123,7 +123,7 @@ def unit_split(  # one parameter for each option
 def unit_restore(folder: Path, box: Path, shares: tuple[Path, ...], no_passphrase: bool) -> None:
     """Bring a unit's primary key back from its BOX and enough SHARES, into FOLDER."""
     is_new = not (folder / GNUPG_HOME).is_dir()
-    passphrase = _new_passphrase("the unit's keys") if is_new and not no_passphrase else None
+    passphrase = new_passphrase("the unit's keys") if is_new and not no_passphrase else None
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _forgetting(folder):
         card = restore(folder, box, shares, passphrase)
@@ -185,10 +185,6 @@ def _hand_over(file: Path, card: UnitCard | CourierCard) -> None:
     for line in lines_of(card):
         click.echo(line)
     click.echo(f"It is shown again by: ./candour keys card show {shlex.quote(os.fspath(file))}")
-
-
-def _new_passphrase(what: str) -> str:
-    return str(click.prompt(f"Passphrase for {what}", hide_input=True, confirmation_prompt="Once more"))
 
 
 def _passphrase(what: str) -> str:

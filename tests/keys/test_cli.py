@@ -214,6 +214,22 @@ def test_a_passphrase_is_asked_for_twice_and_not_shown(ceremony, short_folder, t
     assert "no courier" in done.output
 
 
+@pytest.mark.parametrize("short", ["a", "fifteen letters", " sixteen letters", "sixteen letters "])
+def test_a_passphrase_that_could_be_found_by_trying_is_refused_wherever_one_is_chosen(
+    ceremony, tmp_path, short
+):
+    before = {file: file.stat().st_mtime_ns for file in ceremony.folder.rglob("*") if file.is_file()}
+    for chosen, typed in (
+        (("root", "new", tmp_path / "root.key"), [short] * 2),
+        (("unit", "new", tmp_path / "unit", "--id", "u", "--name", "U"), [short] * 2),
+        (("unit", "passphrase", ceremony.folder / "u"), ["", short, short]),
+    ):
+        said = fails(*chosen, stdin="".join(f"{one}\n" for one in typed), says="16 characters or more")
+        assert said.endswith("Five or six random words are good. Nothing was changed; begin again.")
+    assert list(tmp_path.iterdir()) == []
+    assert {file: file.stat().st_mtime_ns for file in ceremony.folder.rglob("*") if file.is_file()} == before
+
+
 def test_cards_that_do_not_belong_together_are_refused(ceremony, tmp_path):
     run("registry", "new", tmp_path / "draft", "--expires", NEXT_YEAR)
     before = (tmp_path / "draft").read_bytes()

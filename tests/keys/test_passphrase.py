@@ -9,7 +9,7 @@ from keys.certificates import look
 from keys.cli import keys
 from keys.unit import CASE_CERTIFICATE, GNUPG_HOME, UNIT_CARD, new_unit
 
-OLD, NEW = "correct horse", "Pferd & Söhne"
+OLD, NEW = "correct horse battery", "Pferd & Söhne, Stall"
 
 
 @pytest.fixture(scope="module")
