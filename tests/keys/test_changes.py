@@ -64,11 +64,13 @@ def test_a_force_that_changes_hands_on_a_day():
     )
     assert said(OLD, new) == [
         "Kent Police will go to The South Unit from 1 May 2027.",
-        "The East Unit is no longer named for kent.",
-        "The East Unit is named for kent until 30 April 2027.",
+        "The East Unit is named for kent until 30 April 2027; before: without a last day.",
         "The South Unit is named for kent from 1 May 2027.",
     ]
-    assert "Kent Police will no longer go to The South Unit from 1 May 2027, as was said." in said(new, OLD)
+    back = said(new, OLD)
+    assert "Kent Police will no longer go to The South Unit from 1 May 2027, as was said." in back
+    assert "The East Unit is named for kent; before: until 30 April 2027." in back
+    assert "The South Unit is no longer named for kent from 1 May 2027." in back
 
 
 def test_a_unit_that_is_suspended_sends_its_forces_to_the_charity():
