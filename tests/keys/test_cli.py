@@ -362,6 +362,9 @@ def test_a_force_is_renamed_and_merged_by_command(ceremony, tmp_path):
         "2127-05-01",
         says="had another name until 30 April 2127",
     )
+    fails(*rename, "essex", "dorset  police", *day, says="The force dorset has that name on 1 June 2127")
+    same = ("--into", "both", *day, "--new-name", "Dorset Police")
+    fails(*merge, "essex", "norfolk", *same, says="The force dorset has that name")
     fails(*rename, "kent", "X Police", *day, says="ended on 30 April 2127 and is part of west-mercia")
     fails(*rename, "essex", "two\nlines", *day, says="one line of text")
     fails(*merge, "essex", "--into", "essex", *day, says="cannot become part of itself")
@@ -370,6 +373,8 @@ def test_a_force_is_renamed_and_merged_by_command(ceremony, tmp_path):
     fails(*merge, "essex", "psni", "--into", "both", *day, "--new-name", "Both", says="by hand first")
     fails(*merge, "essex", "--into", "dorset", *day, "--new-name", "Both", says="in the draft already")
     assert draft.read_bytes() == before
+    taken_over = run(*rename, "west-mercia", "Kent Police", *day)  # which is part of it by then, and no more
+    assert taken_over.exit_code == 0, taken_over.output
 
 
 def test_a_path_and_a_short_name_are_told_letter_by_letter(tmp_path, monkeypatch):
