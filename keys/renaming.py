@@ -78,7 +78,7 @@ def _check_is_free(draft: Draft, name: str, force_id: str, since: date) -> None:
         there = [one.name for one in other.names if one.until is None or one.until >= since]
         if other.id != force_id and other.exists_on(since) and _plain(name) in map(_plain, there):
             raise BadDraft(
-                f"The force {other.id} has that name on {day_words(since)} or later. Give another, or rename that first."
+                f"The force {other.id} has that name on {day_words(since)} or later. Give another name."
             )
 
 
