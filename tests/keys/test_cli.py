@@ -243,13 +243,44 @@ def test_cards_that_do_not_belong_together_are_refused(ceremony, tmp_path):
 
 
 def test_what_cannot_be_a_registry_is_not_signed(ceremony, tmp_path):
-    past = (today() - timedelta(days=1)).isoformat()
-    draft = ceremony.begin(tmp_path / "draft", past)
+    draft = ceremony.begin(tmp_path / "draft")
+    good = draft.read_text()
+    draft.write_text(
+        good.replace(NEXT_YEAR, (today() - timedelta(days=1)).isoformat())
+    )  # it lay there for too long
     fails(*ceremony.sign(draft, tmp_path / "out"), says="before it is issued")
-    run("registry", "set", draft, "--expires", NEXT_YEAR)
+    draft.write_text(good)
     run("registry", "set", draft, "charity-desk", "--status", "suspended")
     fails(*ceremony.sign(draft, tmp_path / "out"), says="one charity's desk, and that must be enrolled")
     assert [file.name for file in tmp_path.iterdir()] == ["draft"]
+
+
+@pytest.mark.parametrize("days", [0, -2500])
+def test_a_last_day_that_is_over_is_refused_at_once(ceremony, tmp_path, days):
+    day = (today() + timedelta(days=days)).isoformat()
+    fails(
+        "registry", "new", tmp_path / "draft", "--expires", day, says="that is not to come. Name a later one."
+    )
+    assert list(tmp_path.iterdir()) == []
+    draft = ceremony.begin(tmp_path / "draft")
+    before = draft.read_bytes()
+    fails("registry", "set", draft, "--expires", day, says="Name a later one.")
+    assert draft.read_bytes() == before
+
+
+def test_a_version_that_is_signed_already_is_not_signed_again_where_it_lies(ceremony, tmp_path):
+    draft = ceremony.begin(tmp_path / "draft")
+    first = tmp_path / "registry-3.json"
+    assert run(*ceremony.sign(draft, first)).exit_code == 0
+    assert run(*ceremony.sign(draft, first)).exit_code == 0  # the very same, once more
+    signed = first.read_bytes()
+    (tmp_path / "other.json").write_bytes(b"junk")
+    run("registry", "set", draft, "west-unit", "--status", "suspended")
+    for out, version in ((first, 3), (tmp_path / "registry-4.json", 3), (tmp_path / "registry-2.json", 2)):
+        again = ceremony.sign(draft, out, version)
+        fails(*again, says="registry-3.json is signed, and has version 3. Sign this as 4 or higher")
+        assert (first.read_bytes(), out.exists()) == (signed, out == first)
+    assert run(*ceremony.sign(draft, tmp_path / "registry-4.json", 4)).exit_code == 0
 
 
 def test_what_is_set_is_in_the_draft_and_is_said(ceremony, tmp_path):
