@@ -23,7 +23,15 @@ from keys.registry_command import registry_group
 from keys.root_command import root_group
 from keys.smartcard import to_card
 from keys.splitting import BOX, restore, split
-from keys.unit import GNUPG_HOME, UNIT_CARD, add_case_key, change_unit_passphrase, extend, new_unit
+from keys.unit import (
+    GNUPG_HOME,
+    UNIT_CARD,
+    add_case_key,
+    change_unit_passphrase,
+    extend,
+    new_unit,
+    refuse_existing,
+)
 
 COURIER_CARD = "courier-card.json"
 
@@ -46,6 +54,9 @@ def unit_group() -> None:
 @click.option("--no-passphrase", is_flag=True, help="Protect nothing: for trying out only.")
 def unit_new(folder: Path, unit_id: str, name: str, months: int, no_passphrase: bool) -> None:
     """Make a unit's keys in FOLDER, on the unit's own offline workstation."""
+    refuse_existing(folder)
+    if (folder / UNIT_CARD).exists():
+        raise FileExistsError(None, "exists", os.fspath(folder / UNIT_CARD))
     passphrase = None if no_passphrase else new_passphrase("the unit's keys")
     click.echo("A key for each month is made and protected. This may take two minutes.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -27,8 +27,9 @@ def root_group() -> None:
 def root_new(key_file: Path, no_passphrase: bool) -> None:
     """Make the root key. It stays offline; the servers and desks get its public half (.pub)."""
     public_file = key_file.with_suffix(".pub")
-    if public_file.exists():
-        raise FileExistsError(None, "exists", os.fspath(public_file))
+    for file in (key_file, public_file):
+        if file.exists():
+            raise FileExistsError(None, "exists", os.fspath(file))
     passphrase = None if no_passphrase else new_passphrase("the root key")
     public = new_root(key_file, passphrase)
     public_file.write_text(public.hex() + "\n")

@@ -187,6 +187,8 @@ def test_nothing_is_ever_overwritten(ceremony):
     fails("courier", "new", folder / "courier.key", "--unit", "x", says="is there already")
     fails("courier", "new", folder / "second.key", "--unit", "x", says="courier-card.json is there already")
     fails("root", "new", folder / "root.key", "--no-passphrase", says="is there already")
+    for asks in (unit[:-1], ("root", "new", folder / "root.key")):
+        assert "Passphrase" not in run(*asks).output  # it refuses before it lets anybody choose one
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 
