@@ -116,7 +116,7 @@ def listen(name: str, port: int, option: str) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            reason = f"Port {port} is in use by another program, and the {name} wants it."
+            reason = f"Port {port} is in use by another program or another Candour, and the {name} wants it."
         else:
             reason = f"The {name} cannot listen on port {port}: {error.strerror}."
         raise PortTaken(f"{reason} Choose another with {option}.") from error

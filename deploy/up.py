@@ -44,6 +44,9 @@ def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
     `tor`: where to look for the tor that leads to them by onions; nowhere, if empty.
     """
     demo.check_place(data)
+    if demo.is_made(data):
+        with demo.held(data / "server"):  # else it would be said of its ports that another program has them
+            pass
     with ExitStack() as listeners:
         at_source = listeners.enter_context(servers.listen("source interface", ports.source, "--source-port"))
         at_collection = listeners.enter_context(

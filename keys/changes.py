@@ -23,6 +23,7 @@ def changes(old: Registry, new: Registry, today: date) -> Iterator[str]:
         yield f"The last day is {phrases.day(new.expires)}, no longer {phrases.day(old.expires)}."
     yield from _ways(old, new, today)
     yield from gaps.of_units(new, today, old)
+    yield from gaps.no_longer(new, today, old)
     yield from _of_forces(old, new)
     yield from _of_units(old, new)
 
@@ -199,20 +200,26 @@ def _of_a_key(key: str, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> I
 
 
 def _of_services(old: Sequence[Service], new: Sequence[Service], name: str) -> Iterator[str]:
-    for service in old:
-        if service not in new:
+    gone = [service for service in old if service not in new]
+    come = [service for service in new if service not in old]
+    for service in gone:
+        if not any(other.force == service.force for other in come):
             yield f"{name} is no longer named for {_span(service)}."
-    for service in new:
-        if service not in old:
-            yield f"{name} is named for {_span(service)}."
+    for service in come:
+        before = phrases.listed([_days(other) for other in gone if other.force == service.force])
+        yield f"{name} is named for {_span(service)}{f'; before: {before}' if before else ''}."
     if old != new and sorted(map(_span, old)) == sorted(map(_span, new)):
         yield f"The forces of {name} stand in another order."
 
 
 def _span(service: Service) -> str:
-    since = f" from {phrases.day(service.since)}" if service.since else ""
-    until = f" until {phrases.day(service.until)}" if service.until else ""
-    return f"{service.force}{since}{until}"
+    return f"{service.force} {_days(service)}" if service.since or service.until else service.force
+
+
+def _days(service: Service) -> str:
+    since = f"from {phrases.day(service.since)}" if service.since else ""
+    until = f"until {phrases.day(service.until)}" if service.until else ""
+    return f"{since} {until}".strip() or "without a last day"
 
 
 def _written(value: object) -> str:

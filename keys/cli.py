@@ -5,6 +5,7 @@ the people compare fingerprints over another way, such as a call, before the reg
 """
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,14 +15,23 @@ import click
 
 from common.courier_key import CourierCard, new_courier
 from common.keyring import end_agent
+from keys.card_command import card_group, lines_of
 from keys.cards import UnitCard, write_card
-from keys.command import Group, grouped, one_line, path, short_name
+from keys.command import Group, grouped, new_passphrase, one_line, path, short_name
 from keys.identity_command import identity_group
 from keys.registry_command import registry_group
 from keys.root_command import root_group
 from keys.smartcard import to_card
 from keys.splitting import BOX, restore, split
-from keys.unit import GNUPG_HOME, UNIT_CARD, add_case_key, change_unit_passphrase, extend, new_unit
+from keys.unit import (
+    GNUPG_HOME,
+    UNIT_CARD,
+    add_case_key,
+    change_unit_passphrase,
+    extend,
+    new_unit,
+    refuse_existing,
+)
 
 COURIER_CARD = "courier-card.json"
 
@@ -44,15 +54,18 @@ def unit_group() -> None:
 @click.option("--no-passphrase", is_flag=True, help="Protect nothing: for trying out only.")
 def unit_new(folder: Path, unit_id: str, name: str, months: int, no_passphrase: bool) -> None:
     """Make a unit's keys in FOLDER, on the unit's own offline workstation."""
-    passphrase = None if no_passphrase else _new_passphrase("the unit's keys")
+    refuse_existing(folder)
+    if (folder / UNIT_CARD).exists():
+        raise FileExistsError(None, "exists", os.fspath(folder / UNIT_CARD))
+    passphrase = None if no_passphrase else new_passphrase("the unit's keys")
     click.echo("A key for each month is made and protected. This may take two minutes.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _forgetting(folder):
         made = new_unit(folder, unit_id, name, passphrase=passphrase, months=months)
-    card = folder / UNIT_CARD
-    write_card(card, UnitCard(unit_id, name, made.certificate, made.fingerprint, made.reply_public_key))
-    click.echo(f"The keys are in {folder}. Certificate: {grouped(made.fingerprint)}")
-    click.echo(f"Take {card} to whoever signs the registry, and read the fingerprint out to them.")
+    card = UnitCard(unit_id, name, made.certificate, made.fingerprint, made.reply_public_key)
+    write_card(folder / UNIT_CARD, card)
+    click.echo(f"The keys are in {folder}.")
+    _hand_over(folder / UNIT_CARD, card)
 
 
 @unit_group.command("extend")
@@ -64,9 +77,9 @@ def unit_extend(folder: Path, months: int, no_passphrase: bool) -> None:
     passphrase = None if no_passphrase else _passphrase("the unit's keys")
     with _forgetting(folder):
         longer = extend(folder, months, passphrase)
-    click.echo(f"The certificate now lasts through {longer.last_month:%B %Y}. It is the same certificate:")
-    click.echo(grouped(longer.card.fingerprint))
-    click.echo(f"Take {longer.file} to whoever signs the registry: until it is signed, the old end holds.")
+    click.echo(f"The certificate now lasts through {longer.last_month:%B %Y}. It is the same certificate.")
+    _hand_over(longer.file, longer.card)
+    click.echo("Until that is signed, the old end holds.")
 
 
 @unit_group.command("case-key")
@@ -85,7 +98,7 @@ def unit_case_key(folder: Path, no_passphrase: bool) -> None:
 def unit_passphrase(folder: Path) -> None:
     """Change the passphrase of all secret keys in FOLDER. Copies of them keep the old one."""
     old = str(click.prompt("Passphrase of the unit's keys so far (empty: none)", hide_input=True, default=""))
-    new = _new_passphrase("the unit's keys from now on")
+    new = new_passphrase("the unit's keys from now on")
     with _forgetting(folder):
         change_unit_passphrase(folder, old, new)
     click.echo("The new passphrase holds. A copy of this folder, or a backup, still opens with the old one.")
@@ -121,7 +134,7 @@ def unit_split(  # one parameter for each option
 def unit_restore(folder: Path, box: Path, shares: tuple[Path, ...], no_passphrase: bool) -> None:
     """Bring a unit's primary key back from its BOX and enough SHARES, into FOLDER."""
     is_new = not (folder / GNUPG_HOME).is_dir()
-    passphrase = _new_passphrase("the unit's keys") if is_new and not no_passphrase else None
+    passphrase = new_passphrase("the unit's keys") if is_new and not no_passphrase else None
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _forgetting(folder):
         card = restore(folder, box, shares, passphrase)
@@ -167,23 +180,29 @@ def courier_group() -> None:
 @click.option("--unit", "unit_id", required=True, callback=short_name, help="The unit's short name.")
 def courier_new(key_file: Path, unit_id: str) -> None:
     """Make a courier's key, on the courier machine itself."""
-    card = key_file.parent / COURIER_CARD
-    if card.exists():
-        raise FileExistsError(None, "exists", os.fspath(card))
+    file = key_file.parent / COURIER_CARD
+    if file.exists():
+        raise FileExistsError(None, "exists", os.fspath(file))
     made = new_courier(key_file)
-    write_card(card, CourierCard(unit_id, made.key_id, made.public_key))
-    click.echo(f"The key is in {key_file}. Its public half: {grouped(made.public_key.hex())}")
-    click.echo(f"Take {card} to whoever signs the registry, and read these digits out to them.")
+    card = CourierCard(unit_id, made.key_id, made.public_key)
+    write_card(file, card)
+    click.echo(f"The key is in {key_file}.")
+    _hand_over(file, card)
 
 
-def _new_passphrase(what: str) -> str:
-    return str(click.prompt(f"Passphrase for {what}", hide_input=True, confirmation_prompt="Once more"))
+def _hand_over(file: Path, card: UnitCard | CourierCard) -> None:
+    """Say what to do with a card, and all that is read out of it."""
+    click.echo(f"Take {file} to whoever signs the registry, and read all of this out to them when they call:")
+    for line in lines_of(card):
+        click.echo(line)
+    click.echo(f"It is shown again by: ./candour keys card show {shlex.quote(os.fspath(file))}")
 
 
 def _passphrase(what: str) -> str:
     return str(click.prompt(f"Passphrase for {what}", hide_input=True))
 
 
+keys.add_command(card_group)
 keys.add_command(identity_group)
 keys.add_command(registry_group)
 keys.add_command(root_group)

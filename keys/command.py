@@ -1,4 +1,4 @@
-"""What the commands of `candour keys` share: errors told in a sentence, checked arguments, digits to read out."""
+"""What the commands of `candour keys` share: errors told in a sentence, checked arguments, passphrases, digits."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import click
 
 from common import phrases
 from common.config import BadConfiguration
+from common.holders import SHORTEST_PASSPHRASE
 from common.keyring import NotDestroyed
 from common.names import is_one_line, is_short_name
 from common.registry import RegistryRefused
@@ -75,6 +76,21 @@ def one_line(_: click.Context, __: click.Parameter, value: str) -> str:
 def path(**options: bool) -> click.Path:
     """An argument that is a path."""
     return click.Path(path_type=Path, **options)
+
+
+def new_passphrase(what: str) -> str:
+    """One that somebody chooses now for `what`, typed twice. Raises CeremonyFailed for one that is soon guessed.
+
+    Whoever has a copy of what it protects can try as many as they like. One that is in use already is not judged.
+    """
+    asked = f"Passphrase for {what}, {SHORTEST_PASSPHRASE} characters or more"
+    chosen = str(click.prompt(asked, hide_input=True, confirmation_prompt="Once more"))
+    if len(chosen) < SHORTEST_PASSPHRASE or chosen != chosen.strip():
+        raise CeremonyFailed(
+            f"A passphrase has {SHORTEST_PASSPHRASE} characters or more, and no space around it: it is all that keeps "
+            "a thief of the file from the key. Five or six random words are good. Nothing was changed; begin again."
+        )
+    return chosen
 
 
 def grouped(digits: str) -> str:

@@ -4,17 +4,24 @@ Nothing of it keeps a report from going somewhere (`common/routing.py`): it goes
 to one where two were meant. It must be known before the registry is signed, and while it holds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from operator import attrgetter
 
 from common import phrases
 from common.forces import Force
 from common.registry import Registry, UnknownForce
 from common.units import Unit, UnitKind
 
+_Named = Callable[[Unit], str | None]  # which overseer a unit names
 _NO_ROUTE = "Without conflict route: {}. The overseer that is named for it is not enrolled."
 _NO_OVERSEER = "Without an overseer who could open a report about them: {}. It goes to the charity’s desk."
 _NO_SECOND_SEAL = "Without second seal: {}. The overseer that is named for it is not enrolled."
+_ROUTE = "Now with conflict route: {}. A report about it goes to {}."
+_OVERSEER = (
+    "Now with an overseer who could open a report about them: {}. The charity’s desk no longer gets it."
+)
+_SECOND_SEAL = "Now with second seal: {}. Every report to it is also sealed to {}, who can open it."
 
 
 def of_units(registry: Registry, today: date, old: Registry | None = None) -> Iterator[str]:
@@ -24,6 +31,25 @@ def of_units(registry: Registry, today: date, old: Registry | None = None) -> It
         known = {unit.id for unit in before.get(lack, ())}
         if fresh := [unit.name for unit in units if unit.id not in known]:
             yield lack.format(phrases.listed(fresh))
+
+
+def no_longer(registry: Registry, today: date, old: Registry) -> Iterator[str]:
+    """The other way round: a sentence for each kind of gap that `old` has and this has not, with who opens it now."""
+    yield from _readers(_ROUTE, attrgetter("conflict_route"), registry, old)
+    known = {unit.id for unit in _lacking(old, today)[_NO_OVERSEER]}
+    now = {unit.id for unit in _lacking(registry, today)[_NO_OVERSEER]}
+    if filled := [unit.name for unit in _watched(registry) if unit.id in known - now]:
+        yield _OVERSEER.format(phrases.listed(filled))
+    yield from _readers(_SECOND_SEAL, attrgetter("second_seal"), registry, old)
+
+
+def _readers(said: str, named: _Named, registry: Registry, old: Registry) -> Iterator[str]:
+    """For each enrolled overseer the units that it is named for now, and was not, or could not open it."""
+    before = {unit.id: named(unit) for unit in _watched(old) if not _is_closed(old, named(unit))}
+    for overseer in registry.units:
+        units = [unit for unit in _watched(registry) if overseer.is_enrolled and named(unit) == overseer.id]
+        if fresh := [unit.name for unit in units if before.get(unit.id) != overseer.id]:
+            yield said.format(phrases.listed(fresh), overseer.name)
 
 
 def forces_without_unit(registry: Registry, today: date) -> tuple[Force, ...]:
@@ -36,12 +62,16 @@ def forces_without_unit(registry: Registry, today: date) -> tuple[Force, ...]:
 
 
 def _lacking(registry: Registry, today: date) -> dict[str, list[Unit]]:
-    units = [unit for unit in registry.units if unit.is_enrolled and unit.kind is not UnitKind.DESK]
+    units = _watched(registry)
     return {
         _NO_ROUTE: [unit for unit in units if _is_closed(registry, unit.conflict_route)],
         _NO_OVERSEER: [unit for unit in units if _has_no_overseer(registry, unit, today)],
         _NO_SECOND_SEAL: [unit for unit in units if _is_closed(registry, unit.second_seal)],
     }
+
+
+def _watched(registry: Registry) -> list[Unit]:
+    return [unit for unit in registry.units if unit.is_enrolled and unit.kind is not UnitKind.DESK]
 
 
 def _is_closed(registry: Registry, overseer: str | None) -> bool:

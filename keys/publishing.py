@@ -7,7 +7,7 @@ from pathlib import Path
 from common import registry
 from common.config import read_root
 from common.days import today
-from common.registry import RegistryRefused
+from common.registry import Registry, RegistryRefused
 
 FILE_NAME = "registry.json"
 ROOT_NAME = "registry-root.pub"
@@ -17,15 +17,29 @@ class NotPublished(Exception):
     """Nothing was changed. The message says why, and what to do."""
 
 
-def publish(signed: bytes, root: bytes, target: Path) -> Path:
-    """Put a signed registry into a folder (as registry.json) or in place of a file; gives the file back.
+def publish(signed: bytes, root: bytes, *folders: Path) -> tuple[Path, ...]:
+    """Put a signed registry into each of some folders, as registry.json; gives those files back.
 
-    Raises RegistryRefused for one that does not hold today, and NotPublished where a newer one is in place, another
-    of the same version, or where another root is trusted.
+    Raises RegistryRefused for one that does not hold today, and NotPublished where a folder is not there, has a newer
+    one or another of the same version, or trusts another root. Then nothing was written to any of them.
     """
     new = registry.verify(signed, root, today())
-    file = target / FILE_NAME if target.is_dir() else target
-    _check_root(file.with_name(ROOT_NAME), root)
+    for folder in folders:
+        _check(signed, new, root, folder)
+    files = tuple(folder / FILE_NAME for folder in folders)
+    for file in files:
+        put(file, signed)
+    return files
+
+
+def _check(signed: bytes, new: Registry, root: bytes, folder: Path) -> None:
+    if not folder.is_dir():
+        raise NotPublished(
+            f"{folder} is no folder that is there, so nothing was published anywhere. Look at how it is written: a "
+            "server or desk whose folder is missed goes on with its old registry."
+        )
+    file = folder / FILE_NAME
+    _check_root(folder / ROOT_NAME, root)
     with suppress(FileNotFoundError, RegistryRefused):  # what no server would read is simply replaced
         there = file.read_bytes()
         old = registry.verify_signature(there, root)
@@ -37,8 +51,6 @@ def publish(signed: bytes, root: bytes, target: Path) -> Path:
             raise NotPublished(
                 f"{file} has another registry of version {old.version}. Sign this one with a higher version."
             )
-    put(file, signed)
-    return file
 
 
 def _check_root(beside: Path, root: bytes) -> None:

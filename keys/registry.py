@@ -1,10 +1,11 @@
 """Signing the registry, offline, after a look at everything in it."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from common import registry, signing
 from common.days import midnight_of, today
-from common.registry import Registry
+from common.registry import Registry, RegistryRefused
 from common.units import Unit
 from keys.certificates import UnfitCertificate, look
 from keys.private import read_private_key
@@ -26,6 +27,24 @@ def sign_registry(draft: Registry, root_key_file: Path, passphrase: str | None =
     # What is written must be what the servers will read.
     registry.verify(signed, root.public_key().public_bytes_raw(), draft.issued)
     return signed
+
+
+def check_version_is_new(out: Path, signed: bytes, version: int, root: bytes) -> None:
+    """Raises UnfitRegistry where `out`, or a registry beside it, has this version or a higher one, and is another.
+
+    Of two that are signed under one number each place keeps the one that it saw first.
+    """
+    signed_before: list[tuple[int, Path]] = []
+    for file in {out, *out.parent.glob("*.json")}:
+        with suppress(OSError, RegistryRefused):  # it is not there, or of no concern
+            there = file.read_bytes()
+            if there != signed:
+                signed_before.append((registry.verify_signature(there, root).version, file))
+    highest, file = max(signed_before, default=(0, out))
+    if highest >= version:
+        raise UnfitRegistry(
+            f"{file} is signed, and has version {highest}. Sign this as {highest + 1} or higher, into a new file."
+        )
 
 
 def _check_certificates(unit: Unit) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from keys.cards import UnitCard, read_card
 from keys.changes import changes
 from keys.command import Group, grouped, path
 from keys.draft import (
+    BadDraft,
     Draft,
     no_longer_serving,
     read_any,
@@ -31,8 +32,9 @@ from keys.draft import (
     write_draft,
 )
 from keys.identity import read_identity_card, with_identity, without_former
+from keys.private import read_private_key
 from keys.publishing import publish
-from keys.registry import UnfitRegistry, sign_registry
+from keys.registry import UnfitRegistry, check_version_is_new, sign_registry
 from keys.renaming import merged, renamed
 
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -54,11 +56,20 @@ def registry_group() -> None:
 @click.option("--expires", required=True, type=_DAY, help="Its last day.")
 def new(draft: Path, expires: datetime) -> None:
     """Begin a draft: all forces and overseers of the country, no unit yet."""
-    begun = Draft.of_the_country(expires.date())
+    begun = Draft.of_the_country(_last_day(expires))
     write_draft(draft, begun, new=True)
     click.echo(
         f"{draft} has {count(len(begun.content.forces), 'force')}. Add the cards of units, of couriers, of the desk."
     )
+
+
+def _last_day(expires: datetime) -> date:
+    """Raises BadDraft for a day on which nothing of it would hold any more."""
+    if expires.date() <= today():
+        raise BadDraft(
+            f"The last day would be {day_words(expires.date())}, and that is not to come. Name a later one."
+        )
+    return expires.date()
 
 
 @registry_group.command("add")
@@ -95,7 +106,7 @@ def add(draft: Path, cards: tuple[Path, ...], kind: str) -> None:
 def set_(draft: Path, unit_id: str | None, expires: datetime | None, **asked: Any) -> None:
     """Change what the draft says of UNIT, or the registry's last day."""
     before = read_draft(draft)
-    after = before if expires is None else before.with_expiry(expires.date())
+    after = before if expires is None else before.with_expiry(_last_day(expires))
     if unit_id is None and any(asked.values()):
         raise click.UsageError("name the UNIT that this is about.")
     _check_days(asked)
@@ -208,11 +219,14 @@ def diff(old: Path, new: Path) -> None:
     help="Higher than the last one's.",
 )
 def sign(draft: Path, out: Path, root_key: Path, version: int) -> None:
-    """Sign what DRAFT says, and write the registry to OUT."""
+    """Sign what DRAFT says, and write the registry to OUT. Those beside it, *.json, must be of lower versions."""
     registry = read_draft(draft).to_sign(version, today())
     protected = b"ENCRYPTED" in root_key.read_bytes()
     passphrase = click.prompt("Passphrase of the root key", hide_input=True) if protected else None
     signed = sign_registry(registry, root_key, passphrase)
+    check_version_is_new(
+        out, signed, version, read_private_key(root_key, passphrase).public_key().public_bytes_raw()
+    )
     part = out.with_name(out.name + ".part")
     part.write_bytes(signed)
     part.replace(out)
@@ -232,13 +246,12 @@ def verify(file: Path, root: str) -> None:
 
 @registry_group.command("publish")
 @click.argument("file", type=_FILE)
-@click.argument("targets", type=path(), nargs=-1, required=True)
+@click.argument("folders", type=path(), nargs=-1, required=True)
 @click.option("--root", required=True, metavar="HEX|FILE", help="The root's public key.")
-def publish_(file: Path, targets: tuple[Path, ...], root: str) -> None:
-    """Put the registry in FILE into each of TARGETS, a folder or the file itself, if none newer is there."""
-    signed, root_key = file.read_bytes(), read_digits(root)
-    for target in targets:
-        click.echo(f"Published: {publish(signed, root_key, target)}")
+def publish_(file: Path, folders: tuple[Path, ...], root: str) -> None:
+    """Put the registry in FILE into each of FOLDERS: all of them, or none where one is refused."""
+    for written in publish(file.read_bytes(), read_digits(root), *folders):
+        click.echo(f"Published: {written}")
 
 
 def read_digits(hex_or_file: str) -> bytes:

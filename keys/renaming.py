@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
+from common.days import today
 from common.forces import Force, Name
 from common.names import is_one_line, is_short_name
 from common.phrases import day as day_words
@@ -27,6 +28,7 @@ def renamed(draft: Draft, force_id: str, name: str, since: date) -> Draft:
     begun = force.names[-2].until if len(force.names) > 1 else None
     if begun is not None and since - _A_DAY <= begun:
         raise BadDraft(f"The force {force_id} had another name until {day_words(begun)}. Name a later day.")
+    _check_is_free(draft, name, force_id, since)
     ended = replace(force.names[-1], until=since - _A_DAY)
     return draft.with_force(replace(force, names=(*force.names[:-1], ended, Name(name))))
 
@@ -58,6 +60,7 @@ def _new_force(draft: Draft, parts: Sequence[Force], force_id: str, name: str) -
         raise BadDraft(
             "A new force has a short name such as west-mercia, and a name of one line. Give others."
         )
+    _check_is_free(draft, name, force_id, today())
     first = parts[0]
     if any(
         (part.nation, part.kind, part.oversight) != (first.nation, first.kind, first.oversight)
@@ -67,6 +70,20 @@ def _new_force(draft: Draft, parts: Sequence[Force], force_id: str, name: str) -
             "These forces do not have one nation, kind and oversight. Write the new one into the draft by hand first."
         )
     return replace(first, id=force_id, names=(Name(name),), check=any(part.check for part in parts))
+
+
+def _check_is_free(draft: Draft, name: str, force_id: str, since: date) -> None:
+    """Two forces of one name would stand in the reporters' list from that day on, and nobody could tell them apart."""
+    for other in draft.content.forces:
+        there = [one.name for one in other.names if one.until is None or one.until >= since]
+        if other.id != force_id and other.exists_on(since) and _plain(name) in map(_plain, there):
+            raise BadDraft(
+                f"The force {other.id} has that name on {day_words(since)} or later. Give another name."
+            )
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().split())
 
 
 def _check_stands(force: Force, since: date) -> None:

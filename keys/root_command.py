@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from common.config import read_root
-from keys.command import Group, grouped, path
+from keys.command import Group, grouped, new_passphrase, path
 from keys.private import read_private_key
 from keys.publishing import ROOT_NAME
 from keys.registry_command import read_digits
@@ -27,13 +27,10 @@ def root_group() -> None:
 def root_new(key_file: Path, no_passphrase: bool) -> None:
     """Make the root key. It stays offline; the servers and desks get its public half (.pub)."""
     public_file = key_file.with_suffix(".pub")
-    if public_file.exists():
-        raise FileExistsError(None, "exists", os.fspath(public_file))
-    passphrase = None
-    if not no_passphrase:
-        passphrase = str(
-            click.prompt("Passphrase for the root key", hide_input=True, confirmation_prompt="Once more")
-        )
+    for file in (key_file, public_file):
+        if file.exists():
+            raise FileExistsError(None, "exists", os.fspath(file))
+    passphrase = None if no_passphrase else new_passphrase("the root key")
     public = new_root(key_file, passphrase)
     public_file.write_text(public.hex() + "\n")
     click.echo(f"The root key is in {key_file}, its public half in {public_file}: {grouped(public.hex())}")

@@ -113,6 +113,15 @@ def held(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a Candour runs on this folder now."""
+    try:
+        with held(folder):
+            return False
+    except DataFolderRefused:
+        return True
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """What a settings file says. Raises DataFolderRefused."""
     try:

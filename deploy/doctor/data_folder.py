@@ -24,8 +24,11 @@ def examine_data_folder(data: Path, ports: Mapping[str, int]) -> Iterator[Findin
         yield Finding(State.WRONG, f"{data} is not a whole data folder of Candour", remedy)
     else:
         yield Finding(State.WARNING, f"There is no data folder {data} yet", "`./candour up` makes it.")
+    if _is_running(data):
+        yield Finding(State.GOOD, f"Candour is running on {data}, on the ports that it printed at its start")
+        return
     for option, port in ports.items():
-        yield from carefully(f"Port {port}", partial(check_port, data, option, port))
+        yield from carefully(f"Port {port}", partial(check_port, option, port))
 
 
 def check_permissions(data: Path) -> Iterator[Finding]:
@@ -43,26 +46,16 @@ def _is_open(path: Path) -> bool:
     return not stat.S_ISLNK(mode) and bool(mode & 0o077)
 
 
-def check_port(data: Path, option: str, port: int) -> Iterator[Finding]:
+def check_port(option: str, port: int) -> Iterator[Finding]:
     try:
         servers.listen("check", port, option).close()
     except servers.PortTaken:
-        if _is_running(data):
-            yield Finding(State.GOOD, f"Port {port} is in use while Candour runs on this data folder")
-        else:
-            yield Finding(
-                State.WRONG, f"Port {port} is in use by another program", f"Choose another with {option}."
-            )
+        text = f"Port {port} is in use by another program, or by a Candour on another data folder"
+        yield Finding(State.WRONG, text, f"Choose another with {option}.")
     else:
         yield Finding(State.GOOD, f"Port {port} is free")
 
 
 def _is_running(data: Path) -> bool:
     """Whether `candour up` or `candour desk` holds this data folder now."""
-    if not demo.is_made(data):
-        return False
-    try:
-        with demo.held(data / "desk"):
-            return False
-    except demo.DataFolderRefused:
-        return True
+    return demo.is_made(data) and any(demo.is_held(data / part) for part in ("server", "desk"))

@@ -81,10 +81,9 @@ def check_gaps(registry: Registry, today: date) -> Iterator[Finding]:
             text = f"{force.name_on(today)} goes to the charity’s desk: {unit.name} is {unit.status.replace('-', ' ')}"
             yield Finding(State.WARNING, text, remedy)
     if waiting := [force for force in without if not registry.serving(force.id, today)]:
-        yield Finding(
-            State.GOOD,
-            f"{phrases.count(len(waiting), 'force')} without a unit of their own go to the charity’s desk",
-        )
+        own = "its own goes" if len(waiting) == 1 else "their own go"
+        text = f"{phrases.count(len(waiting), 'force')} without a unit of {own} to the charity’s desk"
+        yield Finding(State.GOOD, text)
 
 
 def check_database(database: Path) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from journalist_interface.courier.config import CourierConfig, read_courier_conf
 from journalist_interface.courier.delivering import Delivered, deliver
 from journalist_interface.courier.desk_side import ask_desk
 from journalist_interface.courier.enrolment import enrol
-from journalist_interface.courier.errors import CourierError
+from journalist_interface.courier.errors import CourierError, NotUp, Unreachable
 from journalist_interface.courier.patience import Patience
 from journalist_interface.courier.progress import Progress
 from journalist_interface.courier.state import State
@@ -144,7 +144,7 @@ def round_command(chosen: _Chosen) -> None:
 def _round(chosen: _Chosen, *, quietly: bool) -> tuple[str, ...]:
     """One unit's round, which is not spoken of where nothing was there to do. Returns what was left behind."""
     stick = chosen.place / "stick"
-    with _at_work(chosen) as (config, client, state):
+    with _at_work(chosen) as (config, client, state), _while_up(chosen):
         if chosen.unit not in (None, config.unit):
             raise click.ClickException(f"There is no courier of {chosen.unit} in {chosen.data_folder}.")
         collected = collect(client, state, stick, config, Progress())
@@ -177,6 +177,7 @@ For the operator, to type on the host. It opens the way to the onion:
     candour deploy admit {made.name} {made.line}
 
 For whoever signs the registry: {made.card}. It counts when they have heard these digits from you:
+    courier {made.key_id}
     {groups}
 
 {chosen.config_file} needs the registry beside it, and must say:
@@ -194,6 +195,16 @@ def _at_work(chosen: _Chosen) -> Iterator[tuple[CourierConfig, CollectionClient,
         client = CollectionClient(config.collection, config.identity, config.socks, Patience())
         with State.held(config.state) as state:
             yield config, client, state
+
+
+@contextmanager
+def _while_up(chosen: _Chosen) -> Iterator[None]:
+    """Where the demo does not answer, it mostly was not started."""
+    try:
+        yield
+    except Unreachable as error:
+        option = f" --data {shlex.quote(str(chosen.data))}" if chosen.data else ""
+        raise NotUp(error.why, f"./candour up{option}") from error
 
 
 @contextmanager

@@ -46,6 +46,7 @@ class Enrolled:
     name: str  # of this machine, at the onion's host
     line: str  # for the onion's host
     card: Path  # for whoever signs the registry
+    key_id: str  # under which the registry names it
     public_key: bytes  # Ed25519, 32 bytes: what the card is compared by
     torrc: Path
     settings: str  # what courier.toml must say for this onion
@@ -68,7 +69,7 @@ def enrol(config_file: Path, address: str, name: str, unit: str | None) -> Enrol
     if table is None:
         (folder / "state").mkdir(mode=0o700, exist_ok=True)
         _write_once(config_file, (settings + _SETTINGS.format(unit, identity.key_id)).encode())
-    return Enrolled(name, line, card, identity.public, torrc, settings)
+    return Enrolled(name, line, card, identity.key_id, identity.public, torrc, settings)
 
 
 _SETTINGS = f"""\

@@ -45,6 +45,17 @@ class Unreachable(CourierError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"{why} Run the command again: it goes on where it stopped, and nothing is lost.")
+        self.why = why
+
+
+class NotUp(CourierError):
+    """The demo's collection did not answer. `why`: a sentence. `command`: what starts it."""
+
+    def __init__(self, why: str, command: str) -> None:
+        super().__init__(
+            f"{why} Is Candour running? Start `{command}` in another terminal, leave it there, and go round again: "
+            "nothing is lost."
+        )
 
 
 class TurnedAway(CourierError):

@@ -246,5 +246,5 @@ def test_servers_end_when_the_supervisor_is_killed(make_server, tmp_path):
 def test_a_port_in_use_names_the_option():
     with servers.listen("desk", 0, "--desk-port") as taken:
         port = servers.port_of(taken)
-        with pytest.raises(PortTaken, match=rf"Port {port} is in use .* --desk-port"):
+        with pytest.raises(PortTaken, match=rf"Port {port} is in use .* or another Candour.* --desk-port"):
             servers.listen("desk", port, "--desk-port")

@@ -120,9 +120,11 @@ def test_the_desk_runs_alone(tmp_path):
 
 def test_a_second_up_on_the_same_folder_is_refused(tmp_path):
     data = tmp_path / "data"
-    with running("up", "--data", str(data), *PORTS):
+    with running("up", "--data", str(data), *PORTS) as (_, printed):
+        port = addresses(printed)[0].rsplit(":", 1)[1].strip("/")
+        taken = ("--source-port", port, *PORTS[2:])
         second = subprocess.run(
-            [sys.executable, "-P", "-m", "deploy", "up", "--data", str(data), *PORTS],
+            [sys.executable, "-P", "-m", "deploy", "up", "--data", str(data), *taken],
             env=os.environ | {"PYTHONPATH": str(servers.PROJECT)},
             capture_output=True,
             text=True,

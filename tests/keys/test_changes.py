@@ -66,11 +66,13 @@ def test_a_force_that_changes_hands_on_a_day():
     )
     assert said(OLD, new) == [
         "Kent Police will go to The South Unit from 1 May 2027.",
-        "The East Unit is no longer named for kent.",
-        "The East Unit is named for kent until 30 April 2027.",
+        "The East Unit is named for kent until 30 April 2027; before: without a last day.",
         "The South Unit is named for kent from 1 May 2027.",
     ]
-    assert "Kent Police will no longer go to The South Unit from 1 May 2027, as was said." in said(new, OLD)
+    back = said(new, OLD)
+    assert "Kent Police will no longer go to The South Unit from 1 May 2027, as was said." in back
+    assert "The East Unit is named for kent; before: until 30 April 2027." in back
+    assert "The South Unit is no longer named for kent from 1 May 2027." in back
 
 
 def test_a_unit_that_is_suspended_sends_its_forces_to_the_charity():
@@ -81,17 +83,20 @@ def test_a_unit_that_is_suspended_sends_its_forces_to_the_charity():
     ]
 
 
-def test_who_is_left_without_overseer_is_said():
-    west = unit("west", UnitKind.UNIT)
-    named = replace(
-        OLD, units=(replace(EAST, conflict_route="watch", second_seal="watch"), west, *OLD.units[1:])
-    )
-    suspended = replace(
-        named,
-        units=tuple(
-            replace(one, status=Status.SUSPENDED) if one.id == "watch" else one for one in named.units
-        ),
-    )
+@pytest.fixture
+def named():
+    """The overseer is named by one unit, which serves all forces, and not by two others."""
+    east = replace(EAST, conflict_route="watch", second_seal="watch")
+    return replace(OLD, units=(east, unit("west", UnitKind.UNIT), *OLD.units[1:]))
+
+
+def of_status(registry, unit_id, status):
+    units = (replace(one, status=status) if one.id == unit_id else one for one in registry.units)
+    return replace(registry, units=tuple(units))
+
+
+def test_who_is_left_without_overseer_is_said(named):
+    suspended = of_status(named, "watch", Status.SUSPENDED)
     told = said(named, suspended)
     assert told == [
         "Without conflict route: The East Unit. The overseer that is named for it is not enrolled.",
@@ -101,6 +106,30 @@ def test_who_is_left_without_overseer_is_said():
     ]
     assert said(suspended, replace(suspended, expires=MAY)) == [
         "The last day is 1 May 2027, no longer 4 July 2027."  # what was so before is not news
+    ]
+
+
+def test_an_overseer_who_is_enrolled_again_is_said_to_open_what_it_opens(named):
+    suspended = of_status(named, "watch", Status.SUSPENDED)
+    assert said(suspended, named) == [
+        "Now with conflict route: The East Unit. A report about it goes to The Watch Unit.",
+        "Now with an overseer who could open a report about them: The East Unit. The charity’s desk no longer gets it.",
+        "Now with second seal: The East Unit. Every report to it is also sealed to The Watch Unit, who can open it.",
+        "The status of The Watch Unit changes from suspended to enrolled.",
+    ]
+    assert said(named, replace(named, expires=MAY)) == ["The last day is 1 May 2027, no longer 4 July 2027."]
+    gone = said(of_status(named, "east", Status.SUSPENDED), of_status(suspended, "east", Status.NOT_YET))
+    assert not any("Now with" in sentence for sentence in gone)
+
+
+def test_a_unit_that_is_enrolled_again_is_said_to_get_its_forces_and_to_share_them(named):
+    told = said(of_status(named, "east", Status.SUSPENDED), named)
+    assert told == [
+        "Kent Police goes to The East Unit, no longer to the charity’s desk.",
+        "Essex Police goes to The East Unit, no longer to the charity’s desk.",
+        "Now with conflict route: The East Unit. A report about it goes to The Watch Unit.",
+        "Now with second seal: The East Unit. Every report to it is also sealed to The Watch Unit, who can open it.",
+        "The status of The East Unit changes from suspended to enrolled.",
     ]
 
 
@@ -170,7 +199,8 @@ def test_a_key_that_becomes_a_former_one_and_one_that_is_struck_off_are_named():
 def test_a_new_unit_is_named_with_all_that_it_has():
     new = replace(OLD, units=(*OLD.units, replace(unit("west", UnitKind.UNIT), second_seal="watch")))
     told = said(OLD, new)
-    assert told[0] == "The West Unit (west) is new: anti-corruption-unit, enrolled."
+    assert told[0].startswith("Now with second seal: The West Unit.")
+    assert told[1] == "The West Unit (west) is new: anti-corruption-unit, enrolled."
     for what in ("certificate", "key that signs answers", "second seal", "languages"):
         assert any(sentence.startswith(f"The {what} of The West Unit") for sentence in told)
     assert any("courier c of The West Unit is enrolled" in sentence for sentence in told)

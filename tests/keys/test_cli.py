@@ -1,9 +1,10 @@
 """The command `candour keys`, from first key to verified registry, as a person uses it."""
 
 import json
+import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -41,9 +42,13 @@ def fails(*arguments, says, stdin=None):
 
 @dataclass(frozen=True)
 class Ceremony:
-    """A folder in which a unit, the charity's desk, a courier and the root have been made by command, and a draft."""
+    """A folder in which a unit, the charity's desk, a courier and the root have been made by command, and a draft.
+
+    `said`: what the making of each card said.
+    """
 
     folder: Path
+    said: dict[Path, str] = field(default_factory=dict)
 
     @property
     def cards(self):
@@ -69,6 +74,7 @@ class Ceremony:
 @pytest.fixture(scope="module")
 def ceremony(short_folder):
     folder = short_folder()
+    outputs = []
     for arguments in (
         ("unit", "new", folder / "u", "--id", "west-unit", "--name", "West Unit", "--no-passphrase"),
         ("unit", "new", folder / "c", "--id", "charity-desk", "--name", "The Charity", "--no-passphrase"),
@@ -77,7 +83,10 @@ def ceremony(short_folder):
     ):
         done = run(*arguments)
         assert done.exit_code == 0, done.output
-    made = Ceremony(folder)
+        outputs.append(done.output)
+    made = Ceremony(
+        folder, {folder / "u/unit-card.json": outputs[0], folder / "courier-card.json": outputs[2]}
+    )
     made.begin(folder / "draft")
     return made
 
@@ -122,6 +131,44 @@ def test_an_altered_expired_or_foreign_registry_is_refused(ceremony, tmp_path, r
     fails(*verify, "abcd", says="The root is 64 hex digits")
 
 
+def test_a_misspelt_folder_is_not_published_into_and_the_others_are_left(ceremony, tmp_path):
+    out, server, root = tmp_path / "registry-1.json", tmp_path / "server", ceremony.folder / "root.pub"
+    server.mkdir()
+    assert run(*ceremony.sign(ceremony.folder / "draft", out)).exit_code == 0
+    publish = ("registry", "publish", out, "--root", root)
+    fails(*publish, f"{server}/", f"{tmp_path}/srever/", says="srever is no folder that is there")
+    assert {file.name for file in tmp_path.rglob("*")} == {"registry-1.json", "server"}
+    done = run(*publish, server)
+    assert done.output == f"Published: {server}/registry.json\n"
+
+
+def digits_in(output):
+    """All that is read out: each group of digits that stands at the end of a line or of a sentence."""
+    return set(re.findall(r"(?:[0-9A-F]{4} ){9,}[0-9A-F]{4}", output))
+
+
+def test_who_made_keys_sees_every_digit_that_the_registry_shows_of_them(ceremony, tmp_path):
+    run("registry", "new", tmp_path / "draft", "--expires", NEXT_YEAR)
+    for card, count in zip(ceremony.cards, (2, 1), strict=True):
+        added = run("registry", "add", tmp_path / "draft", card)
+        shown = run("card", "show", card)
+        assert shown.exit_code == 0, shown.output
+        assert len(digits_in(shown.output)) == count
+        assert digits_in(shown.output) == digits_in(added.output) == digits_in(ceremony.said[card])
+        assert shown.output in ceremony.said[card]
+    key_id = json.loads(ceremony.cards[1].read_bytes())["key_id"]
+    assert f"  courier {key_id}\n" in shown.output
+
+
+def test_a_card_that_is_none_or_whose_certificate_was_exchanged_is_not_shown(ceremony, tmp_path, unit_keys):
+    show = ("card", "show", tmp_path / "card")
+    (tmp_path / "card").write_text("junk")
+    fails(*show, says="is not a card of a unit or courier")
+    card = json.loads(ceremony.cards[0].read_bytes())
+    (tmp_path / "card").write_text(json.dumps({**card, "certificate": unit_keys.unit.certificate}))
+    fails(*show, says="not the one that its fingerprint names")
+
+
 def test_a_card_holds_the_public_parts_alone(ceremony):
     unit = json.loads((ceremony.folder / "u/unit-card.json").read_bytes())
     assert set(unit) == {"card", "id", "name", "certificate", "fingerprint", "reply_key"}
@@ -140,6 +187,8 @@ def test_nothing_is_ever_overwritten(ceremony):
     fails("courier", "new", folder / "courier.key", "--unit", "x", says="is there already")
     fails("courier", "new", folder / "second.key", "--unit", "x", says="courier-card.json is there already")
     fails("root", "new", folder / "root.key", "--no-passphrase", says="is there already")
+    for asks in (unit[:-1], ("root", "new", folder / "root.key")):
+        assert "Passphrase" not in run(*asks).output  # it refuses before it lets anybody choose one
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 
@@ -167,6 +216,22 @@ def test_a_passphrase_is_asked_for_twice_and_not_shown(ceremony, short_folder, t
     assert "no courier" in done.output
 
 
+@pytest.mark.parametrize("short", ["a", "fifteen letters", " sixteen letters", "sixteen letters "])
+def test_a_passphrase_that_could_be_found_by_trying_is_refused_wherever_one_is_chosen(
+    ceremony, tmp_path, short
+):
+    before = {file: file.stat().st_mtime_ns for file in ceremony.folder.rglob("*") if file.is_file()}
+    for chosen, typed in (
+        (("root", "new", tmp_path / "root.key"), [short] * 2),
+        (("unit", "new", tmp_path / "unit", "--id", "u", "--name", "U"), [short] * 2),
+        (("unit", "passphrase", ceremony.folder / "u"), ["", short, short]),
+    ):
+        said = fails(*chosen, stdin="".join(f"{one}\n" for one in typed), says="16 characters or more")
+        assert said.endswith("Five or six random words are good. Nothing was changed; begin again.")
+    assert list(tmp_path.iterdir()) == []
+    assert {file: file.stat().st_mtime_ns for file in ceremony.folder.rglob("*") if file.is_file()} == before
+
+
 def test_cards_that_do_not_belong_together_are_refused(ceremony, tmp_path):
     run("registry", "new", tmp_path / "draft", "--expires", NEXT_YEAR)
     before = (tmp_path / "draft").read_bytes()
@@ -180,13 +245,44 @@ def test_cards_that_do_not_belong_together_are_refused(ceremony, tmp_path):
 
 
 def test_what_cannot_be_a_registry_is_not_signed(ceremony, tmp_path):
-    past = (today() - timedelta(days=1)).isoformat()
-    draft = ceremony.begin(tmp_path / "draft", past)
+    draft = ceremony.begin(tmp_path / "draft")
+    good = draft.read_text()
+    draft.write_text(
+        good.replace(NEXT_YEAR, (today() - timedelta(days=1)).isoformat())
+    )  # it lay there for too long
     fails(*ceremony.sign(draft, tmp_path / "out"), says="before it is issued")
-    run("registry", "set", draft, "--expires", NEXT_YEAR)
+    draft.write_text(good)
     run("registry", "set", draft, "charity-desk", "--status", "suspended")
     fails(*ceremony.sign(draft, tmp_path / "out"), says="one charity's desk, and that must be enrolled")
     assert [file.name for file in tmp_path.iterdir()] == ["draft"]
+
+
+@pytest.mark.parametrize("days", [0, -2500])
+def test_a_last_day_that_is_over_is_refused_at_once(ceremony, tmp_path, days):
+    day = (today() + timedelta(days=days)).isoformat()
+    fails(
+        "registry", "new", tmp_path / "draft", "--expires", day, says="that is not to come. Name a later one."
+    )
+    assert list(tmp_path.iterdir()) == []
+    draft = ceremony.begin(tmp_path / "draft")
+    before = draft.read_bytes()
+    fails("registry", "set", draft, "--expires", day, says="Name a later one.")
+    assert draft.read_bytes() == before
+
+
+def test_a_version_that_is_signed_already_is_not_signed_again_where_it_lies(ceremony, tmp_path):
+    draft = ceremony.begin(tmp_path / "draft")
+    first = tmp_path / "registry-3.json"
+    assert run(*ceremony.sign(draft, first)).exit_code == 0
+    assert run(*ceremony.sign(draft, first)).exit_code == 0  # the very same, once more
+    signed = first.read_bytes()
+    (tmp_path / "other.json").write_bytes(b"junk")
+    run("registry", "set", draft, "west-unit", "--status", "suspended")
+    for out, version in ((first, 3), (tmp_path / "registry-4.json", 3), (tmp_path / "registry-2.json", 2)):
+        again = ceremony.sign(draft, out, version)
+        fails(*again, says="registry-3.json is signed, and has version 3. Sign this as 4 or higher")
+        assert (first.read_bytes(), out.exists()) == (signed, out == first)
+    assert run(*ceremony.sign(draft, tmp_path / "registry-4.json", 4)).exit_code == 0
 
 
 def test_what_is_set_is_in_the_draft_and_is_said(ceremony, tmp_path):
@@ -299,6 +395,9 @@ def test_a_force_is_renamed_and_merged_by_command(ceremony, tmp_path):
         "2127-05-01",
         says="had another name until 30 April 2127",
     )
+    fails(*rename, "essex", "dorset  police", *day, says="The force dorset has that name on 1 June 2127")
+    same = ("--into", "both", *day, "--new-name", "Dorset Police")
+    fails(*merge, "essex", "norfolk", *same, says="The force dorset has that name")
     fails(*rename, "kent", "X Police", *day, says="ended on 30 April 2127 and is part of west-mercia")
     fails(*rename, "essex", "two\nlines", *day, says="one line of text")
     fails(*merge, "essex", "--into", "essex", *day, says="cannot become part of itself")
@@ -307,6 +406,8 @@ def test_a_force_is_renamed_and_merged_by_command(ceremony, tmp_path):
     fails(*merge, "essex", "psni", "--into", "both", *day, "--new-name", "Both", says="by hand first")
     fails(*merge, "essex", "--into", "dorset", *day, "--new-name", "Both", says="in the draft already")
     assert draft.read_bytes() == before
+    taken_over = run(*rename, "west-mercia", "Kent Police", *day)  # which is part of it by then, and no more
+    assert taken_over.exit_code == 0, taken_over.output
 
 
 def test_a_path_and_a_short_name_are_told_letter_by_letter(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from keys.cli import keys
 from keys.making import run
 from keys.unit import CASE_CERTIFICATE, CERTIFICATE, GNUPG_HOME, UNIT_CARD, change_unit_passphrase, new_unit
 
-OLD, NEW = "correct horse", "Pferd & Söhne"
+OLD, NEW = "correct horse battery", "Pferd & Söhne, Stall"
 
 
 @pytest.fixture(scope="module")

@@ -19,16 +19,42 @@ def signed(registry, root_key):
     return make
 
 
-def test_it_goes_into_a_folder_and_in_place_of_a_file(signed, root_key, tmp_path):
-    assert publish(signed(1), root_key.public, tmp_path) == tmp_path / "registry.json"
-    assert publish(signed(2), root_key.public, tmp_path / "registry.json") == tmp_path / "registry.json"
-    assert (tmp_path / "registry.json").read_bytes() == signed(2)
-    publish(signed(2), root_key.public, tmp_path)  # once more is no harm
-    assert [file.name for file in tmp_path.iterdir()] == ["registry.json"]
+@pytest.fixture
+def places(tmp_path):
+    made = (tmp_path / "server", tmp_path / "desk")
+    for place in made:
+        place.mkdir()
+    return made
+
+
+def test_it_goes_into_each_folder_and_in_place_of_what_is_there(signed, root_key, places):
+    files = tuple(place / "registry.json" for place in places)
+    assert publish(signed(1), root_key.public, *places) == files
+    assert publish(signed(2), root_key.public, *places) == files
+    assert [file.read_bytes() for file in files] == [signed(2), signed(2)]
+    publish(signed(2), root_key.public, *places)  # once more is no harm
+    assert all([file.name for file in place.iterdir()] == ["registry.json"] for place in places)
+
+
+def test_where_one_folder_is_misspelt_or_refuses_none_is_written_to(signed, root_key, places, tmp_path):
+    server, desk = places
+    publish(signed(1), root_key.public, server)
+    publish(signed(3), root_key.public, desk)
+    a_file = tmp_path / "file"
+    a_file.write_bytes(b"old")
+    for wrong, said in (
+        (tmp_path / "srever", "srever is no folder that is there"),
+        (a_file, "file is no folder"),
+        (desk, "has version 3, and this is 2"),
+    ):
+        with pytest.raises(NotPublished, match=said):
+            publish(signed(2), root_key.public, server, wrong)
+        assert (server / "registry.json").read_bytes() == signed(1)
+    assert (a_file.read_bytes(), (tmp_path / "srever").exists()) == (b"old", False)
 
 
 def test_an_older_one_and_another_of_the_same_version_are_refused(signed, registry, root_key, tmp_path):
-    file = publish(signed(5), root_key.public, tmp_path)
+    [file] = publish(signed(5), root_key.public, tmp_path)
     other = signed(5, expires=registry.expires - timedelta(days=1))
     for wrong, said in (
         (signed(4), "has version 5, and this is 4"),
@@ -58,10 +84,5 @@ def test_what_no_server_would_take_is_not_published(signed, root_key, tmp_path):
 @pytest.mark.parametrize("there", [b"", b"junk", b'{"body":{},"signature":""}'])
 def test_what_no_server_would_read_is_replaced(signed, root_key, tmp_path, there):
     (tmp_path / "registry.json").write_bytes(there)
-    assert publish(signed(1), root_key.public, tmp_path).read_bytes() == signed(1)
-
-
-def test_a_folder_that_is_not_there_is_said_and_not_made(signed, root_key, tmp_path):
-    with pytest.raises(OSError, match="No such file"):
-        publish(signed(1), root_key.public, tmp_path / "no" / "registry.json")
-    assert list(tmp_path.iterdir()) == []
+    publish(signed(1), root_key.public, tmp_path)
+    assert (tmp_path / "registry.json").read_bytes() == signed(1)

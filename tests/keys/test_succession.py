@@ -170,7 +170,7 @@ def test_a_registry_of_a_root_that_a_place_does_not_trust_is_not_published_there
 
 
 def test_the_commands_ask_for_both_passphrases_and_repeat_none(tmp_path, signed, place, roots):
-    phrases = ("the old phrase", "the new phrase")
+    phrases = ("the old phrase, long", "the new phrase, long")
     old, new = Ed25519PrivateKey.generate(), tmp_path / "root-2.key"
     write_private_key(tmp_path / "root.key", old, phrases[0])
     (place / "registry-root.pub").write_text(old.public_key().public_bytes_raw().hex())

@@ -111,9 +111,11 @@ def test_messages_that_were_set_aside_are_a_warning(data):
     assert "put the right one in place within 14 days" in finding.remedy
 
 
-def test_a_taken_port_is_wrong_unless_it_is_ours(data):
+def test_a_taken_port_is_wrong_and_while_candour_runs_nothing_is_said_of_ports(data):
     with servers.listen("source interface", 0, "--source-port") as taken:
         ports = {"--source-port": servers.port_of(taken)}
         assert about(data, "by another program", ports).state is State.WRONG
-        with demo.held(data / "desk"):
-            assert about(data, "while Candour runs", ports).state is State.GOOD
+        for running in ("desk", "server"):
+            with demo.held(data / running):
+                assert about(data, "Candour is running on", FREE).state is State.GOOD
+                assert not [finding for finding in examine(data, {**ports, **FREE}) if "Port" in finding.text]

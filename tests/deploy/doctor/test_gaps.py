@@ -43,6 +43,10 @@ def test_a_force_whose_unit_is_suspended_is_a_warning_and_one_that_never_had_one
     assert found(replace(watched, units=units)) == [
         (State.WARNING, f"{name} goes to the charity’s desk: {first.name} is suspended") for name in names
     ]
+    alone = replace(
+        watched, forces=watched.forces[:1], units=tuple(replace(unit, serves=()) for unit in watched.units)
+    )
+    assert found(alone) == [(State.GOOD, "1 force without a unit of its own goes to the charity’s desk")]
     unserved = tuple(replace(unit, serves=()) for unit in watched.units)
     assert found(replace(watched, units=unserved)) == [
         (
