@@ -44,7 +44,8 @@ def when_ready(server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Start what an application does beside answering, in a thread of the worker's own."""
-    if begin := worker.app.wsgi().extensions.get("candour.beside"):
+    extensions = getattr(worker.app.wsgi(), "extensions", {})
+    if begin := extensions.get("candour.beside"):
         Thread(target=begin, daemon=True).start()
 
 

@@ -79,6 +79,9 @@ def _nation(small: Registry, certificate: str) -> Registry:
             fingerprint=f"{number:040X}",
             reply_key=number.to_bytes(signing.PUBLIC_KEY_BYTES, "big"),
             couriers={f"courier-{number}": number.to_bytes(signing.PUBLIC_KEY_BYTES, "big")},
+            identity_certificate="",
+            identity_fingerprint="",
+            identity_holders={},
         )
         for number in range(_UNITS)
     )
