@@ -53,6 +53,8 @@ class Handover:
 
     `standing`: what `digest` says of each answer of the old holder that stands. Whatever else it signed, then or
     later, counts no more; a digest, unlike an identity or a day, cannot be given to another answer afterwards.
+    `copy_to`: the id of the second seal that got a copy of what went, or "". `rewritten`: it went in other words than
+    the reporter's, and without files.
     """
 
     identity: str
@@ -60,6 +62,8 @@ class Handover:
     next: str
     day: date
     standing: frozenset[str]
+    copy_to: str = ""
+    rewritten: bool = False
 
 
 def new_reply(unit: str, day: date, text: str) -> Reply:
@@ -124,6 +128,7 @@ def claimed_handover(untrusted: bytes, reply_public_key: bytes) -> Handover:
 def _handover(body: dict[str, Any], reply_public_key: bytes) -> Handover:
     if canonical.text(body, "mailbox") != _mailbox(reply_public_key):
         raise signing.BadSignature
+    body = {"copy_to": "", "rewritten": False} | body
     standing = canonical.listed(body, "standing")
     if not all(isinstance(one, str) and _DIGEST.fullmatch(one) for one in standing):
         raise NotCanonical("not a list of digests")
@@ -133,6 +138,8 @@ def _handover(body: dict[str, Any], reply_public_key: bytes) -> Handover:
         next=canonical.text(body, "next"),
         day=_day(body),
         standing=frozenset(standing),
+        copy_to=canonical.text(body, "copy_to"),
+        rewritten=canonical.truth(body, "rewritten"),
     )
 
 
@@ -202,6 +209,9 @@ def _reply_body(reply: Reply, reply_public_key: bytes) -> dict[str, Any]:
 
 
 def _handover_body(handover: Handover, reply_public_key: bytes) -> dict[str, Any]:
+    """What is signed. Where no copy went and nothing was rewritten it has the form of before this was said."""
+    copy = {"copy_to": handover.copy_to} if handover.copy_to else {}
+    how = {"rewritten": True} if handover.rewritten else {}
     return {
         "day": handover.day.isoformat(),
         "id": handover.identity,
@@ -209,7 +219,7 @@ def _handover_body(handover: Handover, reply_public_key: bytes) -> dict[str, Any
         "next": handover.next,
         "standing": sorted(handover.standing),
         "unit": handover.unit,
-    }
+    } | (copy | how)
 
 
 def _mailbox(reply_public_key: bytes) -> str:

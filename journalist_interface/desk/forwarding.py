@@ -168,7 +168,11 @@ def _forward(work: Resealing, forward_id: str, messages: Sequence[Envelope], rew
     desk, day, receiver = work.desk, today(), work.receivers[0]
     identity = work.first.conversation.identity
     answers = desk.cabinet.answers.of_conversation(identity)
-    handover = Handover(secrets.token_hex(16), work.unit.id, receiver.id, day, _standing(work, answers))
+    handover = Handover(
+        *(secrets.token_hex(16), work.unit.id, receiver.id, day, _standing(work, answers)),
+        copy_to="".join(one.id for one in work.receivers[1:]),  # there is one, or none
+        rewritten=rewritten is not None,
+    )
     public = work.first.conversation.reply_public_key
     slots, sealed = address(desk, work.first, reply.compose_handover(handover, public, work.key))
     work = replace(work, used=work.used | frozenset(slots))

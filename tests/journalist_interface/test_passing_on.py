@@ -340,6 +340,8 @@ def test_what_is_passed_on_to_a_unit_with_a_second_seal_goes_there_too(overseen_
     assert (len(sealed), opened) == (2, 1)  # to each its own envelope
 
     assert "A second copy is locked for Test Oversight Body" in page(reporter)
+    assert "A copy went to Test Oversight Body as well." in page(reporter)
+    assert "Not as you wrote it" not in page(reporter)
     desk = Browser(create_desk(overseer.folder / "desk" / "desk.toml", PORT)).enter()
     whole = desk.get(f"/conversations/{overseer.conversation()}").text
     assert "this is a copy, and <bdi>Other Anti-Corruption Unit</bdi> has the conversation" in whole
@@ -360,6 +362,7 @@ def test_a_rewritten_report_goes_to_the_second_seal_rewritten(overseen_round):
     overseer.fetch()
     [message] = overseer.messages()
     assert (message.text, message.files) == ("A payment, we hear.", ())
+    assert "Not as you wrote it: in their own words, and without files." in page(overseen_round.reporter)
 
 
 def test_an_overseer_that_passes_on_gets_no_copy_of_its_own(overseen_round, overseer_keys):

@@ -34,12 +34,14 @@ def keys_of(unit_keys, other_unit_keys, charity_keys):
 def hand_over(house, secrets_of, signer, keys_of):
     """Posts a handover as desk, courier and collection do, `days` ago."""
 
-    def post(words, by=A, to=B, *, slot=50, standing=(), identity="5" * 32, signed_by=None, of=None, days=0):
+    def post(
+        words, by=A, to=B, *, slot=50, standing=(), identity="5" * 32, signed_by=None, of=None, days=0, **how
+    ):
         found = secrets_of(words)
         public = mailbox.ReplyKey(found.reply_seed).public()
         named = mailbox.ReplyKey(secrets_of(of or words).reply_seed).public()
         digests = frozenset(reply.digest(one, public) for one in standing)
-        said = Handover(identity, by, to, today(), digests)
+        said = Handover(identity, by, to, today(), digests, **how)
         plain = reply.compose_handover(said, named, signer(keys_of[signed_by or by]))
         tag = mailbox.tags(found.mailbox_key)[slot]
         house.store.post_reply([tag], mailbox.seal(plain, public), today())
@@ -231,6 +233,38 @@ def test_what_was_handed_over_to_who_is_not_enrolled_goes_to_nobody_unasked(
     assert not house.store.waiting(B)
     assert not house.store.waiting(C)
     assert len(house.store.waiting(A)) == 1
+
+
+REWRITTEN = "Not as you wrote it: in their own words, and without files."
+COPY = "A copy went to Test Charity as well."
+
+
+@pytest.mark.parametrize("now", [Status.ENROLLED, Status.SUSPENDED, None])
+def test_who_got_a_copy_and_that_it_was_rewritten_is_said_whoever_has_it_now(
+    now, words, reporter, registry, status_of, hand_over, choose
+):
+    hand_over(words)
+    plain = reporter.get("/conversation").page.words
+    assert "Not as you wrote it" not in plain
+    assert "A copy went" not in plain
+    charity = next(unit.name for unit in registry.units if unit.id == C)
+    hand_over(words, slot=51, copy_to=C, rewritten=True)
+    status_of(now)
+    said = [REWRITTEN, COPY.replace("Test Charity", charity)]
+    page = reporter.get("/conversation").page.words
+    assert ("Nobody, at present" in page) == (now is not Status.ENROLLED)
+    assert [page.count(one) for one in said] == [1, 1]
+    if now is Status.SUSPENDED:
+        choose()
+        page = reporter.get("/conversation").page.words
+        assert "as you chose" in page
+        assert [page.count(one) for one in said] == [1, 1]
+
+
+def test_a_copy_to_one_that_left_the_registry_is_said_too(words, reporter, hand_over):
+    hand_over(words, copy_to="gone-body")
+    page = reporter.get("/conversation").page.words
+    assert "A copy went to one that is no longer here as well." in page
 
 
 @pytest.mark.parametrize(("force", "unit"), [("test-force", A), ("not-known", C)])
