@@ -149,7 +149,8 @@ def _recipients(
     """All that a message goes to, and whether a second seal is left out that whoever was given it would have.
 
     The second seal that the header names is the first holder's: it was chosen with it, so without the one there is
-    nobody. Who was given it has their own, or none at present, and the page says which.
+    nobody. Who was given it has their own, or none at present, and the page says which. Who gave it away, of whom the
+    page says that nothing more goes to them, gets no copy either.
     """
     if held.by is None:
         return (), False
@@ -161,7 +162,7 @@ def _recipients(
     if held.by.second_seal in (None, held.by.id):
         return (held.by,), False
     second = _enrolled(registry, held.by.second_seal)
-    if second is None or second.id in kept_from:
+    if second is None or second.id in kept_from or second.id in held.before:
         return (held.by,), True
     return (held.by, second), False
 

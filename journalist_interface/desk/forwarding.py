@@ -68,11 +68,16 @@ def receivers(desk: Desk, registry: Registry, unit: Unit, first: Report) -> list
     Where it was passed on already, later messages go to the same unit, as long as that is enrolled: the reporter is
     shown one holder.
     """
-    before = {unit.id, *(trail.claimed(step).by for step in first.trail)}
-    found = [one for one in registry.units if one.is_enrolled and one.id not in before]
+    before = gave_it_away(first)
+    found = [one for one in registry.units if one.is_enrolled and one.id not in (unit.id, *before)]
     has = {one.receiver for one in desk.cabinet.forwards.standing(first.conversation.identity)}
     again = [one for one in found if one.id in has]
     return sorted(again or found, key=lambda one: (one.kind, one.name))
+
+
+def gave_it_away(first: Report) -> frozenset[str]:
+    """Who had a conversation before and passed it on, by its trail: they get nothing more of it, no copy either."""
+    return frozenset(trail.claimed(step).by for step in first.trail)
 
 
 def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
@@ -97,7 +102,7 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
         work = Resealing(
             desk=desk,
             unit=unit,
-            receivers=(receiver, *second_seal(registry, unit, receiver, barred)),
+            receivers=(receiver, *second_seal(registry, unit, receiver, barred | gave_it_away(first))),
             why=choice.why,
             key=reply_key(desk, unit),
             first=first,
@@ -113,7 +118,7 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
 def second_seal(registry: Registry, unit: Unit, receiver: Unit, barred: frozenset[str]) -> tuple[Unit, ...]:
     """Who gets a copy of what goes to a receiver: its second seal, where it is enrolled and not this unit itself.
 
-    Never one that is `barred`, for it serves a force that must not see it: an overseer may serve one too.
+    Never one that is `barred`: it serves a force that must not see it, as an overseer may, or gave it away itself.
     """
     if receiver.second_seal in (None, unit.id, receiver.id) or receiver.second_seal in barred:
         return ()

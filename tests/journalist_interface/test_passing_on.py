@@ -365,6 +365,26 @@ def test_a_rewritten_report_goes_to_the_second_seal_rewritten(overseen_round):
     assert "Not as you wrote it: in their own words, and without files." in page(overseen_round.reporter)
 
 
+def test_an_overseer_that_gave_it_away_gets_no_copy_from_whoever_passes_it_on_later(overseen_round):
+    reporter = overseen_round.reporter
+    a, overseer, charity = (
+        overseen_round.place(unit) for unit in ("test-unit", "test-overseer", "test-charity")
+    )
+    reporter.report(WORDS)
+    for here, there in ((a, overseer), (overseer, charity)):
+        here.fetch()
+        here.pass_on(Choice(there.id, Why.CONFLICT))
+        here.send()
+    charity.fetch()
+    browser = Browser(create_desk(charity.folder / "desk" / "desk.toml", PORT)).enter()
+    shown = browser.get(f"/conversations/{charity.conversation()}/forward").text
+    assert "Other Anti-Corruption Unit" in shown
+    assert "A copy goes to" not in shown
+    charity.pass_on(Choice("other-unit", Why.CONFLICT))
+    [passed] = charity.desk().cabinet.forwards.of(charity.conversation())
+    assert len(charity.desk().cabinet.forwards.envelopes(passed.id)) == 1
+
+
 def test_an_overseer_that_passes_on_gets_no_copy_of_its_own(overseen_round, overseer_keys):
     reporter = overseen_round.reporter
     a, overseer = (overseen_round.place(unit) for unit in ("test-unit", "test-overseer"))

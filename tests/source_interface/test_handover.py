@@ -517,6 +517,23 @@ def test_where_the_next_holder_has_no_second_seal_now_the_page_says_so(
     assert not house.store.waiting(body.id)
 
 
+def test_who_gave_it_away_gets_no_copy_of_what_is_written_afterwards(
+    words, reporter, house, root_key, registry, overseer_keys, keys_of, header_to, hand_over, goes_to
+):
+    body = overseer_keys.unit
+    keys_of[body.id] = overseer_keys
+    first, second, *rest = registry.units
+    units = (first, replace(second, second_seal=body.id), *rest, body)
+    house.config.registry.write_bytes(sign_registry(replace(registry, version=2, units=units), root_key.file))
+    header_to(words, reply.Header(body.id, today(), before=(A,)))
+    hand_over(words, body.id, B)
+    page = reporter.come_back(words).page.words
+    assert f"A second copy is locked for {body.name}" not in page
+    assert "This time it does not." in page
+    assert goes_to() == B
+    assert not house.store.waiting(body.id)
+
+
 def test_a_next_holder_that_must_not_see_it_is_named_as_such(words, reporter, header_to, hand_over):
     said = "You asked that a force must not see this, and Other Anti-Corruption Unit serves it"
     hand_over(words)

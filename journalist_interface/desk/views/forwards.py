@@ -78,6 +78,7 @@ def _page(conversation: Conversation, problem: str | None) -> str:
     first = first_report(desk(), conversation.identity)
     said = kept_from.of_conversation(desk(), conversation.identity)
     barred = kept_from_units(registry, today(), said)
+    without = barred | forwarding.gave_it_away(first)
     possible = forwarding.receivers(desk(), registry, unit, first)
     named = {
         one.id: [force.name_on(today()) for force in registry.served_by(one, today())] for one in possible
@@ -88,7 +89,7 @@ def _page(conversation: Conversation, problem: str | None) -> str:
         receivers=possible,
         forces=named,
         seconds={
-            one.id: [other.name for other in forwarding.second_seal(registry, unit, one, barred)]
+            one.id: [other.name for other in forwarding.second_seal(registry, unit, one, without)]
             for one in possible
         },
         kept_from=kept_from.in_words(said, registry, today()),
