@@ -147,9 +147,10 @@ def _handover(body: dict[str, Any], reply_public_key: bytes) -> Handover:
 class Header:
     """To whom the conversation goes, and what was known when that was written.
 
-    `second`: the second seal that it began with, if any. `kept_from`: the force that must not see it, as a report says
-    it. `before`: who passed it on until then, in order, at most MOST_HANDOVERS. `followed`: the marks of the handovers
-    by which it came to `unit`; `settled`: those of all others that lay there. None of either is followed again.
+    `second`: the second seal that it began with, if any. `kept_from`: the force that must not see it, as a report
+    says it. `involved`: as a report says it. `before`: who passed it on until then, in order, at most MOST_HANDOVERS.
+    `followed`: the marks of the handovers by which it came to `unit`; `settled`: those of all others that lay there.
+    None of either is followed again.
     """
 
     unit: str
@@ -159,6 +160,7 @@ class Header:
     before: tuple[str, ...] = ()
     followed: frozenset[str] = frozenset()
     settled: frozenset[str] = frozenset()
+    involved: bool = False
 
 
 def compose_header(header: Header, header_key: Secret) -> bytes:
@@ -167,6 +169,7 @@ def compose_header(header: Header, header_key: Secret) -> bytes:
         "before": list(header.before),
         "day": header.day.isoformat(),
         "followed": sorted(header.followed),
+        "involved": header.involved,
         "kept_from": header.kept_from,
         "second": header.second,
         "settled": sorted(header.settled),
@@ -179,14 +182,14 @@ def compose_header(header: Header, header_key: Secret) -> bytes:
 def read_header(untrusted: bytes, header_key: Secret) -> Header:
     """The header, when its MAC holds. Raises BadSignature or NotCanonical.
 
-    One of before there were handovers, or forces to keep it from, says nothing of them.
+    One of before there were handovers, forces to keep it from or people involved, says nothing of them.
     """
     document = canonical.load(untrusted)
     body = canonical.inner(document, "body")
     expected = hmac.digest(header_key.reveal(), _HEADER + canonical.dump(body), hashlib.sha256)
     if not hmac.compare_digest(canonical.octets(document, "mac", len(expected)), expected):
         raise signing.BadSignature
-    body = {"before": [], "followed": [], "settled": [], "kept_from": ""} | body
+    body = {"before": [], "followed": [], "settled": [], "kept_from": "", "involved": False} | body
     return Header(
         unit=canonical.text(body, "unit"),
         day=_day(body),
@@ -195,6 +198,7 @@ def read_header(untrusted: bytes, header_key: Secret) -> Header:
         before=tuple(map(str, canonical.listed(body, "before"))),
         followed=frozenset(map(str, canonical.listed(body, "followed"))),
         settled=frozenset(map(str, canonical.listed(body, "settled"))),
+        involved=canonical.truth(body, "involved"),
     )
 
 

@@ -21,7 +21,7 @@ from common.report import Report
 from common.routing import kept_from_units
 from common.sealing import SealingFailed
 from common.trail import Why
-from common.units import Unit
+from common.units import Unit, UnitKind
 from journalist_interface.desk import kept_from
 from journalist_interface.desk.answering import (
     AnswerLost,
@@ -49,7 +49,7 @@ class ForwardLost(Exception):
 class Choice:
     """What a reviewer decides. `rewritten`: the words that go instead of the original; None: it goes as it came.
 
-    `despite`: also to a unit that serves a force which must not see it.
+    `despite`: also to a unit that serves a force which must not see it, or to any where units may be involved.
     """
 
     receiver: str
@@ -60,6 +60,10 @@ class Choice:
 
 class KeptFrom(NotForwardable):
     """That unit serves a force that the reporter wanted kept from it. Nothing was sealed."""
+
+
+class MayBeInvolved(KeptFrom):
+    """The reporter said that units are or might be involved: choose an oversight body. Nothing was sealed."""
 
 
 def receivers(desk: Desk, registry: Registry, unit: Unit, first: Report) -> list[Unit]:
@@ -95,9 +99,11 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
         first = first_report(desk, identity)
         receiver = _receiver(receivers(desk, registry, unit, first), choice.receiver)
         said = kept_from.of_conversation(desk, identity)
-        barred = kept_from_units(registry, today(), said)
+        barred = kept_from_units(registry, today(), said.forces)
         if receiver.id in barred and not choice.despite:
             raise KeptFrom(str(KeptFrom.__doc__))
+        if said.involved and receiver.kind is UnitKind.UNIT and not choice.despite:
+            raise MayBeInvolved(str(MayBeInvolved.__doc__))
         messages = _messages(desk, identity, choice)
         work = Resealing(
             desk=desk,
@@ -106,7 +112,8 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
             why=choice.why,
             key=reply_key(desk, unit),
             first=first,
-            kept_from=kept_from.as_one(said),
+            kept_from=kept_from.as_one(said.forces),
+            involved=said.involved,
             used=used_slots(desk, first),
         )
         try:

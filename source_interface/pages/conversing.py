@@ -71,7 +71,7 @@ def write_again(session: Session) -> Response:
         return of_next(session, house().registry.current(), found).sender(found, untrusted_word)
 
     def taken() -> Response:
-        keep(replace(session, notice="sent", kept_from="", again=False))
+        keep(replace(session, notice="sent", kept_from="", involved=False, again=False))
         return go("sent" if session.words else "conversation")
 
     return messages.take(session, sender, taken, lambda typed: _conversation_page(session, typed))
@@ -141,6 +141,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         held=_in_names(found, registry),
         lost=found.lost,
         despite=found.despite,
+        despite_involved=found.despite_involved,
         without_copy=found.without_copy,
         can_write=slot is not None,
         slot=slot,

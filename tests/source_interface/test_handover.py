@@ -542,6 +542,32 @@ def test_a_next_holder_that_must_not_see_it_is_named_as_such(words, reporter, he
     assert said in reporter.get("/conversation").page.words
 
 
+def test_a_unit_that_is_given_what_units_may_be_involved_in_is_named_as_such(
+    words, reporter, header_to, hand_over
+):
+    said = "about somebody of the unit, or above it, and Other Anti-Corruption Unit is a unit of a force."
+    hand_over(words)
+    assert said not in reporter.get("/conversation").page.words
+    header_to(words, reply.Header(A, today(), involved=True))
+    assert said in reporter.get("/conversation").page.words
+
+
+def test_whether_units_are_involved_is_asked_again_and_goes_on_as_it_is_answered(
+    words, reporter, house, status_of, header_to, header_of, hand_over, opened, keys_of
+):
+    header_to(words, reply.Header(A, today()))
+    hand_over(words)
+    status_of(Status.SUSPENDED)
+    reporter.get("/conversation/routing")
+    reporter.post("/conversation/routing", {"force": "not-known", "involved": "not-sure"})
+    reporter.post("/conversation/routing", {"do": "begin"})
+    reporter.get("/conversation")
+    assert reporter.write("More.").status == 303
+    [one] = house.store.waiting(C)
+    assert opened(house.store.sealed_file(C, one.id), keys_of[C])[0].involved
+    assert header_of(words).involved
+
+
 def test_what_was_to_be_kept_from_it_is_asked_again_and_goes_on_with_what_is_chosen(
     words, reporter, house, status_of, header_to, header_of, hand_over, opened, keys_of
 ):
