@@ -53,6 +53,8 @@ class Handover:
 
     `standing`: what `digest` says of each answer of the old holder that stands. Whatever else it signed, then or
     later, counts no more; a digest, unlike an identity or a day, cannot be given to another answer afterwards.
+    `copy_to`: the id of the second seal that got a copy of what went, or "". `rewritten`: it went in other words than
+    the reporter's, and without files.
     """
 
     identity: str
@@ -60,6 +62,8 @@ class Handover:
     next: str
     day: date
     standing: frozenset[str]
+    copy_to: str = ""
+    rewritten: bool = False
 
 
 def new_reply(unit: str, day: date, text: str) -> Reply:
@@ -124,6 +128,7 @@ def claimed_handover(untrusted: bytes, reply_public_key: bytes) -> Handover:
 def _handover(body: dict[str, Any], reply_public_key: bytes) -> Handover:
     if canonical.text(body, "mailbox") != _mailbox(reply_public_key):
         raise signing.BadSignature
+    body = {"copy_to": "", "rewritten": False} | body
     standing = canonical.listed(body, "standing")
     if not all(isinstance(one, str) and _DIGEST.fullmatch(one) for one in standing):
         raise NotCanonical("not a list of digests")
@@ -133,6 +138,8 @@ def _handover(body: dict[str, Any], reply_public_key: bytes) -> Handover:
         next=canonical.text(body, "next"),
         day=_day(body),
         standing=frozenset(standing),
+        copy_to=canonical.text(body, "copy_to"),
+        rewritten=canonical.truth(body, "rewritten"),
     )
 
 
@@ -140,9 +147,10 @@ def _handover(body: dict[str, Any], reply_public_key: bytes) -> Handover:
 class Header:
     """To whom the conversation goes, and what was known when that was written.
 
-    `second`: the second seal that it began with, if any. `kept_from`: the force that must not see it, as a report says
-    it. `before`: who passed it on until then, in order, at most MOST_HANDOVERS. `followed`: the marks of the handovers
-    by which it came to `unit`; `settled`: those of all others that lay there. None of either is followed again.
+    `second`: the second seal that it began with, if any. `kept_from`: the force that must not see it, as a report
+    says it. `involved`: as a report says it. `before`: who passed it on until then, in order, at most MOST_HANDOVERS.
+    `followed`: the marks of the handovers by which it came to `unit`; `settled`: those of all others that lay there.
+    None of either is followed again.
     """
 
     unit: str
@@ -152,6 +160,7 @@ class Header:
     before: tuple[str, ...] = ()
     followed: frozenset[str] = frozenset()
     settled: frozenset[str] = frozenset()
+    involved: bool = False
 
 
 def compose_header(header: Header, header_key: Secret) -> bytes:
@@ -160,6 +169,7 @@ def compose_header(header: Header, header_key: Secret) -> bytes:
         "before": list(header.before),
         "day": header.day.isoformat(),
         "followed": sorted(header.followed),
+        "involved": header.involved,
         "kept_from": header.kept_from,
         "second": header.second,
         "settled": sorted(header.settled),
@@ -172,14 +182,14 @@ def compose_header(header: Header, header_key: Secret) -> bytes:
 def read_header(untrusted: bytes, header_key: Secret) -> Header:
     """The header, when its MAC holds. Raises BadSignature or NotCanonical.
 
-    One of before there were handovers, or forces to keep it from, says nothing of them.
+    One of before there were handovers, forces to keep it from or people involved, says nothing of them.
     """
     document = canonical.load(untrusted)
     body = canonical.inner(document, "body")
     expected = hmac.digest(header_key.reveal(), _HEADER + canonical.dump(body), hashlib.sha256)
     if not hmac.compare_digest(canonical.octets(document, "mac", len(expected)), expected):
         raise signing.BadSignature
-    body = {"before": [], "followed": [], "settled": [], "kept_from": ""} | body
+    body = {"before": [], "followed": [], "settled": [], "kept_from": "", "involved": False} | body
     return Header(
         unit=canonical.text(body, "unit"),
         day=_day(body),
@@ -188,6 +198,7 @@ def read_header(untrusted: bytes, header_key: Secret) -> Header:
         before=tuple(map(str, canonical.listed(body, "before"))),
         followed=frozenset(map(str, canonical.listed(body, "followed"))),
         settled=frozenset(map(str, canonical.listed(body, "settled"))),
+        involved=canonical.truth(body, "involved"),
     )
 
 
@@ -202,6 +213,9 @@ def _reply_body(reply: Reply, reply_public_key: bytes) -> dict[str, Any]:
 
 
 def _handover_body(handover: Handover, reply_public_key: bytes) -> dict[str, Any]:
+    """What is signed. Where no copy went and nothing was rewritten it has the form of before this was said."""
+    copy = {"copy_to": handover.copy_to} if handover.copy_to else {}
+    how = {"rewritten": True} if handover.rewritten else {}
     return {
         "day": handover.day.isoformat(),
         "id": handover.identity,
@@ -209,7 +223,7 @@ def _handover_body(handover: Handover, reply_public_key: bytes) -> dict[str, Any
         "next": handover.next,
         "standing": sorted(handover.standing),
         "unit": handover.unit,
-    }
+    } | (copy | how)
 
 
 def _mailbox(reply_public_key: bytes) -> str:

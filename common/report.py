@@ -20,6 +20,9 @@ from common.secret import Secret
 
 SCHEMA = 1
 SEVERAL = "*"  # no force is called that
+INVOLVED = (
+    "The reporter said that the unit, or people above it, are or might be involved: choose an oversight body."
+)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # Cc and Cs, but tab and line end
 
 
@@ -52,6 +55,7 @@ class Report:
         ""  # the force that must not see it, by its id; SEVERAL: more than one, which were not named
     )
     contact: SealedContact | None = field(default=None, repr=False)  # an entry of its own in the archive
+    involved: bool = False  # those who would see it, or who are above them, are or might be
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def to_json(report: Report) -> bytes:
             "reply_public_key": canonical.encode(report.conversation.reply_public_key),
         }
         | ({"kept_from": report.kept_from} if report.kept_from else {})
+        | ({"involved": True} if report.involved else {})
         | ({"trail": [canonical.encode(step) for step in report.trail]} if report.trail else {})
     )
 
@@ -113,6 +118,7 @@ def from_json(untrusted: bytes) -> Report:
         ),
         trail=_trail(document),
         kept_from=_kept_from(document),
+        involved=_involved(document),
     )
 
 
@@ -123,6 +129,12 @@ def _kept_from(document: dict[str, Any]) -> str:
     if force != SEVERAL and not is_short_name(force):
         raise NotCanonical("kept_from is no force")
     return force
+
+
+def _involved(document: dict[str, Any]) -> bool:
+    if "involved" in document and not canonical.truth(document, "involved"):
+        raise NotCanonical("involved is said where it is so")
+    return "involved" in document
 
 
 def _trail(document: dict[str, Any]) -> tuple[bytes, ...]:
@@ -146,6 +158,8 @@ def to_text(report: Report, attachments: tuple[Attachment, ...]) -> bytes:
             else report.kept_from
         )
         lines += [f"The reporter asked that it must not be seen by: {force}.", ""]
+    if report.involved:
+        lines += [INVOLVED, ""]
     steps = [trail.claimed(step) for step in report.trail]
     lines += [f"{step.by}: {step.sentence}" for step in steps] + [""] * bool(steps)
     if attachments:

@@ -104,7 +104,11 @@ def _against_what_lies_there(
     header = None
     if units:
         second = units[1].id if len(units) > 1 else None
-        header = Header(units[0].id, today(), second, session.kept_from, settled=found.overridden)
+        header = Header(
+            *(units[0].id, today(), second, session.kept_from),
+            settled=found.overridden,
+            involved=session.involved,
+        )
     return _named(session, found, Addressees(units, header), is_known=is_known)
 
 

@@ -19,6 +19,8 @@ A pure function of the header and of what lies in the slots. Its rules, each wit
   anew, and falling back would send to who gave it away. The other way to err was weighed: whoever knows the
   conversation's public key, that is who held it or had a copy, can post such a claim, and so have the reporter asked
   who shall have it. That is a nuisance and tells them nothing; a courier, who knows no such key, cannot even do that.
+- What a chain's holder signed of how it passed it on is told, also by a later handover along the same way: what was
+  written later went on by that, perhaps with a copy for one who had none before.
 - Of an old holder those answers stand that its handover names, by their digests. Whatever else it signed is passed
   over, so that it may keep its keys and try.
 """
@@ -26,6 +28,7 @@ A pure function of the header and of what lies in the slots. Its rules, each wit
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from typing import NamedTuple
 
 from common.registry import Registry, UnknownUnit
@@ -54,6 +57,7 @@ class Held:
 
     `holder`: None where a handover names one that the registry does not know, or where it is not known what was said:
     then `in_doubt` is whose word it would have been. `before`: ids. `followed`: the marks of the chain's handovers.
+    `copies`: ids of those that got a copy as it was passed on; `rewritten`: some of it went in other words.
     """
 
     holder: Unit | None
@@ -61,6 +65,8 @@ class Held:
     answers: tuple[Item, ...] = field(repr=False)
     followed: frozenset[str] = frozenset()
     in_doubt: Unit | None = None
+    copies: tuple[str, ...] = ()
+    rewritten: bool = False
 
     @property
     def by(self) -> Unit | None:
@@ -72,16 +78,23 @@ def follow(registry: Registry, header: Header, items: Sequence[Item]) -> Held:
     """Follow the handovers from the header's holder."""
     before, followed = list(header.before), set(header.followed)
     new = [item for item in items if item.mark not in header.followed | header.settled]
-    holder, in_doubt = known(registry, header.unit), None
+    last, in_doubt = header.unit, None
+    holder = known(registry, last)
     while holder is not None and (step := _next(holder, before, new)) is not None:
         if not step.genuine or len(before) >= MOST_HANDOVERS:
             holder, in_doubt = None, holder
             break
         before.append(holder.id)
         followed.add(step.mark)
-        holder = known(registry, step.next)
+        last = step.next
+        holder = known(registry, last)
     shown = _shown(registry, holder, followed, items)
-    return Held(holder, tuple(before), shown, frozenset(followed), in_doubt)
+    said = _said_of(items, set(pairwise((*before, last))))
+    return Held(
+        *(holder, tuple(before), shown, frozenset(followed), in_doubt),
+        copies=tuple(sorted({one.copy_to for one in said if one.copy_to})),
+        rewritten=any(one.rewritten for one in said),
+    )
 
 
 def known(registry: Registry, unit_id: str) -> Unit | None:
@@ -114,6 +127,15 @@ def _next(holder: Unit, before: Sequence[str], new: Sequence[Item]) -> _Step | N
         and item.said.next not in (*before, holder.id)
     ]
     return min(steps, default=None)
+
+
+def _said_of(items: Sequence[Item], steps: set[tuple[str, str]]) -> list[Handover]:
+    """What those who passed it on signed of these steps of the chain: by whom, to whom."""
+    return [
+        item.said
+        for item in items
+        if isinstance(item.said, Handover) and item.genuine and (item.said.unit, item.said.next) in steps
+    ]
 
 
 def _shown(

@@ -98,6 +98,7 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
             first=sender.first,
             conversation=conversation,
             kept_from=sender.header.kept_from,
+            involved=sender.header.involved,
             contact=sealed_contact,
         )
 

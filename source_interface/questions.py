@@ -1,9 +1,10 @@
 """What is asked before anything is sealed: the fields of the form, what is wrong with them, and the answers in them.
 
 Nothing of it is kept: it travels in the form from page to page. What is remembered at the end, in the cookie, is who
-gets the report; and until that is sent, the force that must not see it, which goes into the seal with it. "Not sure"
-counts as "yes": a report that goes past the unit for nothing can still be passed on to it, and one that its subject has
-read cannot be called back.
+gets the report; and until that is sent, what goes into the seal with it: the force that must not see it, and whether
+those who would are involved, so that who opens it does not pass it on to them. "Not sure" counts as "yes": a report
+that goes past the unit for nothing can still be passed on to it, and one that its subject has read cannot be called
+back.
 """
 
 from collections.abc import Mapping
@@ -100,6 +101,11 @@ def kept_from(questions: Questions) -> str:
     """The force that must not see it, as a report says it; "" where there is none."""
     named = questions.given.get("keep_from", "")
     return SEVERAL if named == MORE else named
+
+
+def involved(questions: Questions) -> bool:
+    """Whether those who would see it, or who are above them, are or might be involved: of answers that are right."""
+    return bool(_INVOLVED[questions.given["involved"]])
 
 
 def kept_from_in_words(questions: Questions, registry: Registry, day: date) -> str:

@@ -48,6 +48,7 @@ class Session:
     notice: str = ""  # a code from notices.py, said once
     second: str = ""  # chosen with the unit: the second seal, where there is one
     kept_from: str = ""  # a force that must not see the report that is being written
+    involved: bool = False  # those who would see it, or who are above them, are or might be
     again: bool = False  # chosen for a conversation that has lost its holder
 
 
@@ -91,6 +92,7 @@ class SessionBox:
             unit=content["unit"],
             second=content["second"],
             kept_from=content["kept_from"],
+            involved=content["involved"],
             again=content["again"],
             corrected=tuple(content["corrected"]),
             notice=content["notice"],
@@ -105,6 +107,7 @@ def _written(session: Session, uptime: int) -> bytes:
         "unit": session.unit,
         "second": session.second,
         "kept_from": session.kept_from,
+        "involved": session.involved,
         "again": session.again,
         "corrected": session.corrected,
         "notice": session.notice,
@@ -122,7 +125,8 @@ def longest_session() -> Session:
         unit="u" * LONGEST_ID,
         second="s" * LONGEST_ID,
         kept_from="k" * LONGEST_ID,
-        again=False,  # the longer word of the two
+        involved=False,  # the longer word of the two
+        again=False,
         corrected=tuple(range(1, WORDS_IN_A_CODENAME + 1)),
         notice=max(NOTICES, key=len),
     )

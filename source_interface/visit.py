@@ -18,7 +18,7 @@ from common.secret import Secret
 from common.signing import BadSignature
 from common.store.kept import Mailbox
 from common.store.repository import Store
-from common.units import Unit
+from common.units import Unit, UnitKind
 from source_interface import holding
 from source_interface.holding import Held, Item
 
@@ -74,6 +74,7 @@ class Visit:
     held: Held | None = None
     recipients: tuple[Unit, ...] = ()
     despite: bool = False  # whoever was given it serves a force that the reporter wanted kept from it
+    despite_involved: bool = False  # whoever was given it is a unit, where units are or might be involved
     without_copy: bool = False  # whoever was given it has a second seal that gets nothing of what is written
     overridden: frozenset[str] = frozenset()  # the marks of all handovers that a choice would be made against
 
@@ -138,6 +139,7 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
         held=held,
         recipients=recipients,
         despite=bool(held.before and recipients and recipients[0].id in kept_from),
+        despite_involved=header.involved and bool(held.before and held.by and held.by.kind is UnitKind.UNIT),
         without_copy=without_copy,
         overridden=lying,
     )
@@ -149,7 +151,8 @@ def _recipients(
     """All that a message goes to, and whether a second seal is left out that whoever was given it would have.
 
     The second seal that the header names is the first holder's: it was chosen with it, so without the one there is
-    nobody. Who was given it has their own, or none at present, and the page says which.
+    nobody. Who was given it has their own, or none at present, and the page says which. Who gave it away, of whom the
+    page says that nothing more goes to them, gets no copy either.
     """
     if held.by is None:
         return (), False
@@ -161,7 +164,7 @@ def _recipients(
     if held.by.second_seal in (None, held.by.id):
         return (held.by,), False
     second = _enrolled(registry, held.by.second_seal)
-    if second is None or second.id in kept_from:
+    if second is None or second.id in kept_from or second.id in held.before:
         return (held.by,), True
     return (held.by, second), False
 

@@ -21,7 +21,7 @@ from common.report import Report
 from common.routing import kept_from_units
 from common.sealing import SealingFailed
 from common.trail import Why
-from common.units import Unit
+from common.units import Unit, UnitKind
 from journalist_interface.desk import kept_from
 from journalist_interface.desk.answering import (
     AnswerLost,
@@ -49,7 +49,7 @@ class ForwardLost(Exception):
 class Choice:
     """What a reviewer decides. `rewritten`: the words that go instead of the original; None: it goes as it came.
 
-    `despite`: also to a unit that serves a force which must not see it.
+    `despite`: also to a unit that serves a force which must not see it, or to any where units may be involved.
     """
 
     receiver: str
@@ -62,17 +62,26 @@ class KeptFrom(NotForwardable):
     """That unit serves a force that the reporter wanted kept from it. Nothing was sealed."""
 
 
+class MayBeInvolved(KeptFrom):
+    """The reporter said that units are or might be involved: choose an oversight body. Nothing was sealed."""
+
+
 def receivers(desk: Desk, registry: Registry, unit: Unit, first: Report) -> list[Unit]:
     """To whom a conversation may go: all who are enrolled, but those who had it before. By kind and name.
 
     Where it was passed on already, later messages go to the same unit, as long as that is enrolled: the reporter is
     shown one holder.
     """
-    before = {unit.id, *(trail.claimed(step).by for step in first.trail)}
-    found = [one for one in registry.units if one.is_enrolled and one.id not in before]
+    before = gave_it_away(first)
+    found = [one for one in registry.units if one.is_enrolled and one.id not in (unit.id, *before)]
     has = {one.receiver for one in desk.cabinet.forwards.standing(first.conversation.identity)}
     again = [one for one in found if one.id in has]
     return sorted(again or found, key=lambda one: (one.kind, one.name))
+
+
+def gave_it_away(first: Report) -> frozenset[str]:
+    """Who had a conversation before and passed it on, by its trail: they get nothing more of it, no copy either."""
+    return frozenset(trail.claimed(step).by for step in first.trail)
 
 
 def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
@@ -90,18 +99,21 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
         first = first_report(desk, identity)
         receiver = _receiver(receivers(desk, registry, unit, first), choice.receiver)
         said = kept_from.of_conversation(desk, identity)
-        barred = kept_from_units(registry, today(), said)
+        barred = kept_from_units(registry, today(), said.forces)
         if receiver.id in barred and not choice.despite:
             raise KeptFrom(str(KeptFrom.__doc__))
+        if said.involved and receiver.kind is UnitKind.UNIT and not choice.despite:
+            raise MayBeInvolved(str(MayBeInvolved.__doc__))
         messages = _messages(desk, identity, choice)
         work = Resealing(
             desk=desk,
             unit=unit,
-            receivers=(receiver, *second_seal(registry, unit, receiver, barred)),
+            receivers=(receiver, *second_seal(registry, unit, receiver, barred | gave_it_away(first))),
             why=choice.why,
             key=reply_key(desk, unit),
             first=first,
-            kept_from=kept_from.as_one(said),
+            kept_from=kept_from.as_one(said.forces),
+            involved=said.involved,
             used=used_slots(desk, first),
         )
         try:
@@ -113,7 +125,7 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
 def second_seal(registry: Registry, unit: Unit, receiver: Unit, barred: frozenset[str]) -> tuple[Unit, ...]:
     """Who gets a copy of what goes to a receiver: its second seal, where it is enrolled and not this unit itself.
 
-    Never one that is `barred`, for it serves a force that must not see it: an overseer may serve one too.
+    Never one that is `barred`: it serves a force that must not see it, as an overseer may, or gave it away itself.
     """
     if receiver.second_seal in (None, unit.id, receiver.id) or receiver.second_seal in barred:
         return ()
@@ -168,7 +180,11 @@ def _forward(work: Resealing, forward_id: str, messages: Sequence[Envelope], rew
     desk, day, receiver = work.desk, today(), work.receivers[0]
     identity = work.first.conversation.identity
     answers = desk.cabinet.answers.of_conversation(identity)
-    handover = Handover(secrets.token_hex(16), work.unit.id, receiver.id, day, _standing(work, answers))
+    handover = Handover(
+        *(secrets.token_hex(16), work.unit.id, receiver.id, day, _standing(work, answers)),
+        copy_to="".join(one.id for one in work.receivers[1:]),  # there is one, or none
+        rewritten=rewritten is not None,
+    )
     public = work.first.conversation.reply_public_key
     slots, sealed = address(desk, work.first, reply.compose_handover(handover, public, work.key))
     work = replace(work, used=work.used | frozenset(slots))

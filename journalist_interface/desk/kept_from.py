@@ -1,11 +1,14 @@
 """Whom the reporter wanted kept from a conversation: said with its messages, and minded before it is passed on.
 
+A force by its name; or all units, where those who would see it, or who are above them, are or might be involved.
+
 It may be said with any of them: a first one can have been withdrawn, and one who chooses again may name another force.
 So all that are here are looked at, and what each says counts.
 """
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 
 from common.registry import Registry, UnknownForce
@@ -14,14 +17,23 @@ from journalist_interface.desk.opening import CannotOpen, open_envelope
 from journalist_interface.desk.workplace import Desk
 
 
-def of_conversation(desk: Desk, identity: str) -> frozenset[str]:
-    """The forces that must not see it, as its messages say it. What does not open is not passed on either."""
-    said = set()
+@dataclass(frozen=True)
+class Said:
+    """The forces that must not see it, by id or SEVERAL; and whether the unit or people above it may be involved."""
+
+    forces: frozenset[str]
+    involved: bool
+
+
+def of_conversation(desk: Desk, identity: str) -> Said:
+    """As its messages say it. What does not open is not passed on either."""
+    said, involved = set(), False
     for message in desk.cabinet.envelopes.of_conversation(identity):
         with suppress(CannotOpen):
             _, opened, _ = open_envelope(desk, message.id, message.size)
             said.add(opened.report.kept_from)
-    return frozenset(said - {""})
+            involved = involved or opened.report.involved
+    return Said(frozenset(said - {""}), involved)
 
 
 def as_one(said: Iterable[str]) -> str:

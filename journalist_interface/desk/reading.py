@@ -11,7 +11,7 @@ from datetime import date
 from common import trail
 from common.days import today
 from common.registry import Registry, UnknownUnit
-from common.report import Attachment, Report, clean_text
+from common.report import INVOLVED, Attachment, Report, clean_text
 from common.store.blobs import is_forwarded_id
 from journalist_interface.desk import disclosing, kept_from, reasons
 from journalist_interface.desk.answering import AnswerLost, read_answer
@@ -61,6 +61,7 @@ class ShownMessage:
     text: str = field(default="", repr=False)
     for_unit: str = ""
     kept_from: str = ""  # what the reporter asked, in words
+    involved: str = ""  # that those who would see it, or are above them, may be involved, in words
     sealed_texts: tuple[HandSealed, ...] = field(default=(), repr=False)
     trail: tuple[ShownStep, ...] = ()
     unaccounted: bool = False  # another unit posted it, and no step of its trail that holds says so
@@ -135,6 +136,7 @@ def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> Sh
         text=text,
         for_unit=clean_text(opened.report.unit),
         kept_from=kept_from.in_words([opened.report.kept_from], registry, today()),
+        involved=INVOLVED if opened.report.involved else "",
         sealed_texts=find_sealed_texts(desk.opener, text),
         trail=steps,
         unaccounted=is_forwarded_id(row.id) and not accounted,

@@ -51,6 +51,7 @@ class Resealing:
     key: Ed25519PrivateKey
     first: Report
     kept_from: str  # what all of its messages say of that, as one report can
+    involved: bool
     used: frozenset[int]
 
     def as_it_came(self, message: Envelope) -> list[Resealed]:
@@ -88,6 +89,7 @@ class Resealing:
             conversation=self.first.conversation,
             trail=(*self.first.trail, step),
             kept_from=self.kept_from,
+            involved=self.involved,
         )
         no_files: list[FilePart] = []
         return self._sealed(envelope.write(no_files, lambda: report), messages[0].id)

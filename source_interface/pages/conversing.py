@@ -71,7 +71,7 @@ def write_again(session: Session) -> Response:
         return of_next(session, house().registry.current(), found).sender(found, untrusted_word)
 
     def taken() -> Response:
-        keep(replace(session, notice="sent", kept_from="", again=False))
+        keep(replace(session, notice="sent", kept_from="", involved=False, again=False))
         return go("sent" if session.words else "conversation")
 
     return messages.take(session, sender, taken, lambda typed: _conversation_page(session, typed))
@@ -141,6 +141,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         held=_in_names(found, registry),
         lost=found.lost,
         despite=found.despite,
+        despite_involved=found.despite_involved,
         without_copy=found.without_copy,
         can_write=slot is not None,
         slot=slot,
@@ -156,11 +157,16 @@ def look(session: Session) -> Visit:
 
 @dataclass(frozen=True)
 class _Names:
-    """Who has a conversation, by name: `now`, `by` whom it was passed on, and whose word on that is `in_doubt`."""
+    """Who has a conversation, by name: `now`, `by` whom it was passed on, and whose word on that is `in_doubt`.
+
+    `copies`: who got one as well, then, whoever would today; `rewritten`: it did not go as it was written.
+    """
 
     now: str | None
     by: tuple[str, ...]
     in_doubt: str | None
+    copies: tuple[str, ...]
+    rewritten: bool
 
 
 def _in_names(found: Visit, registry: Registry) -> _Names | None:
@@ -168,11 +174,17 @@ def _in_names(found: Visit, registry: Registry) -> _Names | None:
     held = found.held
     if held is None or not (held.before or held.in_doubt):
         return None
-    before = [known(registry, unit_id) for unit_id in held.before]
+
+    def names(ids: tuple[str, ...]) -> tuple[str, ...]:
+        units = (known(registry, unit_id) for unit_id in ids)
+        return tuple(unit.name if unit else "one that is no longer here" for unit in units)
+
     return _Names(
         now=held.holder.name if held.holder else None,
-        by=tuple(unit.name if unit else "one that is no longer here" for unit in before),
+        by=names(held.before),
         in_doubt=held.in_doubt.name if held.in_doubt else None,
+        copies=tuple(dict.fromkeys(names(held.copies))),
+        rewritten=held.rewritten,
     )
 
 

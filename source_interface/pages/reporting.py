@@ -16,6 +16,7 @@ from source_interface.house import house
 from source_interface.intake import Sender
 from source_interface.pages import messages
 from source_interface.pages.messages import TypedMessage
+from source_interface.questions import Questions
 from source_interface.render import page
 from source_interface.request import small_form
 from source_interface.session import Session, keep, new_session, reporter, root_of, visitor
@@ -28,14 +29,23 @@ def start(_session: Session) -> Response:
     return page("start.html", only=only_way(), asked={}, wrong={})
 
 
-def begin(to: Route, kept_from: str) -> None:
+def begin(to: Route, asked: Questions) -> None:
     """A new codename, in a session of its own: forms of the one before do not work with it."""
     drawn = codename.generate()
     with circuits.derivation():
         root = derive_root(drawn, house().config.pepper)
-    second = to.second.id if to.second else ""
-    begun = replace(new_session(), root=root, words=drawn.words, kept_from=kept_from)
-    keep(replace(begun, unit=to.unit.id, second=second))
+    keep(replace(chosen(new_session(), to, asked), root=root, words=drawn.words))
+
+
+def chosen(session: Session, to: Route, asked: Questions) -> Session:
+    """With who was chosen to open it, and what goes into the seal of all that was answered."""
+    return replace(
+        session,
+        unit=to.unit.id,
+        second=to.second.id if to.second else "",
+        kept_from=questions.kept_from(asked),
+        involved=questions.involved(asked),
+    )
 
 
 @reporter
@@ -95,7 +105,7 @@ def _arrived_before(session: Session, found: Visit, typed: TypedMessage) -> Resp
 def noted(session: Session) -> Response:
     """The codename is on paper: from now on nobody can show it again."""
     small_form(request, session)
-    keep(replace(session, words=(), kept_from=""))
+    keep(replace(session, words=(), kept_from="", involved=False))
     return go("conversation")
 
 

@@ -18,7 +18,7 @@ from source_interface import finding, questions, reasons
 from source_interface.finding import Found
 from source_interface.house import house
 from source_interface.pages.conversing import look
-from source_interface.pages.reporting import begin, go, has_unsaved_codename, holders, only_way
+from source_interface.pages.reporting import begin, chosen, go, has_unsaved_codename, holders, only_way
 from source_interface.questions import Questions
 from source_interface.render import page
 from source_interface.request import small_form
@@ -30,13 +30,13 @@ def routing(session: Session) -> Response:
     """Before a first report: GET asks; POST says who can open it, or begins, or asks again."""
     fields = small_form(request, session) if request.method == "POST" else None
 
-    def chosen(found: Route, kept_from: str) -> Response:
+    def go_on(found: Route, asked: Questions) -> Response:
         if has_unsaved_codename(session):
             return go("sent")
-        begin(found, kept_from)
+        begin(found, asked)
         return go("report")
 
-    return _ask(Questions()) if fields is None else _answered(fields, chosen)
+    return _ask(Questions()) if fields is None else _answered(fields, go_on)
 
 
 @reporter
@@ -47,17 +47,16 @@ def choose_again(session: Session) -> Response:
     if not (found.lost or session.again):
         return go("conversation")
 
-    def chosen(found: Route, kept_from: str) -> Response:
-        second = found.second.id if found.second else ""
-        keep(replace(session, unit=found.unit.id, second=second, kept_from=kept_from, again=True))
+    def go_on(found: Route, asked: Questions) -> Response:
+        keep(replace(chosen(session, found, asked), again=True))
         return page("chosen.html", holders=[unit.name for unit in found.units])
 
     if fields is None:
         return _ask(questions.of_before(found.kept_from, house().registry.current(), today()))
-    return _answered(fields, chosen)
+    return _answered(fields, go_on)
 
 
-def _answered(fields: dict[str, str], chosen: Callable[[Route, str], Response]) -> Response:
+def _answered(fields: dict[str, str], go_on: Callable[[Route, Questions], Response]) -> Response:
     registry = house().registry.current()
     asked = questions.read(fields, registry, today())
     if fields.get("do") == "change":
@@ -68,13 +67,14 @@ def _answered(fields: dict[str, str], chosen: Callable[[Route, str], Response]) 
         return _ask(asked, 422, found=finding.find_again(fields, asked.unsaid, registry, today()))
     way = route(questions.answers(asked, registry), today(), registry)
     if fields.get("holders", "") == holders(way):
-        return chosen(way, questions.kept_from(asked))
+        return go_on(way, asked)
     if fields.get("do") == "begin":
         g.notice = "changed"
     return page(
         "route.html",
         asked=asked.given,
         kept_from=questions.kept_from_in_words(asked, registry, today()),
+        involved=questions.involved(asked),
         holders=holders(way),
         names=[unit.name for unit in way.units],
         sentences=reasons.in_sentences(way),

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import canonical, reply
+from common import canonical, reply, signing
 from common.canonical import NotCanonical
 from common.padding import REPLY_PLAINTEXT_BYTES
 from common.reply import AnswerTooLong, Handover
@@ -39,6 +39,23 @@ def test_as_many_answers_can_stand_as_a_mailbox_can_hold(party, signer):
         reply.compose_handover(
             handover(standing=frozenset(f"{n:064x}" for n in range(200))), party.public, signer
         )
+
+
+@pytest.mark.parametrize("changed", [{"copy_to": "other-body"}, {"rewritten": True}])
+def test_who_got_a_copy_and_whether_it_was_rewritten_is_signed_with_the_rest(party, signer, changed):
+    plain = reply.compose_handover(handover(**changed), party.public, signer)
+    assert len(plain) == REPLY_PLAINTEXT_BYTES
+    assert reply.read_any(plain, party.public, public(signer)) == handover(**changed)
+    assert reply.mark(handover(**changed), party.public) != reply.mark(handover(), party.public)
+    signed = canonical.load(plain)
+    for key in changed:
+        del signed["body"][key]
+    with pytest.raises(BadSignature):
+        reply.read_any(canonical.dump(signed), party.public, public(signer))
+    for wrong in ({"copy_to": 3}, {"rewritten": "yes"}):
+        body = reply._handover_body(handover(), party.public) | wrong
+        with pytest.raises(NotCanonical):
+            reply.read_any(signing.sign(body, reply._HANDOVER, signer), party.public, public(signer))
 
 
 def test_neither_passes_for_the_other(party, signer):

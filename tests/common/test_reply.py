@@ -109,10 +109,13 @@ LONGEST = Header(
     before=("b" * LONGEST_ID,) * MOST_HANDOVERS,
     followed=marks(MOST_HANDOVERS),
     settled=marks(mailbox.SLOTS - 1) - marks(MOST_HANDOVERS),
+    involved=False,  # the longer word of the two
 )
 
 
-@pytest.mark.parametrize("header", [Header("test-unit", DAY), LONGEST])
+@pytest.mark.parametrize(
+    "header", [Header("test-unit", DAY), Header("test-unit", DAY, involved=True), LONGEST]
+)
 def test_a_header_is_read_back_and_the_longest_there_can_be_has_the_same_size(party, header):
     assert len(LONGEST.followed | LONGEST.settled) == mailbox.SLOTS - 1
     sealed = mailbox.seal(reply.compose_header(header, party.secrets.header_key), party.public)

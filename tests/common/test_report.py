@@ -88,6 +88,18 @@ def test_what_must_not_see_it_is_a_force_or_refused(a_report, wrong):
         reports.from_json(canonical.dump({**document, "kept_from": wrong}))
 
 
+def test_that_the_unit_may_be_involved_is_in_both_and_read_back(a_report):
+    report = replace(a_report(), involved=True)
+    assert reports.from_json(reports.to_json(report)) == report
+    assert f"\n{reports.INVOLVED}\n".encode() in reports.to_text(report, ())
+    assert reports.INVOLVED.encode() not in reports.to_text(a_report(), ())
+    assert b"involved" not in reports.to_json(a_report()), "as it was before there was such a thing"
+    document = canonical.load(reports.to_json(report))
+    for wrong in (False, "yes", None, 1):
+        with pytest.raises(NotCanonical):
+            reports.from_json(canonical.dump({**document, "involved": wrong}))
+
+
 def test_a_manifest_is_read_back():
     assert reports.from_manifest(reports.to_manifest((PHOTO, PHOTO))) == (PHOTO, PHOTO)
 

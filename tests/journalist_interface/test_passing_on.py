@@ -340,6 +340,8 @@ def test_what_is_passed_on_to_a_unit_with_a_second_seal_goes_there_too(overseen_
     assert (len(sealed), opened) == (2, 1)  # to each its own envelope
 
     assert "A second copy is locked for Test Oversight Body" in page(reporter)
+    assert "A copy went to Test Oversight Body as well." in page(reporter)
+    assert "Not as you wrote it" not in page(reporter)
     desk = Browser(create_desk(overseer.folder / "desk" / "desk.toml", PORT)).enter()
     whole = desk.get(f"/conversations/{overseer.conversation()}").text
     assert "this is a copy, and <bdi>Other Anti-Corruption Unit</bdi> has the conversation" in whole
@@ -360,6 +362,27 @@ def test_a_rewritten_report_goes_to_the_second_seal_rewritten(overseen_round):
     overseer.fetch()
     [message] = overseer.messages()
     assert (message.text, message.files) == ("A payment, we hear.", ())
+    assert "Not as you wrote it: in their own words, and without files." in page(overseen_round.reporter)
+
+
+def test_an_overseer_that_gave_it_away_gets_no_copy_from_whoever_passes_it_on_later(overseen_round):
+    reporter = overseen_round.reporter
+    a, overseer, charity = (
+        overseen_round.place(unit) for unit in ("test-unit", "test-overseer", "test-charity")
+    )
+    reporter.report(WORDS)
+    for here, there in ((a, overseer), (overseer, charity)):
+        here.fetch()
+        here.pass_on(Choice(there.id, Why.CONFLICT))
+        here.send()
+    charity.fetch()
+    browser = Browser(create_desk(charity.folder / "desk" / "desk.toml", PORT)).enter()
+    shown = browser.get(f"/conversations/{charity.conversation()}/forward").text
+    assert "Other Anti-Corruption Unit" in shown
+    assert "A copy goes to" not in shown
+    charity.pass_on(Choice("other-unit", Why.CONFLICT))
+    [passed] = charity.desk().cabinet.forwards.of(charity.conversation())
+    assert len(charity.desk().cabinet.forwards.envelopes(passed.id)) == 1
 
 
 def test_an_overseer_that_passes_on_gets_no_copy_of_its_own(overseen_round, overseer_keys):

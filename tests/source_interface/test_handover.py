@@ -34,12 +34,14 @@ def keys_of(unit_keys, other_unit_keys, charity_keys):
 def hand_over(house, secrets_of, signer, keys_of):
     """Posts a handover as desk, courier and collection do, `days` ago."""
 
-    def post(words, by=A, to=B, *, slot=50, standing=(), identity="5" * 32, signed_by=None, of=None, days=0):
+    def post(
+        words, by=A, to=B, *, slot=50, standing=(), identity="5" * 32, signed_by=None, of=None, days=0, **how
+    ):
         found = secrets_of(words)
         public = mailbox.ReplyKey(found.reply_seed).public()
         named = mailbox.ReplyKey(secrets_of(of or words).reply_seed).public()
         digests = frozenset(reply.digest(one, public) for one in standing)
-        said = Handover(identity, by, to, today(), digests)
+        said = Handover(identity, by, to, today(), digests, **how)
         plain = reply.compose_handover(said, named, signer(keys_of[signed_by or by]))
         tag = mailbox.tags(found.mailbox_key)[slot]
         house.store.post_reply([tag], mailbox.seal(plain, public), today())
@@ -231,6 +233,38 @@ def test_what_was_handed_over_to_who_is_not_enrolled_goes_to_nobody_unasked(
     assert not house.store.waiting(B)
     assert not house.store.waiting(C)
     assert len(house.store.waiting(A)) == 1
+
+
+REWRITTEN = "Not as you wrote it: in their own words, and without files."
+COPY = "A copy went to Test Charity as well."
+
+
+@pytest.mark.parametrize("now", [Status.ENROLLED, Status.SUSPENDED, None])
+def test_who_got_a_copy_and_that_it_was_rewritten_is_said_whoever_has_it_now(
+    now, words, reporter, registry, status_of, hand_over, choose
+):
+    hand_over(words)
+    plain = reporter.get("/conversation").page.words
+    assert "Not as you wrote it" not in plain
+    assert "A copy went" not in plain
+    charity = next(unit.name for unit in registry.units if unit.id == C)
+    hand_over(words, slot=51, copy_to=C, rewritten=True)
+    status_of(now)
+    said = [REWRITTEN, COPY.replace("Test Charity", charity)]
+    page = reporter.get("/conversation").page.words
+    assert ("Nobody, at present" in page) == (now is not Status.ENROLLED)
+    assert [page.count(one) for one in said] == [1, 1]
+    if now is Status.SUSPENDED:
+        choose()
+        page = reporter.get("/conversation").page.words
+        assert "as you chose" in page
+        assert [page.count(one) for one in said] == [1, 1]
+
+
+def test_a_copy_to_one_that_left_the_registry_is_said_too(words, reporter, hand_over):
+    hand_over(words, copy_to="gone-body")
+    page = reporter.get("/conversation").page.words
+    assert "A copy went to one that is no longer here as well." in page
 
 
 @pytest.mark.parametrize(("force", "unit"), [("test-force", A), ("not-known", C)])
@@ -483,12 +517,55 @@ def test_where_the_next_holder_has_no_second_seal_now_the_page_says_so(
     assert not house.store.waiting(body.id)
 
 
+def test_who_gave_it_away_gets_no_copy_of_what_is_written_afterwards(
+    words, reporter, house, root_key, registry, overseer_keys, keys_of, header_to, hand_over, goes_to
+):
+    body = overseer_keys.unit
+    keys_of[body.id] = overseer_keys
+    first, second, *rest = registry.units
+    units = (first, replace(second, second_seal=body.id), *rest, body)
+    house.config.registry.write_bytes(sign_registry(replace(registry, version=2, units=units), root_key.file))
+    header_to(words, reply.Header(body.id, today(), before=(A,)))
+    hand_over(words, body.id, B)
+    page = reporter.come_back(words).page.words
+    assert f"A second copy is locked for {body.name}" not in page
+    assert "This time it does not." in page
+    assert goes_to() == B
+    assert not house.store.waiting(body.id)
+
+
 def test_a_next_holder_that_must_not_see_it_is_named_as_such(words, reporter, header_to, hand_over):
     said = "You asked that a force must not see this, and Other Anti-Corruption Unit serves it"
     hand_over(words)
     assert said not in reporter.get("/conversation").page.words
     header_to(words, reply.Header(A, today(), kept_from="other-force"))
     assert said in reporter.get("/conversation").page.words
+
+
+def test_a_unit_that_is_given_what_units_may_be_involved_in_is_named_as_such(
+    words, reporter, header_to, hand_over
+):
+    said = "about somebody of the unit, or above it, and Other Anti-Corruption Unit is a unit of a force."
+    hand_over(words)
+    assert said not in reporter.get("/conversation").page.words
+    header_to(words, reply.Header(A, today(), involved=True))
+    assert said in reporter.get("/conversation").page.words
+
+
+def test_whether_units_are_involved_is_asked_again_and_goes_on_as_it_is_answered(
+    words, reporter, house, status_of, header_to, header_of, hand_over, opened, keys_of
+):
+    header_to(words, reply.Header(A, today()))
+    hand_over(words)
+    status_of(Status.SUSPENDED)
+    reporter.get("/conversation/routing")
+    reporter.post("/conversation/routing", {"force": "not-known", "involved": "not-sure"})
+    reporter.post("/conversation/routing", {"do": "begin"})
+    reporter.get("/conversation")
+    assert reporter.write("More.").status == 303
+    [one] = house.store.waiting(C)
+    assert opened(house.store.sealed_file(C, one.id), keys_of[C])[0].involved
+    assert header_of(words).involved
 
 
 def test_what_was_to_be_kept_from_it_is_asked_again_and_goes_on_with_what_is_chosen(

@@ -91,6 +91,33 @@ ANSWERS = [
 ]
 
 
+def how(written, **said):
+    [item] = items([written])
+    return replace(item, mark=f"{written} {said}", said=replace(item.said, **said))
+
+
+def test_who_got_a_copy_and_whether_it_was_rewritten_is_told_of_the_chain_s_genuine_handovers_alone():
+    told = [
+        how("a>b", copy_to="body"),
+        how("a>b+1", copy_to="later", rewritten=True),  # of a later message: the same way
+        how("b>c", copy_to="watch"),
+    ]
+    others = [
+        how("a>b?+2", copy_to="forged"),
+        how("a>c+2", copy_to="elsewhere"),
+        how("c>a", copy_to="back"),
+        how("c>c", copy_to="itself"),
+    ]
+    held = follow(registry(), header("a"), [*told, *others])
+    assert (by(held), held.copies, held.rewritten) == ("c", ("body", "later", "watch"), True)
+    lost = follow(registry({"c": Status.SUSPENDED}), header("a"), [told[0], told[2]])
+    assert (by(lost), lost.copies, lost.rewritten) == (None, ("body", "watch"), False)
+    doubt = follow(registry(), header("a"), [told[0], how("b>c?", copy_to="forged", rewritten=True)])
+    assert (by(doubt), doubt.copies, doubt.rewritten) == (None, ("body",), False)
+    renewed = header("b", before=("a",), followed=frozenset({told[0].mark}))
+    assert follow(registry(), renewed, told[:1]).copies == ("body",)
+
+
 def test_a_header_that_was_renewed_needs_no_old_handover_and_what_stood_still_stands():
     renewed = header("b", before=("a",), followed=frozenset({"a>b"}))
     for lying, shown in (

@@ -90,6 +90,7 @@ def test_the_answers_lead_to_whom_the_page_names_and_the_report_is_for_them(
         assert report.kept_from == {"more": SEVERAL}.get(
             given.get("keep_from", ""), given.get("keep_from", "")
         )
+        assert report.involved == (given["involved"] != "no")
 
 
 WRONG = {
@@ -182,6 +183,28 @@ def test_what_must_not_see_it_is_said_with_every_message_and_on_the_page(
         (True, "test-force"),
         (False, "test-force"),
     }
+
+
+@pytest.mark.parametrize("answer", ["yes", "not-sure", "no"])
+def test_whether_the_unit_is_involved_is_in_the_seal_of_every_message_and_the_page_says_so(
+    answer, reporter, house, opened, charity_keys
+):
+    reporter.get("/routing")
+    asked = reporter.post("/routing", {"force": "not-known", "involved": answer})
+    said = "is not about" if answer == "no" else "is, or might be, about"
+    assert f"Who opens your report sees what you write, and your answer that it {said}" in asked.page.words
+    reporter.post("/routing", {"do": "begin"})
+    reporter.get("/report")
+    assert reporter.write("It happened at the yard.").goes_to == "/sent"
+    words = reporter.codename()
+    reporter.post("/noted")
+    reporter.come_back(words)
+    assert reporter.write("More.").status == 303
+    waiting = house.store.waiting(DESK)
+    reports = [opened(house.store.sealed_file(DESK, one.id), charity_keys)[0] for one in waiting]
+    assert [report.involved for report in reports] == [answer != "no"] * 2
+    for file in house.config.blobs.parent.rglob("*"):
+        assert not file.is_file() or b"involved" not in file.read_bytes(), file
 
 
 def test_and_with_a_report_that_was_withdrawn_and_is_sent_again(reporter, house, opened, other_unit_keys):

@@ -7,9 +7,10 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug import Response
 
 from common.days import today
-from common.report import clean_text
+from common.report import INVOLVED, clean_text
 from common.routing import kept_from_units
 from common.trail import SENTENCES, Why
+from common.units import UnitKind
 from journalist_interface.desk import forwarding, kept_from
 from journalist_interface.desk.answering import first_report
 from journalist_interface.desk.conversations import Conversation
@@ -77,7 +78,8 @@ def _page(conversation: Conversation, problem: str | None) -> str:
     registry, unit = desk().settings.load_registry()
     first = first_report(desk(), conversation.identity)
     said = kept_from.of_conversation(desk(), conversation.identity)
-    barred = kept_from_units(registry, today(), said)
+    barred = kept_from_units(registry, today(), said.forces)
+    without = barred | forwarding.gave_it_away(first)
     possible = forwarding.receivers(desk(), registry, unit, first)
     named = {
         one.id: [force.name_on(today()) for force in registry.served_by(one, today())] for one in possible
@@ -88,11 +90,13 @@ def _page(conversation: Conversation, problem: str | None) -> str:
         receivers=possible,
         forces=named,
         seconds={
-            one.id: [other.name for other in forwarding.second_seal(registry, unit, one, barred)]
+            one.id: [other.name for other in forwarding.second_seal(registry, unit, one, without)]
             for one in possible
         },
-        kept_from=kept_from.in_words(said, registry, today()),
+        kept_from=kept_from.in_words(said.forces, registry, today()),
         kept_from_units=barred,
+        involved=INVOLVED if said.involved else "",
+        units_of_forces=[one.id for one in possible if one.kind is UnitKind.UNIT],
         reasons=SENTENCES,
         forward_id=secrets.token_hex(16),
         problem=problem,

@@ -137,9 +137,14 @@ class World:
         first: bool = True,
         day: date | None = None,
         kept_from: str = "",
+        involved: bool = False,
     ) -> Path:
         """A report, sealed as the source interface does it."""
-        report = Report(text, UNIT, day or today(), first, reporter.conversation, kept_from=kept_from)
+        report = Report(
+            *(text, UNIT, day or today(), first, reporter.conversation),
+            kept_from=kept_from,
+            involved=involved,
+        )
         parts = [FilePart(name, iter(chunks)) for name, chunks in files]
         return self.seal_bytes(envelope.write(parts, lambda: report))
 

@@ -6,7 +6,7 @@ import pytest
 
 from common.days import today
 from common.registry import Registry
-from common.report import SEVERAL
+from common.report import INVOLVED, SEVERAL
 from common.trail import Why
 from common.units import Status, Unit, UnitKind
 from journalist_interface.desk import forwarding
@@ -18,12 +18,12 @@ from tests.journalist_interface.desk.test_forwarding import OTHER, at_the_other,
 ASKED = "The reporter asked that other-unit Constabulary must not see this, nor any unit that serves it."
 
 
-def brought(world, *kept_from):
+def brought(world, *kept_from, involved=False):
     """A conversation of messages that say this each."""
     reporter = world.reporter()
     world.bundle(
         *(
-            world.seal(reporter, "Words.", first=not number, kept_from=said)
+            world.seal(reporter, "Words.", first=not number, kept_from=said, involved=involved)
             for number, said in enumerate(kept_from)
         )
     )
@@ -101,6 +101,34 @@ def test_several_that_were_asked_for_are_all_minded_and_carried_on_as_several(wo
     assert at_the_other(world, file)[0].kept_from == SEVERAL
 
 
+def test_that_the_unit_may_be_involved_stands_with_the_message_and_where_it_is_passed_on(world, browser):
+    path = brought(world, "", involved=True)
+    assert INVOLVED in browser.get(path).text
+    page = browser.get(f"{path}/forward").text
+    assert INVOLVED in page
+    assert page.count("may be involved</span>") == 1  # the other unit, never the charity's desk
+    assert "kept from it" not in page
+    path = brought(world, "")
+    assert INVOLVED not in browser.get(path).text + browser.get(f"{path}/forward").text
+
+
+@pytest.mark.parametrize("version", ["original", "rewritten"])
+def test_where_units_may_be_involved_it_goes_to_one_only_by_a_word_of_its_own_and_still_says_so(
+    world, browser, version
+):
+    path = brought(world, "", involved=True)
+    form = browser.fields(browser.get(f"{path}/forward").text)
+    chosen = form | {"receiver": OTHER, "why": "other-force", "version": version, "text": "Other words."}
+    answer = browser.post(f"{path}/forward", chosen)
+    assert answer.status_code == 200
+    assert "units are or might be involved: choose an oversight body. Nothing was sealed." in answer.text
+    assert export_waiting(world.desk()).forwards == 0
+    assert browser.post(f"{path}/forward", chosen | {"despite": "1"}).status_code == 303
+    export_waiting(world.desk())
+    [(_, _, [file])] = exported(world)
+    assert at_the_other(world, file)[0].involved
+
+
 def test_a_second_seal_that_serves_such_a_force_gets_no_copy():
     def unit(unit_id, second=None):
         return Unit(
@@ -114,7 +142,7 @@ def test_a_second_seal_that_serves_such_a_force_gets_no_copy():
 
 
 def test_to_anybody_else_it_goes_as_ever(world, browser):
-    path = brought(world, "other-unit-force")
+    path = brought(world, "other-unit-force", involved=True)
     form = browser.fields(browser.get(f"{path}/forward").text)
     chosen = form | {"receiver": "charity", "why": "other-force", "version": "original"}
     assert browser.post(f"{path}/forward", chosen).status_code == 303
