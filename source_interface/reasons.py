@@ -26,7 +26,7 @@ _SENTENCES = {
         "It is, or might be, about those who would open it, or about people above them. So it goes past them. No "
         "oversight body can receive it here at present."
     ),
-    Reason.KEPT_FROM_UNIT: "The unit that would open it also serves a force that must not see it.",
+    Reason.KEPT_FROM_UNIT: "The unit that would open it serves, or might serve, a force that must not see it.",
     Reason.SUSPENDED: (
         "The unit of the force that you chose cannot receive anything here at present: its keys might not be safe."
     ),

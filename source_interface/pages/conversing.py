@@ -21,7 +21,9 @@ from source_interface.refusals import Refused
 from source_interface.render import page
 from source_interface.request import small_form
 from source_interface.session import Session, end, keep, new_session, reporter, root_of, visitor
-from source_interface.visit import Visit, visit
+from source_interface.visit import Message, Visit, visit
+
+_FIRST_COPY, _SECOND_COPY = "the first copy", "the copy for the oversight body"
 
 
 @visitor
@@ -86,7 +88,7 @@ def withdraw(session: Session) -> Response:
     if fields.get("confirm") != "1":
         for message in found.messages:
             if message.slot == slot and not message.collected:
-                return page("withdraw.html", slot=slot, day=message.day, twice=message.second is not None)
+                return _ask_before_withdrawing(message)
         keep(replace(session, notice="too late"))
         return go("conversation")
     of_receipt = tags(found.secrets.receipt_key)
@@ -96,6 +98,21 @@ def withdraw(session: Session) -> Response:
     notice = ("withdrawn in part" if partly else "withdrawn") if any(withdrawn) else "too late"
     keep(replace(session, notice=notice))
     return go("conversation")
+
+
+def _ask_before_withdrawing(message: Message) -> Response:
+    """What is deleted; and where one of two copies was collected, which that is."""
+    copies = {_FIRST_COPY: message.first, _SECOND_COPY: message.second}
+    stays = [name for name, collected in copies.items() if collected]
+    goes = [name for name, collected in copies.items() if collected is False]
+    return page(
+        "withdraw.html",
+        slot=message.slot,
+        day=message.day,
+        twice=len(goes) == len(copies),
+        goes=goes[0] if stays else None,
+        stays=stays[0] if stays else None,
+    )
 
 
 @reporter

@@ -221,7 +221,7 @@ def test_a_report_to_one_unit_is_passed_on_opened_and_answered_by_the_other(roun
     assert (done.forwards, done.left) == (1, ())
     assert not list(a.stick.glob("forwards-*"))
 
-    assert "Other Anti-Corruption Unit</strong> now reads what you write here" in page(reporter)
+    assert "Other Anti-Corruption Unit</strong> can open what you write here" in page(reporter)
     assert answers(reporter) == ["It is read."]
     desk = b.fetch()
     [message] = b.messages()
@@ -298,9 +298,9 @@ def test_delivered_twice_it_arrives_once_and_a_broken_delivery_goes_on(round_, m
         patch.setattr(CollectionClient, "post_reply", lambda *_: (_ for _ in ()).throw(Cut))
         with pytest.raises(Cut):
             a.deliver()
-    assert "now reads what you write here" not in page(reporter)
+    assert "can open what you write here" not in page(reporter)
     assert a.deliver().forwards == 1
-    assert "now reads what you write here" in page(reporter)
+    assert "can open what you write here" in page(reporter)
     shutil.copytree(a.folder / "kept", a.stick, dirs_exist_ok=True)
     assert a.deliver().forwards == 1
     b.fetch()

@@ -131,7 +131,13 @@ def test_or_the_one_that_is_still_there_and_says_so(collected, reporter, copies,
     house.store.acknowledge(("test-unit", BODY)[collected], [envelope.id], today())
     page = reporter.get("/conversation")
     assert page.text.count("<strong>collected</strong>") == page.text.count("not yet collected") == 1
-    reporter.post("/withdraw")
+    asked = reporter.post("/withdraw").page.words
+    names = ["the first copy", "the copy for the oversight body"]
+    stays, goes = names[collected], names[1 - collected]
+    assert f"and {goes} had not been collected when you asked" in asked
+    assert f"{stays.capitalize()} was collected, and stays where it is." in asked
+    assert f"{goes.capitalize()} is deleted from the server" in asked
+    assert "it had not been collected" not in asked
     reporter.post("/withdraw")
     page = reporter.get("/conversation")
     assert "One copy of the message is withdrawn" in page.page.words

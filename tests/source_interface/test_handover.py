@@ -116,8 +116,9 @@ def test_the_new_holder_answers_and_the_old_one_s_later_answers_are_not_shown(
     say(words, NEXT, by=B, slot=9)
     assert shown() == {BEFORE, NEXT}
     page = reporter.get("/conversation").page.words
-    assert "Other Anti-Corruption Unit now reads what you write here and answers you" in page
+    assert "Other Anti-Corruption Unit can open what you write here, and answer" in page
     assert "Test Anti-Corruption Unit passed your report on" in page
+    assert "add nothing here, and see who else can help" in " ".join(page.split())
     assert goes_to() == B
 
 
@@ -419,7 +420,7 @@ def test_what_was_written_before_a_handover_arrived_goes_to_nobody_who_was_not_s
     assert refused.status == 409
     assert refused.typed == "For the first unit's eyes."
     assert "can be opened by Other Anti-Corruption Unit" in refused.page.words
-    assert "Other Anti-Corruption Unit now reads what you write here" in refused.page.words
+    assert "Other Anti-Corruption Unit can open what you write here" in refused.page.words
     assert [len(house.store.waiting(one)) for one in (A, B)] == [1, 0]
     assert reporter.write(refused.typed).status == 303
     assert [len(house.store.waiting(one)) for one in (A, B)] == [1, 1]

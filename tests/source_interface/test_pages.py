@@ -132,3 +132,13 @@ def test_head_and_options_and_get_with_a_body(reporter):
     }
     for method in ("PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"):
         assert reporter.ask(method, "/routing").status == 405, method
+
+
+def test_no_page_says_that_whoever_opens_a_report_is_police_or_a_unit(reporter):
+    reporter.start()
+    for page in (reporter.get("/safety"), reporter.get("/report")):
+        words = " ".join(page.page.words.split())
+        assert "The unit that opens a report is" not in words
+        assert "to the unit" not in words
+        assert "the unit as you sent" not in words
+    assert "oversight bodies are not police" in " ".join(reporter.get("/safety").page.words.split())

@@ -224,6 +224,13 @@ def test_and_with_a_report_that_was_withdrawn_and_is_sent_again(reporter, house,
     assert opened(house.store.sealed_file(OTHER, one.id), other_unit_keys)[0].kept_from == "test-force"
 
 
+def test_a_unit_is_said_to_serve_who_must_not_see_it_or_that_it_might_where_no_force_was_named(reporter):
+    reporter.get("/routing")
+    shown = reporter.post("/routing", {"force": "other-force", "involved": "no", "keep_from": "more"})
+    said = "The unit that would open it serves, or might serve, a force that must not see it."
+    assert said in shown.page.words
+
+
 def test_every_reason_has_its_sentence(unit_keys, overseer_keys):
     for reason in Reason:
         second = overseer_keys.unit if reason is Reason.ALSO_OVERSEER else None
