@@ -14,6 +14,7 @@ _SMALL = frozenset({"a", "and", "of", "the"})
 _OF_ALL = frozenset({"constabulary", "force", "police"})  # words that tell no force from another
 _SHORTEST_MISSPELT = 4  # letters: any shorter word is like too many others
 _ALIKE = 0.75  # of 1: two letters of eight, or two that changed places
+_NEARLY_ALIKE = 0.7  # polis, polcie: for words that tell nothing and are left out where others do
 
 
 def search(forces: Iterable[Force], typed: str) -> tuple[Force, ...]:
@@ -21,7 +22,8 @@ def search(forces: Iterable[Force], typed: str) -> tuple[Force, ...]:
     typed word begins a word. Only where there is none, those where words are nearly the same.
     """
     written = _words(typed[:LONGEST])
-    words = [word for word in written if word not in _SMALL | _OF_ALL]
+    told = [word for word in written if word not in _SMALL]
+    words = [word for word in told if not _is_of_all(word)] or told
     by_initials, by_name, nearly = [], [], []
     for force in forces:
         names = [_words(name.name) for name in force.names] + [_words(force.id)]
@@ -66,6 +68,12 @@ def _initials(name: list[str]) -> set[str]:
 
 def _begins(word: str, name: list[str]) -> bool:
     return any(one.startswith(word) for one in name)
+
+
+def _is_of_all(word: str) -> bool:
+    return word in _OF_ALL or (
+        len(word) >= _SHORTEST_MISSPELT and any(_likeness(word, one) >= _NEARLY_ALIKE for one in _OF_ALL)
+    )
 
 
 def _is_like(word: str, name: list[str]) -> bool:
