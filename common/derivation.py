@@ -118,6 +118,7 @@ class ConversationSecrets:
     receipt_key: Secret = field(repr=False)  # 32 bytes: tags of what was sent
     mailbox_key: Secret = field(repr=False)  # 32 bytes: tags of what is answered; the desk holds it too
     header_key: Secret = field(repr=False)  # 32 bytes: MAC of who holds the conversation; nobody else's
+    header_tag_key: Secret = field(repr=False)  # 32 bytes: tags of the headers; nobody else's
     reply_seed: Secret = field(repr=False)  # 96 bytes: opens the answers
 
 
@@ -140,11 +141,12 @@ def derive_root(codename: Codename, pepper: Secret, parameters: Parameters = CUR
 
 
 def conversation_secrets(root: Secret) -> ConversationSecrets:
-    """The named secrets of a conversation. Cheap: four HKDF expansions."""
+    """The named secrets of a conversation. Cheap: five HKDF expansions."""
     return ConversationSecrets(
         receipt_key=_expand(root, "receipt-key", 32),
         mailbox_key=_expand(root, "mailbox-key", 32),
         header_key=_expand(root, "header-key", 32),
+        header_tag_key=_expand(root, "header-tag-key", 32),
         reply_seed=_expand(root, "reply-seed", REPLY_SEED_BYTES),
     )
 

@@ -1,16 +1,15 @@
 """The mailbox of a conversation: its slots, and the sealing and opening of what lies in them.
 
-A codename has 256 receipt tags and 256 reply tags. A tag is 16 bytes of what HKDF-SHA256 expands the conversation's
-key to (RFC 5869): who has the key knows all 256 at once, who has not sees random numbers. Reply slot 0 is the header's.
-A message takes one of the first 128 receipt slots, and where it is sealed twice, its second copy the one 128 above.
+A codename has 256 receipt tags, 256 reply tags and 128 header tags, each kind from a key of its own. A tag is 16 bytes
+of what HKDF-SHA256 expands that key to (RFC 5869): who has the key knows all of them at once, who has not sees random
+numbers. A message takes one of the first 128 receipt slots, and where it is sealed twice, its second copy the one 128
+above; its header has the tag of the same number. A unit has the key of the reply tags alone.
 
 Every item is exactly 8 KiB of plaintext, sealed with HPKE (RFC 9180, single shot, base mode; KEM ML-KEM-768 +
 X25519, HKDF-SHA256, ChaCha20-Poly1305) to a key pair that follows from the codename. The ciphertext is bound to
 no tag, so that a reply can take whichever of its candidate slots is free.
 """
 
-import hashlib
-import hmac
 import secrets
 
 from cryptography.exceptions import InvalidTag
@@ -33,9 +32,7 @@ from common.secret import Secret
 
 SLOTS = 256
 MESSAGE_SLOTS = SLOTS // 2  # receipt slots of messages; the others are those of their second copies
-HEADER_SLOT = 0
 TAG_BYTES = 16
-MARK_BYTES = 16
 CANDIDATES = 3  # slots a reply may take: the offline desk cannot see which are free
 
 _MLKEM_SEED_BYTES = 64
@@ -43,24 +40,26 @@ _MLKEM_PUBLIC_BYTES = 1184
 REPLY_PUBLIC_KEY_BYTES = _MLKEM_PUBLIC_BYTES + 32
 
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
-_INFO = b"candour/1 reply"
+_INFO = b"candour/1 mailbox item"
 _TAGS = b"candour/1 tags"
-_DELETED = b"candour/1 deleted"
 
 
 class NotForThisMailbox(Exception):
     """This item does not open with this codename."""
 
 
-def tags(key: Secret) -> list[bytes]:
-    """The 256 tags (16 bytes each) of a receipt key or a mailbox key, by slot."""
-    drawn = HKDFExpand(SHA256(), length=SLOTS * TAG_BYTES, info=_TAGS).derive(key.reveal())
+class AnswerTooLong(ValueError):
+    """The answer is too long for one message. Shorten it, or send it as two answers."""
+
+    def __init__(self, over: int) -> None:
+        super().__init__(f"The answer is too long by about {over} characters. Shorten it, or send it as two.")
+        self.over = over
+
+
+def tags(key: Secret, count: int = SLOTS) -> list[bytes]:
+    """The first `count` tags (16 bytes each) of a receipt key, a mailbox key or a header tag key, by slot."""
+    drawn = HKDFExpand(SHA256(), length=count * TAG_BYTES, info=_TAGS).derive(key.reveal())
     return [drawn[begin : begin + TAG_BYTES] for begin in range(0, len(drawn), TAG_BYTES)]
-
-
-def deleted_mark(header_key: Secret, tag: bytes) -> bytes:
-    """16 bytes by which a visit knows what is left in the slot of an answer that was deleted. Random to all others."""
-    return hmac.digest(header_key.reveal(), _DELETED + tag, hashlib.sha256)[:MARK_BYTES]
 
 
 def second_slot(slot: int) -> int:
@@ -69,11 +68,11 @@ def second_slot(slot: int) -> int:
 
 
 def draw_candidates(mailbox_key: Secret, used: frozenset[int] = frozenset()) -> tuple[int, ...]:
-    """Three random reply slots that a reply may take, none of them the header's nor in `used`.
+    """Three random reply slots that a reply may take, none of them in `used`.
 
     Raises ValueError when fewer than three are left.
     """
-    free = [slot for slot in range(SLOTS) if slot != HEADER_SLOT and slot not in used]
+    free = [slot for slot in range(SLOTS) if slot not in used]
     if len(free) < CANDIDATES:
         raise ValueError("this conversation has no reply slots left")
     return tuple(secrets.SystemRandom().sample(free, CANDIDATES))
@@ -102,6 +101,14 @@ class ReplyKey:
             return _SUITE.decrypt(untrusted_ciphertext, private, info=_INFO)
         except (InvalidTag, ValueError) as error:
             raise NotForThisMailbox from error
+
+
+def pad_item(document: bytes) -> bytes:
+    """A document as the 8 KiB that are sealed: JSON allows white space after it. Raises AnswerTooLong."""
+    over = len(document) - REPLY_PLAINTEXT_BYTES
+    if over > 0:
+        raise AnswerTooLong(over)
+    return document.ljust(REPLY_PLAINTEXT_BYTES)
 
 
 def seal(plaintext: bytes, reply_public_key: bytes) -> bytes:

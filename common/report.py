@@ -1,7 +1,7 @@
 """What a report is: the words, where they go, and how to answer.
 
-A report and a later message of the same conversation have one shape. What ties them together, the mailbox key
-and the reply public key, is inside the seal, so that only the unit sees which belong together.
+A report and a later message of the same conversation have one shape. What ties them together, the conversation's two
+keys, is inside the seal, so that only the unit sees which belong together.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from typing import Any
 from common import canonical, trail
 from common.canonical import NotCanonical
 from common.contact import SealedContact, checked
+from common.conversation import LINK_DIGITS, MOST_HANDOVERS, Conversation
 from common.mailbox import REPLY_PUBLIC_KEY_BYTES
 from common.names import is_short_name
 from common.secret import Secret
@@ -23,31 +24,25 @@ SEVERAL = "*"  # no force is called that
 INVOLVED = (
     "The reporter said that the unit, or people above it, are or might be involved: choose an oversight body."
 )
+_LINK = re.compile(rf"[0-9a-f]{{{LINK_DIGITS}}}")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # Cc and Cs, but tab and line end
 
 
 @dataclass(frozen=True)
-class Conversation:
-    """What the unit needs to recognise a conversation and to answer in it."""
-
-    mailbox_key: Secret = field(repr=False)  # 32 bytes
-    reply_public_key: bytes = field(repr=False)  # 1,216 bytes
-
-    @property
-    def identity(self) -> str:
-        """The same for all messages of one conversation, known to the unit alone: 32 hex digits."""
-        return hashlib.sha256(b"candour/1 conversation\n" + self.reply_public_key).hexdigest()[:32]
-
-
-@dataclass(frozen=True)
 class Report:
-    """One message of a reporter. `day` is the day it was sent; nothing finer is known to anyone."""
+    """One message of a reporter. `day` is the day it was sent; nothing finer is known to anyone.
+
+    `link`: 64 hex digits, the link at which `unit` held the conversation when it was sent. `sequence`: from 0, as in the
+    header that was left with it.
+    """
 
     text: str = field(repr=False)
     unit: str
     day: date
     first: bool
     conversation: Conversation = field(repr=False)
+    link: str
+    sequence: int
     trail: tuple[
         bytes, ...
     ] = ()  # signed steps of common/trail.py, oldest first; none before it is passed on
@@ -86,6 +81,8 @@ def to_json(report: Report) -> bytes:
             "unit": report.unit,
             "day": report.day.isoformat(),
             "first": report.first,
+            "link": report.link,
+            "sequence": report.sequence,
             "mailbox_key": canonical.encode(report.conversation.mailbox_key.reveal()),
             "reply_public_key": canonical.encode(report.conversation.reply_public_key),
         }
@@ -116,10 +113,19 @@ def from_json(untrusted: bytes) -> Report:
             mailbox_key=Secret(canonical.octets(document, "mailbox_key", 32)),
             reply_public_key=canonical.octets(document, "reply_public_key", REPLY_PUBLIC_KEY_BYTES),
         ),
+        link=_link(document),
+        sequence=canonical.whole(document, "sequence"),
         trail=_trail(document),
         kept_from=_kept_from(document),
         involved=_involved(document),
     )
+
+
+def _link(document: dict[str, Any]) -> str:
+    link = canonical.text(document, "link")
+    if not _LINK.fullmatch(link):
+        raise NotCanonical("link is none")
+    return link
 
 
 def _kept_from(document: dict[str, Any]) -> str:
@@ -139,7 +145,7 @@ def _involved(document: dict[str, Any]) -> bool:
 
 def _trail(document: dict[str, Any]) -> tuple[bytes, ...]:
     steps = canonical.listed(document, "trail") if "trail" in document else []
-    if len(steps) > trail.MOST_STEPS or not all(isinstance(step, str) for step in steps):
+    if len(steps) > MOST_HANDOVERS or not all(isinstance(step, str) for step in steps):
         raise NotCanonical("not a trail")
     decoded = tuple(canonical.decode(step) for step in steps)
     for step in decoded:

@@ -162,7 +162,7 @@ def _keys_of_one_unit_each(units: Sequence[Unit]) -> Iterator[str]:
         )
         if fingerprint
     ]
-    reply_keys = [unit.reply_key for unit in units if unit.reply_key]
+    reply_keys = [key for unit in units for key in (unit.reply_key, *unit.former_reply_keys) if key]
     holders = [key for unit in units for holders in _holders_of(unit) for key in holders.values()]
     for what, values in (
         ("courier", key_ids),

@@ -20,7 +20,6 @@ from common.mailbox import SLOTS
 from common.registry import Registry, UnknownUnit
 from common.signing import BadSignature
 
-MOST_STEPS = 16
 _CONTEXT = "candour/1 custody"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -48,8 +47,9 @@ SENTENCES = {
 class Step:
     """One passing on. `by`, `to`: ids of units. `conversation`: 32 hex digits.
 
-    `originals`: SHA-256, in hex, of each archive that `by` had opened; of a rewritten report, all it was made from.
-    `used`: reply slots that may be taken, so that the next holder does not try them.
+    `link`: 64 hex digits, the link at which `to` has the conversation. `originals`: SHA-256, in hex, of each archive
+    that `by` had opened; of a rewritten report, all it was made from. `used`: reply slots that may be taken, so that the
+    next holder does not try them.
     """
 
     by: str
@@ -58,6 +58,7 @@ class Step:
     why: Why
     rewritten: bool
     conversation: str
+    link: str
     originals: tuple[str, ...]
     used: tuple[int, ...]
 
@@ -77,6 +78,7 @@ def sign(step: Step, key: Ed25519PrivateKey) -> bytes:
         "why": step.why.value,
         "rewritten": step.rewritten,
         "conversation": step.conversation,
+        "link": step.link,
         "originals": list(step.originals),
         "used": list(step.used),
     }
@@ -98,9 +100,14 @@ def holds(untrusted: bytes, conversation: str, registry: Registry) -> bool:
     return step.conversation == conversation
 
 
-def used_slots(steps: Sequence[bytes]) -> frozenset[int]:
+def proven(steps: Sequence[bytes], conversation: str, registry: Registry) -> tuple[Step, ...]:
+    """The steps that hold, oldest first. What nobody signed bars nothing and proves nothing."""
+    return tuple(claimed(step) for step in steps if holds(step, conversation, registry))
+
+
+def used_slots(steps: Sequence[Step]) -> frozenset[int]:
     """All reply slots that earlier holders may have taken."""
-    return frozenset(slot for untrusted in steps for slot in claimed(untrusted).used)
+    return frozenset(slot for step in steps for slot in step.used)
 
 
 def _step(body: dict[str, Any]) -> Step:
@@ -120,6 +127,7 @@ def _step(body: dict[str, Any]) -> Step:
         why=why,
         rewritten=canonical.truth(body, "rewritten"),
         conversation=canonical.text(body, "conversation"),
+        link=canonical.text(body, "link"),
         originals=tuple(originals),
         used=tuple(used),
     )

@@ -52,7 +52,8 @@ class Unit:
 
     The identity key is held by other people than those who review reports: any two of `identity_holders` open what is
     sealed to it (common/holders.py), and sign what they did. Those of `former_identities` do so for what was sealed to
-    theirs, which the holders of today cannot open. `conflict_route` and `second_seal` are
+    theirs, which the holders of today cannot open. `former_reply_keys` sign nothing any more: a handover that one of them
+    signed is doubtful, where one that no key of the unit signed is nothing. `conflict_route` and `second_seal` are
     ids of overseers: who gets a report about this unit, and to whom every report to it is also sealed.
     """
 
@@ -71,6 +72,7 @@ class Unit:
         default_factory=dict
     )  # short name -> Ed25519 public key, 32 bytes
     former_identities: tuple[FormerKey, ...] = ()
+    former_reply_keys: tuple[bytes, ...] = ()  # Ed25519, 32 bytes each
     conflict_route: str | None = None
     second_seal: str | None = None
     languages: tuple[str, ...] = ("en",)
@@ -126,6 +128,11 @@ def to_body(unit: Unit) -> dict[str, Any]:
         "identity_fingerprint": unit.identity_fingerprint,
         "identity_holders": _written(unit.identity_holders),
         **({"former_identities": former} if former else {}),
+        **(
+            {"former_reply_keys": [canonical.encode(key) for key in unit.former_reply_keys]}
+            if unit.former_reply_keys
+            else {}
+        ),
         "conflict_route": unit.conflict_route,
         "second_seal": unit.second_seal,
         "languages": list(unit.languages),
@@ -136,6 +143,7 @@ def read(untrusted: Any) -> Unit:
     """A unit out of a registry. Raises NotCanonical, or ValueError for a kind or status that is none."""
     body = canonical.as_object(untrusted)
     former = canonical.listed(body, "former_identities") if "former_identities" in body else []
+    former_keys = canonical.listed(body, "former_reply_keys") if "former_reply_keys" in body else []
     reply_key = canonical.octets(body, "reply_key")
     if len(reply_key) not in (0, signing.PUBLIC_KEY_BYTES):
         raise canonical.NotCanonical("reply_key is of the wrong length")
@@ -153,6 +161,7 @@ def read(untrusted: Any) -> Unit:
         identity_fingerprint=canonical.text(body, "identity_fingerprint"),
         identity_holders=_keys(body, "identity_holders"),
         former_identities=tuple(_read_former(canonical.as_object(item)) for item in former),
+        former_reply_keys=tuple(canonical.decode(str(key), signing.PUBLIC_KEY_BYTES) for key in former_keys),
         conflict_route=canonical.optional_text(body, "conflict_route"),
         second_seal=canonical.optional_text(body, "second_seal"),
         languages=tuple(str(language) for language in canonical.listed(body, "languages")),

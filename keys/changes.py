@@ -158,9 +158,24 @@ def _of_a_unit(old: Unit, new: Unit) -> Iterator[str]:
     ):
         if armoured(old) != armoured(new) and fingerprint(old) == fingerprint(new):
             yield f"The {what} of {new.name} has other dates or subkeys, and is the same: {_digits(fingerprint(new))}."
+    yield from _of_former_reply_keys(old, new)
     yield from _of_couriers(old, new)
     yield from _of_holders(old, new)
     yield from _of_services(old.serves, new.serves, new.name)
+
+
+def _of_former_reply_keys(old: Unit, new: Unit) -> Iterator[str]:
+    for key in new.former_reply_keys:
+        if key not in old.former_reply_keys:
+            yield f"A handover signed by a former key of {new.name} is doubtful: {_digits(key.hex())}."
+    for key in old.former_reply_keys:
+        if key not in new.former_reply_keys:
+            yield f"A handover signed by a former key of {new.name} is nothing any more: {_digits(key.hex())}."
+    if (
+        set(old.former_reply_keys) == set(new.former_reply_keys)
+        and old.former_reply_keys != new.former_reply_keys
+    ):
+        yield f"The former keys of {new.name} that signed answers stand in another order."
 
 
 def _of_couriers(old: Unit, new: Unit) -> Iterator[str]:

@@ -102,12 +102,19 @@ class Draft:
                 certificate=card.certificate,
                 fingerprint=card.fingerprint,
                 reply_key=card.reply_key,
+                former_reply_keys=_former_reply_keys(unit, card.reply_key),
             )
         )
 
     def with_expiry(self, expires: date) -> "Draft":
         """With another last day."""
         return Draft(replace(self.content, expires=expires))
+
+
+def _former_reply_keys(unit: Unit, now: bytes) -> tuple[bytes, ...]:
+    """The keys that signed a unit's answers before this one."""
+    had = dict.fromkeys([*unit.former_reply_keys, unit.reply_key])
+    return tuple(key for key in had if key not in (b"", now))
 
 
 def serving(unit: Unit, force_id: str, since: date | None, until: date | None) -> Unit:

@@ -288,6 +288,8 @@ def _show(registry: Registry) -> None:
         ):
             if value:
                 click.echo(f"  {what:<14} {value}")
+        for key in unit.former_reply_keys:
+            click.echo(f"  signed answers before\n                 {grouped(key.hex())}")
         _show_holders("the identity key", unit.identity_holders)
         for former in unit.former_identities:
             click.echo(f"  a former identity key\n                 {grouped(former.fingerprint)}")

@@ -1,19 +1,19 @@
 """Who can open what is written next: as the conversation says, or as the reporter chose in this visit.
 
 The page says who that is, and its form carries a word for them, so that what was shown is what counts. The word is a
-MAC by a key that follows from the codename: it tells nothing, and is there for a codename that was never used as well.
-Nobody is named as long as that is how it has to look: whoever tries a codename, and writes, learns nothing.
+MAC by a key that follows from the codename: it tells nothing. There is no form without somebody whom it is for. Where
+nothing can be seen of the conversation, the reporter is asked first, whether it has a holder or not: whoever only
+tries a codename learns nothing by that.
 """
 
 import hashlib
 import hmac
 from dataclasses import dataclass, field, replace
-from datetime import date
 
 from common import canonical
-from common.days import today
+from common.conversation import new_link
+from common.header import Header
 from common.registry import Registry, UnknownUnit
-from common.reply import Header
 from common.units import Unit
 from source_interface.intake import Sender
 from source_interface.refusals import Refused
@@ -28,34 +28,34 @@ _WORD_BYTES = 16
 class Addressees:
     """Whom the next message goes to. No `units`: nobody, before the reporter has chosen.
 
-    `header`, `stands_since` and `first` are what `Sender` has of these names. `shown`: whom the page names.
-    `contact_to`: the holder's name, where contact details can be given in confidence.
+    `header`: what that message leaves. `first`: they have had nothing of this conversation from its reporter. `chosen`:
+    by the reporter, in this visit.
     """
 
-    units: tuple[Unit, ...]
-    header: Header | None
-    words: tuple[str, ...] = field(
-        default=("",), repr=False
-    )  # of a form that may be sent to them; theirs first
-    stands_since: date | None = None
+    units: tuple[Unit, ...] = ()
+    header: Header | None = None
+    word: str = field(default="", repr=False)  # for a form that may be sent to them
     first: bool = True
-    chosen: bool = False  # in place of who had it
-    shown: tuple[str, ...] = ()
-    contact_to: str | None = None
+    chosen: bool = False
 
     @property
-    def word(self) -> str:
-        """Their word, for a form."""
-        return self.words[0]
+    def shown(self) -> tuple[str, ...]:
+        """Whom the page names."""
+        return tuple(unit.name for unit in self.units)
+
+    @property
+    def contact_to(self) -> str | None:
+        """The holder's name, where contact details can be given to it in confidence."""
+        return self.units[0].name if self.units and self.units[0].takes_contacts else None
 
     def sender(self, found: Visit, untrusted_word: str) -> Sender:
         """Who writes, to whom. Raises Refused where it would go to nobody, or to others than the page had shown."""
         if self.header is None:
             raise Refused("unrouted")
-        if not any(hmac.compare_digest(untrusted_word.encode(), word.encode()) for word in self.words):
+        if not hmac.compare_digest(untrusted_word.encode(), self.word.encode()):
             raise Refused("other addressees")
         return Sender(
-            found.secrets, found.reply_key, self.units, self.header, self.stands_since, first=self.first
+            found.secrets, found.reply_key, found.conversation, self.units, self.header, first=self.first
         )
 
 
@@ -64,7 +64,7 @@ def of_first_report(session: Session, registry: Registry, found: Visit) -> Addre
     units = _chosen(session, registry)
     if not units:
         raise Refused("stale")
-    return _against_what_lies_there(session, found, units, is_known=True)
+    return _addressees(session, found, units, chosen=False)
 
 
 def of_next(session: Session, registry: Registry, found: Visit) -> Addressees:
@@ -73,54 +73,39 @@ def of_next(session: Session, registry: Registry, found: Visit) -> Addressees:
     What the reporter chose in this visit stands, even if who had it is there again; and if who was chosen is not, it
     goes to nobody, never back to others.
     """
-    if session.again:
-        units = _chosen(session, registry)
-        chosen = _against_what_lies_there(session, found, units, is_known=True)
-        of_nobody = _word(session, found, ())  # a page that named nobody, whereupon they were chosen
-        return replace(chosen, words=(*chosen.words, of_nobody), chosen=True)
-    if found.header is None:
-        units = _chosen(session, registry) if session.unit else (default_unit(registry),)
-        return _against_what_lies_there(session, found, units, is_known=_is_known(session, found))
-    header = found.header if found.recipients else None
-    to = Addressees(found.recipients, header, stands_since=found.stands_since, first=False)
-    return _named(session, found, to, is_known=_is_known(session, found))
+    if session.again or (session.unit and not found.messages and found.header is None):
+        return _addressees(session, found, _chosen(session, registry), chosen=session.again)
+    if found.is_seen or (session.unit and found.messages):
+        return _addressees(session, found, found.recipients, chosen=False)
+    return Addressees()
 
 
-def default_unit(registry: Registry) -> Unit:
-    """Who receives what nobody was chosen for: what is written under a codename that was never used, or long ago."""
-    units = registry.enrolled_units()
-    return units[0] if len(units) == 1 else registry.desk
+def _addressees(session: Session, found: Visit, units: tuple[Unit, ...], *, chosen: bool) -> Addressees:
+    if not units:
+        return Addressees(chosen=chosen)
+    word, goes_on = _word(session, found, units), _next_header(session, found, units, chosen=chosen)
+    first = found.header is None or goes_on.first_link != found.header.first_link
+    return Addressees(units, goes_on, word, first, chosen)
 
 
-def _is_known(session: Session, found: Visit) -> bool:
-    """It is no secret that the codename is in use: anybody sees it, or this is the browser in which it was begun."""
-    return found.is_seen or bool(session.unit and found.messages)
-
-
-def _against_what_lies_there(
-    session: Session, found: Visit, units: tuple[Unit, ...], *, is_known: bool
-) -> Addressees:
-    """For a conversation that has no header yet, or gets another."""
-    header = None
-    if units:
-        second = units[1].id if len(units) > 1 else None
-        header = Header(
-            *(units[0].id, today(), second, session.kept_from),
-            settled=found.overridden,
-            involved=session.involved,
+def _next_header(session: Session, found: Visit, units: tuple[Unit, ...], *, chosen: bool) -> Header:
+    """As it went on until now where it goes to the same; otherwise it begins anew with whom the reporter chose."""
+    before = found.header
+    if before is not None and units == found.recipients:
+        header = replace(
+            before,
+            holders=found.holding.holders,
+            sequence=before.sequence + 1,
+            second=None if found.holding.before or len(units) == 1 else units[1].id,
         )
-    return _named(session, found, Addressees(units, header), is_known=is_known)
-
-
-def _named(session: Session, found: Visit, to: Addressees, *, is_known: bool) -> Addressees:
-    """With what the page says of them, and its form."""
-    names = tuple(unit.name for unit in to.units)
-    takes_contacts = bool(names) and to.units[0].takes_contacts and (is_known or bool(found.messages))
-    return replace(
-        to,
-        words=(_word(session, found, to.units),),
-        shown=names if is_known else (),
-        contact_to=names[0] if takes_contacts else None,
+        return replace(header, kept_from=session.kept_from, involved=session.involved) if chosen else header
+    return Header(
+        first_link=new_link(),
+        holders=(units[0].id,),
+        sequence=before.sequence + 1 if before else 0,
+        second=units[1].id if len(units) > 1 else None,
+        kept_from=session.kept_from,
+        involved=session.involved,
     )
 
 

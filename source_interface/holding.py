@@ -1,100 +1,156 @@
-"""Who holds a conversation now: the header's holder, and whoever was given it since, by handovers.
+"""Who holds a conversation: a state machine over what its holders signed.
 
-A pure function of the header and of what lies in the slots. Its rules, each with its reason:
+A pure function of the reporter's own header, of what lies in the slots and is signed for this conversation, and of the
+registry. From the header's holder on, one step is taken for each handover that counts. At each point it is asked
+whether who holds it is there, and what that one said at this link; `TABLE` gives the state, or None to go on with the
+next holder. No day is needed: a link says at which point a holder held the conversation.
 
-- A handover counts when its holder at that point of the chain signed it, for this conversation. Nobody can give away
-  what another holds.
-- It counts only from a unit that is enrolled: what is suspended may be in wrong hands.
-- Where it leads to one that is not, or that the registry does not know, nobody holds the conversation. It does not fall
-  back to who gave it away: the reporter may have gone on because that one was left behind, and is asked instead.
-- One that the header names is done with: the header was written knowing it, with the first message after it or by the
-  reporter's own choice against it. No day is needed for that.
-- Nobody gets a conversation back by a chain in which it gave it away: a chain has an end, and an old holder cannot
-  have it handed back by another whose key it has.
-- Of two handovers by one holder, the one that was posted on the earlier day counts. The collection notes that day, so
-  no old holder can contradict afterwards what it once said. Within one day, of which nothing is known in finer steps,
-  the lower identity counts, then the lower name of the next holder: the same at each visit, whatever the slots.
-- One that claims to be the holder's, and is not signed by the key that it has today, leaves the conversation with
-  nobody, unless a genuine one is of an earlier day. The holder may have said so before its key was stolen and made
-  anew, and falling back would send to who gave it away. The other way to err was weighed: whoever knows the
-  conversation's public key, that is who held it or had a copy, can post such a claim, and so have the reporter asked
-  who shall have it. That is a nuisance and tells them nothing; a courier, who knows no such key, cannot even do that.
-- What a chain's holder signed of how it passed it on is told, also by a later handover along the same way: what was
-  written later went on by that, perhaps with a copy for one who had none before.
-- Of an old holder those answers stand that its handover names, by their digests. Whatever else it signed is passed
-  over, so that it may keep its keys and try.
+    state      whose answers are shown              who gets the next message
+    held       the holder's                         the holder, and its second seal
+    vacant     none but those that stand            nobody: the reporter is asked
+    contested  the holder's, and each one's that    nobody: the reporter is asked
+    doubtful     it may have given it to
+    unknown    every enrolled unit's                nobody: the reporter is asked
+
+With all of them, answers of earlier holders stand that a handover on the way names.
+
+What follows from it, each checked by machine (`tests/source_interface/test_holding_machine.py`):
+
+- What the present holder signed is shown.
+- No unit but the one that holds it, or that the reporter's header names, changes who holds it. A copy, a courier or a
+  former holder, from before the header, changes nothing: what they sign is after another link.
+- Between two headers, a holder that gave it away can say so again with another name. Then nobody holds it until the
+  reporter has chosen, and everybody's answers are shown meanwhile: that silences nobody and sends nothing to anybody.
+- What no key of the unit signed, present or former, is nothing.
+- Nobody gets a conversation back by a chain in which it gave it away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from itertools import pairwise
-from typing import NamedTuple
+from enum import StrEnum
+from types import MappingProxyType
 
+from common.conversation import MOST_HANDOVERS, links
+from common.header import Header
 from common.registry import Registry, UnknownUnit
-from common.reply import MOST_HANDOVERS, Handover, Header, Reply
+from common.reply import Handover, Reply
 from common.units import Unit
+
+
+class State(StrEnum):
+    """Whether somebody holds the conversation, and if not, why."""
+
+    HELD = "held"
+    VACANT = "vacant"  # who has it can receive nothing
+    CONTESTED = "contested"  # who had it gave it to more than one
+    DOUBTFUL = "doubtful"  # a key that its holder has no more gave it away
+    UNKNOWN = "unknown"  # there is no header
+
+
+class Holder(StrEnum):
+    """Whether a unit can hold a conversation."""
+
+    ENROLLED = "enrolled"
+    MISSING = "missing"  # suspended, not enrolled yet, or not in the registry: its keys may be in wrong hands
+
+
+class Word(StrEnum):
+    """What a holder said at its link, of giving the conversation away."""
+
+    NOTHING = "nothing"
+    ONE = "one"  # to one unit, however often
+    SEVERAL = "several"  # to more than one
+    FORMER = "former"  # nothing with its key of today, but something with a former one
+
+
+TABLE: Mapping[tuple[Holder, Word], State | None] = MappingProxyType(
+    {
+        (Holder.ENROLLED, Word.NOTHING): State.HELD,
+        (Holder.ENROLLED, Word.ONE): None,
+        (Holder.ENROLLED, Word.SEVERAL): State.CONTESTED,
+        (Holder.ENROLLED, Word.FORMER): State.DOUBTFUL,
+        (Holder.MISSING, Word.NOTHING): State.VACANT,
+        (Holder.MISSING, Word.ONE): State.VACANT,
+        (Holder.MISSING, Word.SEVERAL): State.VACANT,
+        (Holder.MISSING, Word.FORMER): State.VACANT,
+    }
+)
 
 
 @dataclass(frozen=True)
 class Item:
-    """What was read in a slot. `posted`: the server's own day. `mark`: of a handover; `digest`: of an answer.
+    """What was read in a slot: signed for this conversation by the unit that it names.
 
-    `genuine`: signed by the key that the unit it names has today. Of answers there are no others.
+    `digest`: of an answer, what a handover calls it. `by_former_key`: the unit has another key today; of answers there
+    are none such.
     """
 
     slot: int
-    posted: date
     said: Reply | Handover = field(repr=False)
-    mark: str = ""
     digest: str = ""
-    genuine: bool = True
+    by_former_key: bool = False
 
 
 @dataclass(frozen=True)
-class Held:
-    """Who holds a conversation, who did before, in order, and which answers may be shown.
+class Holding:
+    """Who holds a conversation, and what follows from that.
 
-    `holder`: None where a handover names one that the registry does not know, or where it is not known what was said:
-    then `in_doubt` is whose word it would have been. `before`: ids. `followed`: the marks of the chain's handovers.
-    `copies`: ids of those that got a copy as it was passed on; `rewritten`: some of it went in other words.
+    `holders`: ids, from the header's first on; the last one has it, or would have it. `named`: ids of those that the
+    last one may have given it to. `shown`: the answers that may be shown. `copies`: ids of those that got a copy as it
+    was passed on; `rewritten`: some of it went in other words.
     """
 
-    holder: Unit | None
-    before: tuple[str, ...]
-    answers: tuple[Item, ...] = field(repr=False)
-    followed: frozenset[str] = frozenset()
-    in_doubt: Unit | None = None
+    state: State
+    holders: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    shown: tuple[Item, ...] = field(default=(), repr=False)
     copies: tuple[str, ...] = ()
     rewritten: bool = False
 
     @property
-    def by(self) -> Unit | None:
-        """Who holds it, if anything may be sealed to them; otherwise nobody does."""
-        return self.holder if self.holder is not None and self.holder.is_enrolled else None
+    def holder(self) -> str | None:
+        """The id of who gets the next message; None where nobody does."""
+        return self.holders[-1] if self.state is State.HELD else None
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The ids of those who passed it on, in order."""
+        return self.holders[:-1]
 
 
-def follow(registry: Registry, header: Header, items: Sequence[Item]) -> Held:
-    """Follow the handovers from the header's holder."""
-    before, followed = list(header.before), set(header.followed)
-    new = [item for item in items if item.mark not in header.followed | header.settled]
-    last, in_doubt = header.unit, None
-    holder = known(registry, last)
-    while holder is not None and (step := _next(holder, before, new)) is not None:
-        if not step.genuine or len(before) >= MOST_HANDOVERS:
-            holder, in_doubt = None, holder
-            break
-        before.append(holder.id)
-        followed.add(step.mark)
-        last = step.next
-        holder = known(registry, last)
-    shown = _shown(registry, holder, followed, items)
-    said = _said_of(items, set(pairwise((*before, last))))
-    return Held(
-        *(holder, tuple(before), shown, frozenset(followed), in_doubt),
-        copies=tuple(sorted({one.copy_to for one in said if one.copy_to})),
-        rewritten=any(one.rewritten for one in said),
+def follow(registry: Registry, header: Header | None, items: Sequence[Item]) -> Holding:
+    """Who holds the conversation now."""
+    if header is None:
+        enrolled = {unit.id for unit in registry.units if unit.is_enrolled}
+        return Holding(State.UNKNOWN, shown=_answers(items, enrolled, frozenset()))
+    state, holders, named = _walk(registry, items, header.first_link, header.holders)
+    told = _told(items, header.first_link, holders)
+    showing = {State.HELD: {holders[-1]}, State.VACANT: set[str]()}.get(state, {holders[-1], *named})
+    standing = frozenset(
+        (said.unit, digest)
+        for said, by_former_key in told
+        if not by_former_key and _holder(registry, said.unit) is Holder.ENROLLED
+        for digest in said.standing
     )
+    return Holding(
+        state,
+        holders,
+        named if state in (State.CONTESTED, State.DOUBTFUL) else (),
+        _answers(items, {one for one in showing if _holder(registry, one) is Holder.ENROLLED}, standing),
+        copies=tuple(sorted({said.copy_to for said, _ in told if said.copy_to})),
+        rewritten=any(said.rewritten for said, _ in told),
+    )
+
+
+def _walk(
+    registry: Registry, items: Sequence[Item], first_link: str, holders: tuple[str, ...]
+) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
+    """From the last of the holders on: the state at the end, all holders, and whom the last one named."""
+    word, named = _word(items, holders, links(first_link, holders)[-1])
+    state = TABLE[_holder(registry, holders[-1]), word]
+    if state is None:
+        return _walk(registry, items, first_link, holders + named)
+    return state, holders, named
 
 
 def known(registry: Registry, unit_id: str) -> Unit | None:
@@ -105,60 +161,45 @@ def known(registry: Registry, unit_id: str) -> Unit | None:
         return None
 
 
-class _Step(NamedTuple):
-    """Where a handover leads. Of several the least counts, so one that is not genuine before others of its day."""
-
-    posted: date
-    genuine: bool
-    identity: str
-    next: str
-    mark: str
+def _holder(registry: Registry, unit_id: str) -> Holder:
+    unit = known(registry, unit_id)
+    return Holder.ENROLLED if unit is not None and unit.is_enrolled else Holder.MISSING
 
 
-def _next(holder: Unit, before: Sequence[str], new: Sequence[Item]) -> _Step | None:
-    """The handover of this holder that counts."""
-    if not holder.is_enrolled:
-        return None
-    steps = [
-        _Step(item.posted, item.genuine, item.said.identity, item.said.next, item.mark)
-        for item in new
+def _word(items: Sequence[Item], holders: Sequence[str], link: str) -> tuple[Word, tuple[str, ...]]:
+    """What the last of the holders said at its link, and to whom it gave the conversation by that."""
+    if len(holders) > MOST_HANDOVERS:
+        return Word.NOTHING, ()
+    handovers = [
+        (item.said.next, item.by_former_key)
+        for item in items
         if isinstance(item.said, Handover)
-        and item.said.unit == holder.id
-        and item.said.next not in (*before, holder.id)
+        and (item.said.unit, item.said.after) == (holders[-1], link)
+        and item.said.next not in holders
     ]
-    return min(steps, default=None)
+    now = tuple(sorted({to for to, by_former_key in handovers if not by_former_key}))
+    if now:
+        return (Word.ONE if len(now) == 1 else Word.SEVERAL), now
+    former = tuple(sorted({to for to, _ in handovers}))
+    return (Word.FORMER if former else Word.NOTHING), former
 
 
-def _said_of(items: Sequence[Item], steps: set[tuple[str, str]]) -> list[Handover]:
-    """What those who passed it on signed of these steps of the chain: by whom, to whom."""
+def _told(items: Sequence[Item], first_link: str, holders: Sequence[str]) -> list[tuple[Handover, bool]]:
+    """The handovers of this chain, and of each whether a former key signed it."""
+    chain = set(zip(holders, links(first_link, holders), holders[1:], strict=False))
     return [
-        item.said
+        (item.said, item.by_former_key)
         for item in items
-        if isinstance(item.said, Handover) and item.genuine and (item.said.unit, item.said.next) in steps
+        if isinstance(item.said, Handover) and (item.said.unit, item.said.after, item.said.next) in chain
     ]
 
 
-def _shown(
-    registry: Registry, holder: Unit | None, followed: set[str], items: Sequence[Item]
+def _answers(
+    items: Sequence[Item], showing: set[str], standing: frozenset[tuple[str, str]]
 ) -> tuple[Item, ...]:
-    """The answers of the holder, and those of others that stand by a handover of one that is enrolled still."""
-    standing = {
-        (item.said.unit, digest)
-        for item in items
-        if isinstance(item.said, Handover)
-        and item.genuine
-        and item.mark in followed
-        and _is_enrolled(known(registry, item.said.unit))
-        for digest in item.said.standing
-    }
-    answering = holder.id if holder is not None and holder.is_enrolled else None
     return tuple(
         item
         for item in items
         if isinstance(item.said, Reply)
-        and (item.said.unit == answering or (item.said.unit, item.digest) in standing)
+        and (item.said.unit in showing or (item.said.unit, item.digest) in standing)
     )
-
-
-def _is_enrolled(unit: Unit | None) -> bool:
-    return unit is not None and unit.is_enrolled

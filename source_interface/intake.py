@@ -10,25 +10,26 @@ owner of its own: neither owner is shown that there is another. Both are kept, o
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from common import contact, envelope, mailbox, reply
+from common import contact, envelope, mailbox
 from common.config import Limits
 from common.contact import Contact, SealedContact
+from common.conversation import Conversation
 from common.days import today
 from common.derivation import ConversationSecrets
-from common.report import Conversation, Report, clean_text
+from common.header import Header, compose_header
+from common.report import Report, clean_text
 from common.sealing import RecipientRefused, SealingFailed
-from common.store.kept import KEEP_REPLIES, AlreadyReceived, Copy, SealedReply
+from common.store.kept import AlreadyReceived, Copy, SealedReply
 from common.units import Unit
 from source_interface.form import CONTACT, TEXT, StreamedForm
 from source_interface.house import House
 from source_interface.refusals import Refused
 
-_RENEW_HEADER = KEEP_REPLIES / 4
 _LOOK_AT_THE_DISK_EVERY = 64 * 1024 * 1024
 _SMALL = 1024 * 1024  # bytes of a form: the longest text alone, and more
 _log = logging.getLogger("candour.intake")
@@ -38,15 +39,15 @@ _log = logging.getLogger("candour.intake")
 class Sender:
     """The conversation a message belongs to, and where it goes: to its holder, and to the second seal, if any.
 
-    `header`: what the conversation's header has to say with this message. `stands_since`: the day of one that says it
-    already; None where there is none. `first`: its recipients have had nothing of this conversation from its reporter.
+    `header`: what the message leaves for the next visit. `first`: its recipients have had nothing of this conversation
+    from its reporter.
     """
 
     secrets: ConversationSecrets = field(repr=False)
     reply_key: mailbox.ReplyKey = field(repr=False)
+    conversation: Conversation = field(repr=False)
     recipients: tuple[Unit, ...]
-    header: reply.Header
-    stands_since: date | None = None
+    header: Header
     first: bool = True
 
     @property
@@ -58,13 +59,6 @@ class Sender:
     def second(self) -> Unit | None:
         """To whom it is also sealed."""
         return self.recipients[1] if len(self.recipients) > 1 else None
-
-    def needs_header(self, day: date) -> bool:
-        """True for the first message, the first after a handover or a choice, and long before a header expires.
-
-        Most later messages so leave no trace among the replies, at the time of which they could be seen together.
-        """
-        return self.stands_since is None or day - self.stands_since > _RENEW_HEADER
 
 
 def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expected_bytes: int) -> date:
@@ -83,9 +77,8 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
         _checked_text(form, limits)  # before any file is read, where the page's order is kept
 
     day = today()
-    conversation = Conversation(sender.secrets.mailbox_key, sender.reply_key.public())
     typed_contact = form.contact
-    sealed_contact = _sealed_contact(house, form, sender.unit, conversation)
+    sealed_contact = _sealed_contact(house, form, sender.unit, sender.conversation)
 
     def report() -> Report:
         text = _checked_text(form, limits)
@@ -96,7 +89,9 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
             unit=sender.unit.id,
             day=day,
             first=sender.first,
-            conversation=conversation,
+            conversation=sender.conversation,
+            link=sender.header.link,
+            sequence=sender.header.sequence,
             kept_from=sender.header.kept_from,
             involved=sender.header.involved,
             contact=sealed_contact,
@@ -117,7 +112,7 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
                 receipt_tag=receipt_tag,
                 unit=sender.unit.id,
                 day=day,
-                header=_header(sender, day) if sender.needs_header(day) else None,
+                header=_header(sender, slot),
                 second=second,
             )
         except RecipientRefused as error:
@@ -159,10 +154,10 @@ def _sealed_contact(
     return SealedContact(unit.id, unit.identity_fingerprint, sealed)
 
 
-def _header(sender: Sender, day: date) -> SealedReply:
-    """Who holds this conversation, for the next visit: sealed to the codename itself."""
-    plain = reply.compose_header(replace(sender.header, day=day), sender.secrets.header_key)
-    tag = mailbox.tags(sender.secrets.mailbox_key)[mailbox.HEADER_SLOT]
+def _header(sender: Sender, slot: int) -> SealedReply:
+    """Who holds this conversation, for the next visit: sealed to the codename itself, under a tag of its own."""
+    plain = compose_header(sender.header, sender.secrets.header_key)
+    tag = mailbox.tags(sender.secrets.header_tag_key, mailbox.MESSAGE_SLOTS)[slot]
     return SealedReply(tag, mailbox.seal(plain, sender.reply_key.public()))
 
 

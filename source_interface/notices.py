@@ -7,14 +7,14 @@ NOTICES = {
         "This form had arrived already, so nothing was sent a second time. "
         "Your words are below: if you have changed them, send them again; if not, leave them."
     ),
-    "withdrawn": (
-        "The message is withdrawn, and deleted here. "
-        "If the unit had fetched it and not yet said so, it may still read it."
+    "withdrawn": "The message is withdrawn, and deleted here. Nobody was able to fetch it.",
+    "withdrawn later": (
+        "The message is withdrawn. It is deleted here within hours. If it had been fetched, it may still be read."
     ),
     "withdrawn in part": (
-        "One copy of the message is withdrawn, and deleted here. The other was collected, and cannot be called back."
+        "One copy of the message is withdrawn. The unit that has the other said so, and it cannot be called back."
     ),
-    "too late": "The message can no longer be withdrawn: it has been collected.",
+    "too late": "The message can no longer be withdrawn: the unit has said that it has it.",
     "changed": "Who can receive reports has changed since. Look again, then go on.",
     "deleted": "The answer is deleted.",
 }

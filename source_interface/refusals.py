@@ -84,7 +84,7 @@ _REASONS = {
         409,
     ),
     "unrouted": Reason(
-        "Who opened what you wrote here can receive nothing at present, so nothing was sent. Choose again who should.",
+        "Nobody is chosen who could open this at present, so nothing was sent. Choose who should.",
         409,
     ),
 }

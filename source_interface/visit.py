@@ -1,30 +1,38 @@
 """What a returning reporter finds: answers whose signatures hold, who reads and answers now, and what was sent.
 
-Every visit asks for all 512 tags in two queries, and writes nothing.
+Every visit asks for all tags in two queries, opens no fewer than OPENED_AT_LEAST items, and writes nothing.
 """
 
 import secrets
-from dataclasses import dataclass, field, replace
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
 
-from common import mailbox, phrases, reply
+from common import header, mailbox, phrases, reply
 from common.canonical import NotCanonical
+from common.conversation import Conversation, new_link
 from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets
+from common.header import Deleted, Header
+from common.mailbox import MESSAGE_SLOTS
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.registry import Registry, UnknownUnit
 from common.routing import kept_from_units
 from common.secret import Secret
 from common.signing import BadSignature
-from common.store.kept import Mailbox
+from common.store.kept import Sent
 from common.store.repository import Store
 from common.units import Unit, UnitKind
 from source_interface import holding
-from source_interface.holding import Held, Item
+from source_interface.holding import Holding, Item
 
-# What is opened and read where there is nothing: it opens with no codename, and no MAC of it holds.
-_NO_HEADER = secrets.token_bytes(REPLY_CIPHERTEXT_BYTES)
-_OF_NO_MAILBOX = reply.compose_header(reply.Header("no-unit", date.min), Secret(secrets.token_bytes(32)))
+# A codename with no news has a header for each message. As many items are opened where there is nothing: they open
+# with no codename, and no MAC of them holds. Each one beyond costs about 0.1 ms.
+OPENED_AT_LEAST = 8
+WAITING = ("new", "listed")  # states of an envelope that can be withdrawn
+_NOTHING = secrets.token_bytes(REPLY_CIPHERTEXT_BYTES)
+_OF_NO_MAILBOX = header.compose_header(Header(new_link(), ("no-unit",)), Secret(secrets.token_bytes(32)))
 
 
 @dataclass(frozen=True)
@@ -36,62 +44,60 @@ class Answer:
     day: str
     holder: str
     text: str = field(repr=False)
+    deleted: Deleted = field(repr=False)  # what is left in its place once it is deleted
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Answers of one unit that are missing among those that are here: how many."""
+
+    holder: str
+    missing: int
 
 
 @dataclass(frozen=True)
 class Message:
     """Something the reporter sent: never shown again, only that it is there.
 
-    `collected` of each copy that there is: the holder's, and that of the second seal.
+    What became of each copy that there is: the holder's, and that of the second seal.
     """
 
     slot: int
     day: str
-    first: bool | None
-    second: bool | None
+    first: Sent | None
+    second: Sent | None
 
     @property
-    def collected(self) -> bool:
-        """No copy of it can be withdrawn."""
-        return False not in (self.first, self.second)
+    def can_be_withdrawn(self) -> bool:
+        """No unit has said of some copy that it holds it, and it is not withdrawn already."""
+        return any(copy is not None and copy.state in WAITING for copy in (self.first, self.second))
 
 
 @dataclass(frozen=True)
 class Visit:
     """A conversation, as its codename opens it.
 
-    `header`: what the next message would have to leave there, by what lies there now; None where there is none that is
-    genuine. `stands_since`: the day of one that says all of that already. `recipients`: all that a message goes to, the
-    second seal with them; empty where somebody is missing: then it goes to nobody before the reporter has chosen.
+    `header`: the one with the highest sequence; None where there is none that is genuine. `recipients`: all that a
+    message goes to, the second seal with them; empty where the reporter has to choose first.
     """
 
     secrets: ConversationSecrets = field(repr=False)
     reply_key: mailbox.ReplyKey = field(repr=False)
+    conversation: Conversation = field(repr=False)
+    holding: Holding = field(repr=False)
     answers: tuple[Answer, ...] = field(repr=False)
+    gaps: tuple[Gap, ...]
     messages: tuple[Message, ...]
-    header: reply.Header | None = None
-    stands_since: date | None = None
-    held: Held | None = None
+    header: Header | None = None
     recipients: tuple[Unit, ...] = ()
     despite: bool = False  # whoever was given it serves a force that the reporter wanted kept from it
     despite_involved: bool = False  # whoever was given it is a unit, where units are or might be involved
     without_copy: bool = False  # whoever was given it has a second seal that gets nothing of what is written
-    overridden: frozenset[str] = frozenset()  # the marks of all handovers that a choice would be made against
 
     @property
     def lost(self) -> bool:
-        """Somebody is missing who had it: nothing goes to anybody before the reporter has chosen."""
+        """Somebody was to have it, and nothing goes to anybody before the reporter has chosen."""
         return self.header is not None and not self.recipients
-
-    @property
-    def kept_from(self) -> str:
-        """The force that must not see it, as it was said last."""
-        return self.header.kept_from if self.header else ""
-
-    @property
-    def handed_over(self) -> bool:
-        """It was passed on."""
-        return self.held is not None and bool(self.held.before)
 
     @property
     def is_seen(self) -> bool:
@@ -99,12 +105,12 @@ class Visit:
 
         A message alone does not show that: whoever only tries a codename may have written it.
         """
-        return bool(self.answers or self.handed_over or self.lost)
+        return bool(self.answers or self.holding.before or self.lost)
 
     def free_slot(self) -> int | None:
         """A random receipt slot for a message; None when all 128 are taken."""
         taken = {message.slot for message in self.messages}
-        free = [slot for slot in range(mailbox.MESSAGE_SLOTS) if slot not in taken]
+        free = [slot for slot in range(MESSAGE_SLOTS) if slot not in taken]
         return secrets.choice(free) if free else None
 
 
@@ -113,40 +119,42 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
     keys = conversation_secrets(root)
     receipt_tags = mailbox.tags(keys.receipt_key)
     reply_tags = mailbox.tags(keys.mailbox_key)
-    found = store.mailbox(receipt_tags, reply_tags)
-    messages = tuple(
-        _message(slot, found.sent.get(tag), found.sent.get(receipt_tags[mailbox.second_slot(slot)]))
-        for slot, tag in enumerate(receipt_tags[: mailbox.MESSAGE_SLOTS])
-        if tag in found.sent or receipt_tags[mailbox.second_slot(slot)] in found.sent
-    )
+    header_tags = mailbox.tags(keys.header_tag_key, MESSAGE_SLOTS)
+    found = store.mailbox(receipt_tags, [*reply_tags, *header_tags])
     reply_key = mailbox.ReplyKey(keys.reply_seed)
-    slots, posted = _lying(found, reply_tags, keys)
-    header = _header(reply_key, slots.pop(mailbox.HEADER_SLOT, None), keys.header_key)
-    if header is None:
-        return Visit(keys, reply_key, (), messages)
-    items = _items(registry, reply_key, slots, posted)
-    held = holding.follow(registry, header, items)
-    lying = frozenset(item.mark for item in items if item.mark)
-    kept_from = kept_from_units(registry, today(), [header.kept_from])
-    recipients, without_copy = _recipients(registry, header, held, kept_from)
+    conversation = Conversation(keys.mailbox_key, reply_key.public())
+    opened = _opened(reply_key, found.replies, keys.header_key)
+    newest = _newest_header([opened[tag] for tag in header_tags if tag in opened], keys.header_key)
+    lying = {slot: opened[tag] for slot, tag in enumerate(reply_tags) if tag in opened}
+    deleted = dict(_deleted(lying, keys.header_key))
+    gone = {one.digest for one in deleted.values()}
+    signed = _items(registry, conversation.identity, lying, deleted)
+    items = [item for item in signed if item.digest not in gone]
+    held = holding.follow(registry, newest, items)
+    kept_from = kept_from_units(registry, today(), [newest.kept_from if newest else ""])
+    recipients, without_copy = _recipients(registry, newest, held, kept_from)
     return Visit(
         keys,
         reply_key,
+        conversation,
+        held,
         _answers(registry, held),
-        messages,
-        header=_as_it_is_now(header, held, recipients, lying),
-        stands_since=header.day if held.followed == header.followed else None,
-        held=held,
+        _gaps(registry, held, deleted.values()),
+        tuple(_messages(receipt_tags, found.sent)),
+        header=newest,
         recipients=recipients,
         despite=bool(held.before and recipients and recipients[0].id in kept_from),
-        despite_involved=header.involved and bool(held.before and held.by and held.by.kind is UnitKind.UNIT),
+        despite_involved=bool(newest and newest.involved and held.before and _is_unit(recipients)),
         without_copy=without_copy,
-        overridden=lying,
     )
 
 
+def _is_unit(recipients: Sequence[Unit]) -> bool:
+    return bool(recipients) and recipients[0].kind is UnitKind.UNIT
+
+
 def _recipients(
-    registry: Registry, header: reply.Header, held: Held, kept_from: frozenset[str]
+    registry: Registry, newest: Header | None, held: Holding, kept_from: frozenset[str]
 ) -> tuple[tuple[Unit, ...], bool]:
     """All that a message goes to, and whether a second seal is left out that whoever was given it would have.
 
@@ -154,107 +162,127 @@ def _recipients(
     nobody. Who was given it has their own, or none at present, and the page says which. Who gave it away, of whom the
     page says that nothing more goes to them, gets no copy either.
     """
-    if held.by is None:
+    holder = holding.known(registry, held.holder) if held.holder else None
+    if newest is None or holder is None:
         return (), False
     if not held.before:
-        if header.second is None:
-            return (held.by,), False
-        second = _enrolled(registry, header.second)
-        return ((held.by, second) if second else ()), False
-    if held.by.second_seal in (None, held.by.id):
-        return (held.by,), False
-    second = _enrolled(registry, held.by.second_seal)
+        if newest.second is None:
+            return (holder,), False
+        second = _enrolled(registry, newest.second)
+        return ((holder, second) if second else ()), False
+    if holder.second_seal in (None, holder.id):
+        return (holder,), False
+    second = _enrolled(registry, holder.second_seal)
     if second is None or second.id in kept_from or second.id in held.before:
-        return (held.by,), True
-    return (held.by, second), False
+        return (holder,), True
+    return (holder, second), False
 
 
-def _as_it_is_now(
-    header: reply.Header, held: Held, recipients: tuple[Unit, ...], lying: frozenset[str]
-) -> reply.Header:
-    """The header by what lies in the slots now. What lies there no more need not be named."""
-    return replace(
-        header,
-        unit=recipients[0].id if recipients else header.unit,
-        second=recipients[1].id if len(recipients) > 1 else None,
-        before=held.before,
-        followed=held.followed & lying,
-        settled=header.settled & lying,
-    )
-
-
-def _lying(
-    found: Mailbox, reply_tags: list[bytes], keys: ConversationSecrets
-) -> tuple[dict[int, bytes], dict[int, date]]:
-    """By slot: what lies in it, and the day it was put there. What the reporter has deleted costs no opening."""
-    slots = {
-        slot: found.replies[tag]
-        for slot, tag in enumerate(reply_tags)
-        if tag in found.replies
-        and not found.replies[tag].startswith(mailbox.deleted_mark(keys.header_key, tag))
-    }
-    return slots, {slot: found.posted[reply_tags[slot]] for slot in slots}
-
-
-def _message(slot: int, first: tuple[date, bool] | None, second: tuple[date, bool] | None) -> Message:
-    day = next(copy[0] for copy in (first, second) if copy)
-    return Message(slot, phrases.day(day), first and first[1], second and second[1])
-
-
-def _header(
-    reply_key: mailbox.ReplyKey, sealed_header: bytes | None, header_key: Secret
-) -> reply.Header | None:
-    """The header. None where there is none that is genuine: to find that takes the same work."""
-    try:
-        plain = reply_key.open(_NO_HEADER if sealed_header is None else sealed_header)
-    except mailbox.NotForThisMailbox:
-        plain = _OF_NO_MAILBOX
-    try:
-        return reply.read_header(plain, header_key)
-    except (NotCanonical, BadSignature):
-        return None
-
-
-def _enrolled(registry: Registry, unit_id: str) -> Unit | None:
-    unit = holding.known(registry, unit_id)
+def _enrolled(registry: Registry, unit_id: str | None) -> Unit | None:
+    unit = holding.known(registry, unit_id) if unit_id else None
     return unit if unit is not None and unit.is_enrolled else None
 
 
+def _opened(
+    reply_key: mailbox.ReplyKey, sealed: Mapping[bytes, bytes], header_key: Secret
+) -> dict[bytes, bytes]:
+    """By tag, what opens. Where little lies there, as much work is done on nothing."""
+    opened = {}
+    for tag, ciphertext in sealed.items():
+        with suppress(mailbox.NotForThisMailbox):
+            opened[tag] = reply_key.open(ciphertext)
+    for _ in range(OPENED_AT_LEAST - len(sealed)):
+        with suppress(mailbox.NotForThisMailbox):
+            reply_key.open(_NOTHING)
+        with suppress(BadSignature):
+            header.read_header(_OF_NO_MAILBOX, header_key)
+    return opened
+
+
+def _newest_header(untrusted_headers: Sequence[bytes], header_key: Secret) -> Header | None:
+    """The header with the highest sequence. Of two that were written at once, each visit takes the same."""
+    headers = []
+    for untrusted in untrusted_headers:
+        with suppress(NotCanonical, BadSignature):
+            headers.append(header.read_header(untrusted, header_key))
+    return max(headers, key=lambda one: (one.sequence, one.first_link, one.holders), default=None)
+
+
+def _deleted(lying: Mapping[int, bytes], header_key: Secret) -> Iterator[tuple[int, Deleted]]:
+    """By slot, what the reporter has deleted."""
+    for slot, untrusted in lying.items():
+        with suppress(NotCanonical, BadSignature):
+            yield slot, header.read_deleted(untrusted, header_key)
+
+
 def _items(
-    registry: Registry, reply_key: mailbox.ReplyKey, slots: dict[int, bytes], posted: dict[int, date]
-) -> list[Item]:
-    """What is genuine, whoever signed it, and what claims to be a handover. Each slot is opened and verified once."""
-    public = reply_key.public()
-    items = []
-    for slot, ciphertext in slots.items():
-        try:
-            untrusted = reply_key.open(ciphertext)
-            signed_by = registry.unit(reply.claimed_unit(untrusted)).reply_key
-            items.append(_item(untrusted, public, signed_by, slot, posted[slot]))
-        except (mailbox.NotForThisMailbox, NotCanonical, BadSignature, UnknownUnit):
+    registry: Registry, conversation: str, lying: Mapping[int, bytes], deleted: Mapping[int, Deleted]
+) -> Iterator[Item]:
+    """What units signed for this conversation. Each slot is opened and verified once."""
+    for slot, untrusted in lying.items():
+        if slot in deleted:
             continue
-    return items
+        try:
+            unit = registry.unit(reply.claimed_unit(untrusted))
+        except (NotCanonical, UnknownUnit):
+            continue
+        item = _signed_by(unit, untrusted, conversation, slot)
+        if item is not None:
+            yield item
 
 
-def _item(untrusted: bytes, public: bytes, signed_by: bytes, slot: int, posted: date) -> Item:
-    try:
-        said = reply.read_any(untrusted, public, signed_by)
-    except BadSignature:
-        claimed = reply.claimed_handover(untrusted, public)
-        return Item(slot, posted, claimed, mark=reply.mark(claimed, public), genuine=False)
-    if isinstance(said, reply.Reply):
-        return Item(slot, posted, said, digest=reply.digest(said, public))
-    return Item(slot, posted, said, mark=reply.mark(said, public))
+def _signed_by(unit: Unit, untrusted: bytes, conversation: str, slot: int) -> Item | None:
+    """What one of the unit's keys signed. An answer counts by the key of today alone: a former one may be stolen."""
+    for key in (unit.reply_key, *unit.former_reply_keys):
+        try:
+            said = reply.read(untrusted, conversation, key)
+        except BadSignature:
+            continue
+        except NotCanonical:
+            return None
+        if isinstance(said, reply.Reply):
+            is_its = key == unit.reply_key
+            return Item(slot, said, digest=reply.digest(said, conversation)) if is_its else None
+        return Item(slot, said, by_former_key=key != unit.reply_key)
+    return None
 
 
-def _answers(registry: Registry, held: Held) -> tuple[Answer, ...]:
+def _answers(registry: Registry, held: Holding) -> tuple[Answer, ...]:
     """The answers that may be shown, newest first; what is there twice is shown once."""
     genuine: dict[str, tuple[reply.Reply, list[int]]] = {}
-    for item in held.answers:
+    for item in held.shown:
         if isinstance(item.said, reply.Reply):
             genuine.setdefault(item.digest, (item.said, []))[1].append(item.slot)
-    newest_first = sorted(genuine.values(), key=lambda found: found[0].day, reverse=True)
-    return tuple(
-        Answer(str(at[0]), tuple(at), phrases.day(read.day), registry.unit(read.unit).name, read.text)
-        for read, at in newest_first
+    newest_first = sorted(
+        genuine.items(), key=lambda found: (found[1][0].day, found[1][0].number, found[0]), reverse=True
     )
+    return tuple(
+        Answer(
+            *(str(at[0]), tuple(at), phrases.day(read.day), registry.unit(read.unit).name, read.text),
+            Deleted(read.unit, read.number, digest),
+        )
+        for digest, (read, at) in newest_first
+    )
+
+
+def _gaps(registry: Registry, held: Holding, deleted: Iterable[Deleted]) -> tuple[Gap, ...]:
+    """Of each unit whose answers are shown, how many before its last one are not here, nor deleted by the reporter."""
+    numbers = [
+        (item.said.unit, item.said.number) for item in held.shown if isinstance(item.said, reply.Reply)
+    ]
+    units = {unit for unit, _ in numbers}
+    numbers += [(one.unit, one.number) for one in deleted if one.unit in units]
+    gaps = []
+    for unit, of_unit in groupby(sorted(set(numbers)), key=lambda one: one[0]):
+        there = {number for _, number in of_unit}
+        if missing := max(there) - len(there):
+            gaps.append(Gap(registry.unit(unit).name, missing))
+    return tuple(gaps)
+
+
+def _messages(receipt_tags: Sequence[bytes], sent: Mapping[bytes, Sent]) -> Iterator[Message]:
+    for slot, tag in enumerate(receipt_tags[:MESSAGE_SLOTS]):
+        first, second = sent.get(tag), sent.get(receipt_tags[mailbox.second_slot(slot)])
+        copy = first or second
+        if copy is not None:
+            yield Message(slot, phrases.day(copy.day), first, second)

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import codename, mailbox, reply
 from common.config import read_server_config
+from common.conversation import Conversation
 from common.days import today
 from common.derivation import conversation_secrets, derive_root
 from common.opening import Opener
@@ -104,11 +105,12 @@ def _with_answers(stage: Stage, answers: int) -> str:
     unit = config.load_registry().enrolled_units()[0]
     keys = conversation_secrets(derive_root(codename.read(words), config.pepper))
     reply_key, tags = mailbox.ReplyKey(keys.reply_seed).public(), mailbox.tags(keys.mailbox_key)
+    identity = Conversation(keys.mailbox_key, reply_key).identity
     signer = _reply_key(stage.data)
     for slot in range(1, answers + 1):
-        answer = reply.new_reply(unit.id, today(), "Thank you. We have read it. " * 100)
-        sealed = mailbox.seal(reply.compose(answer, reply_key, signer), reply_key)
-        store.post_reply([tags[slot]], sealed, answer.day)
+        answer = reply.new_reply(unit.id, today(), slot, "Thank you. We have read it. " * 100)
+        sealed = mailbox.seal(reply.compose(answer, identity, signer), reply_key)
+        store.put_reply([tags[slot]], sealed, answer.day)
     store.engine.dispose()
     return words
 

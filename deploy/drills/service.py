@@ -14,10 +14,12 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from common import codename, envelope, mailbox, reply
 from common.config import ServerConfig
+from common.conversation import Conversation, new_link
 from common.days import today
 from common.derivation import conversation_secrets, derive_root
+from common.header import Header, compose_header
 from common.opening import Opener
-from common.report import Conversation, Report
+from common.report import Report
 from common.routing import Answers, route
 from common.secret import Secret
 from common.store.kept import SealedReply
@@ -61,8 +63,10 @@ class Service:
         keys = conversation_secrets(reporter.root(house.config.pepper))
         reply_key = mailbox.ReplyKey(keys.reply_seed)
         conversation = Conversation(keys.mailbox_key, reply_key.public())
-        report = Report(text=text, unit=unit.id, day=today(), first=True, conversation=conversation)
-        header = reply.compose_header(reply.Header(unit.id, today()), keys.header_key)
+        header = Header(new_link(), (unit.id,))
+        report = Report(
+            text, unit.id, today(), first=True, conversation=conversation, link=header.link, sequence=0
+        )
         with house.store.blobs.pending() as blob:
             pieces = envelope.write((), lambda: report)
             house.sealer.seal(_Pulled(pieces), [house.recipients.file(unit, today())], blob.path)
@@ -72,8 +76,8 @@ class Service:
                 unit=unit.id,
                 day=today(),
                 header=SealedReply(
-                    mailbox.tags(keys.mailbox_key)[mailbox.HEADER_SLOT],
-                    mailbox.seal(header, reply_key.public()),
+                    mailbox.tags(keys.header_tag_key)[0],
+                    mailbox.seal(compose_header(header, keys.header_key), reply_key.public()),
                 ),
             )
         return house.store.blobs.path(blob.id)
@@ -82,10 +86,11 @@ class Service:
         """Post an answer, as whoever has the key, the report and a courier can."""
         keys = conversation_secrets(reporter.root(self.house.config.pepper))
         public = mailbox.ReplyKey(keys.reply_seed).public()
-        plain = reply.compose(reply.new_reply(unit_id, today(), text), public, signed_by)
+        identity = Conversation(keys.mailbox_key, public).identity
+        plain = reply.compose(reply.new_reply(unit_id, today(), 1, text), identity, signed_by)
         slots = mailbox.draw_candidates(keys.mailbox_key)
         tags = [mailbox.tags(keys.mailbox_key)[slot] for slot in slots]
-        self.house.store.post_reply(tags, mailbox.seal(plain, public), today())
+        self.house.store.put_reply(tags, mailbox.seal(plain, public), today())
 
     def visit(self, reporter: Reporter) -> visit.Visit:
         """What the reporter finds on coming back."""

@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from common import canonical, mailbox, outgoing, trail
 from common.days import today
-from common.mailbox import REPLY_PUBLIC_KEY_BYTES
+from common.mailbox import SLOTS, AnswerTooLong
 from common.opening import OpeningFailed
 from common.outgoing import OutgoingReply
 from common.padding import REPLY_PLAINTEXT_BYTES
-from common.reply import AnswerTooLong, Reply, compose, new_reply
+from common.registry import Registry
+from common.reply import Reply, compose, new_reply
 from common.report import Report
 from common.sealing import SealingFailed
 from common.units import Unit
@@ -32,6 +33,7 @@ from journalist_interface.desk.workplace import Desk, NotHere
 
 _STORED_BYTES = 48 * 1024  # more than any answer's words and its sealed form take together
 _MOST_KEY = 64 * 1024
+_ANY_CONVERSATION = "0" * 32  # as long as any identity
 
 
 class NoReplyKey(Exception):
@@ -69,9 +71,9 @@ class StoredAnswer:
 
 def draft(unit: Unit, text: str, day: date) -> Draft:
     """An answer with a fresh identity, measured without any real key."""
-    reply = new_reply(unit.id, day, text)
+    reply = new_reply(unit.id, day, SLOTS, text)
     try:
-        document = compose(reply, bytes(REPLY_PUBLIC_KEY_BYTES), Ed25519PrivateKey.generate())
+        document = compose(reply, _ANY_CONVERSATION, Ed25519PrivateKey.generate())
     except AnswerTooLong as error:
         return Draft(reply, -error.over)
     return Draft(reply, REPLY_PLAINTEXT_BYTES - len(document.rstrip()))
@@ -88,26 +90,30 @@ def seal_answer(desk: Desk, identity: str, answer_id: str, text: str) -> bool:
     if desk.cabinet.forwards.standing(identity):
         raise HandedOver
     check_ours(desk.cabinet.conversations.get(identity))
-    _, unit = desk.settings.load_registry()
+    registry, unit = desk.settings.load_registry()
     first = first_report(desk, identity)
-    conversation = first.conversation
-    reply = Reply(identity=answer_id, unit=unit.id, day=today(), text=text)
-    composed = compose(reply, conversation.reply_public_key, reply_key(desk, unit))
-    slots, sealed = address(desk, first, composed)
+    number = desk.cabinet.answers.next_number(identity)
+    reply = Reply(answer_id, unit.id, today(), number, text)
+    composed = compose(reply, identity, reply_key(desk, unit))
+    slots, sealed = address(desk, registry, first, composed)
     kept = desk.cabinet.sealed_to.is_kept(identity)
     certificate = desk.settings.read_case_certificate() if kept else unit.certificate
     epoch = _store(desk, certificate, answer_id, StoredAnswer(text, outgoing.dump(sealed)))
-    return desk.cabinet.answers.add(Answer(answer_id, identity, reply.day, WAITING, None), slots, epoch)
+    return desk.cabinet.answers.add(
+        Answer(answer_id, identity, reply.day, WAITING, None, number), slots, epoch
+    )
 
 
-def address(desk: Desk, first: Report, composed: bytes) -> tuple[tuple[int, ...], OutgoingReply]:
+def address(
+    desk: Desk, registry: Registry, first: Report, composed: bytes
+) -> tuple[tuple[int, ...], OutgoingReply]:
     """8 KiB sealed to the conversation of `first`, and the slots it may take: none that anyone may have taken.
 
     Raises NoMoreRoom.
     """
     conversation = first.conversation
     try:
-        slots = mailbox.draw_candidates(conversation.mailbox_key, used_slots(desk, first))
+        slots = mailbox.draw_candidates(conversation.mailbox_key, used_slots(desk, registry, first))
     except ValueError:
         try:  # an earlier holder may have named more than it took: its word keeps nobody from answering
             slots = mailbox.draw_candidates(conversation.mailbox_key, _own_slots(desk, first))
@@ -118,9 +124,10 @@ def address(desk: Desk, first: Report, composed: bytes) -> tuple[tuple[int, ...]
     return slots, OutgoingReply(tuple(tags[slot] for slot in slots), ciphertext)
 
 
-def used_slots(desk: Desk, first: Report) -> frozenset[int]:
-    """Reply slots that may be taken: by this desk, or by earlier holders as the report's trail says."""
-    return _own_slots(desk, first) | trail.used_slots(first.trail)
+def used_slots(desk: Desk, registry: Registry, first: Report) -> frozenset[int]:
+    """Reply slots that may be taken: by this desk, or by earlier holders as they signed it in the report's trail."""
+    steps = trail.proven(first.trail, first.conversation.identity, registry)
+    return _own_slots(desk, first) | trail.used_slots(steps)
 
 
 def _own_slots(desk: Desk, first: Report) -> frozenset[int]:

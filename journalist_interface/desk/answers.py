@@ -7,6 +7,7 @@ can no longer be taken back; the next export takes it along again, and the serve
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 
 from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -36,6 +37,7 @@ class Answer:
     day: date
     state: str
     exported: date | None
+    number: int  # among all answers of this unit in the conversation, from 1
 
 
 class HandedOver(Exception):
@@ -55,6 +57,13 @@ class Answers:
             rows = connection.execute(query).scalars().all()
         return frozenset(int(slot) for row in rows for slot in row.split(","))
 
+    def next_number(self, conversation: str) -> int:
+        """The lowest number that no answer in this conversation has: one that was taken back is given again."""
+        query = select(AnswerRow.number).where(AnswerRow.conversation == conversation)
+        with self._engine.connect() as connection:
+            taken = set(connection.execute(query).scalars())
+        return next(number for number in count(1) if number not in taken)
+
     def add(self, answer: Answer, slots: Sequence[int], epoch: str | None = None) -> bool:
         """Keep a sealed answer. False when one of this id is here already: the same form, sent twice.
 
@@ -70,6 +79,7 @@ class Answers:
                         id=answer.id,
                         conversation=answer.conversation,
                         day=answer.day,
+                        number=answer.number,
                         turn=turn,
                         slots=",".join(map(str, slots)),
                         epoch=epoch,
@@ -155,7 +165,10 @@ class Answers:
         return conversation is not None
 
 
-_SELECT = select(AnswerRow.id, AnswerRow.conversation, AnswerRow.day, AnswerRow.state, AnswerRow.exported)
+_SELECT = select(
+    *(AnswerRow.id, AnswerRow.conversation, AnswerRow.day),
+    *(AnswerRow.state, AnswerRow.exported, AnswerRow.number),
+)
 
 
 def handed_over(conversation: str) -> Select[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from common import forwarding, reply, trail
+from common import forwarding, reply
 from common.days import today
 from common.forwarding import Slip
 from common.opening import OpeningFailed
@@ -22,7 +22,7 @@ from common.routing import kept_from_units
 from common.sealing import SealingFailed
 from common.trail import Why
 from common.units import Unit, UnitKind
-from journalist_interface.desk import kept_from
+from journalist_interface.desk import facts
 from journalist_interface.desk.answering import (
     AnswerLost,
     address,
@@ -66,22 +66,18 @@ class MayBeInvolved(KeptFrom):
     """The reporter said that units are or might be involved: choose an oversight body. Nothing was sealed."""
 
 
-def receivers(desk: Desk, registry: Registry, unit: Unit, first: Report) -> list[Unit]:
+def receivers(
+    desk: Desk, registry: Registry, unit: Unit, identity: str, had_it: frozenset[str]
+) -> list[Unit]:
     """To whom a conversation may go: all who are enrolled, but those who had it before. By kind and name.
 
     Where it was passed on already, later messages go to the same unit, as long as that is enrolled: the reporter is
     shown one holder.
     """
-    before = gave_it_away(first)
-    found = [one for one in registry.units if one.is_enrolled and one.id not in (unit.id, *before)]
-    has = {one.receiver for one in desk.cabinet.forwards.standing(first.conversation.identity)}
+    found = [one for one in registry.units if one.is_enrolled and one.id not in (unit.id, *had_it)]
+    has = {one.receiver for one in desk.cabinet.forwards.standing(identity)}
     again = [one for one in found if one.id in has]
     return sorted(again or found, key=lambda one: (one.kind, one.name))
-
-
-def gave_it_away(first: Report) -> frozenset[str]:
-    """Who had a conversation before and passed it on, by its trail: they get nothing more of it, no copy either."""
-    return frozenset(trail.claimed(step).by for step in first.trail)
 
 
 def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
@@ -97,8 +93,9 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
         check_ours(desk.cabinet.conversations.get(identity))
         registry, unit = desk.settings.load_registry()
         first = first_report(desk, identity)
-        receiver = _receiver(receivers(desk, registry, unit, first), choice.receiver)
-        said = kept_from.of_conversation(desk, identity)
+        said = facts.of_conversation(desk, registry, identity)
+        possible = receivers(desk, registry, unit, identity, said.gave_it_away)
+        receiver = _receiver(possible, choice.receiver)
         barred = kept_from_units(registry, today(), said.forces)
         if receiver.id in barred and not choice.despite:
             raise KeptFrom(str(KeptFrom.__doc__))
@@ -108,13 +105,15 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
         work = Resealing(
             desk=desk,
             unit=unit,
-            receivers=(receiver, *second_seal(registry, unit, receiver, barred | gave_it_away(first))),
+            receivers=(receiver, *second_seal(registry, unit, receiver, barred | said.gave_it_away)),
             why=choice.why,
             key=reply_key(desk, unit),
             first=first,
-            kept_from=kept_from.as_one(said.forces),
+            registry=registry,
+            link=said.link,
+            kept_from=facts.as_one(said.forces),
             involved=said.involved,
-            used=used_slots(desk, first),
+            used=used_slots(desk, registry, first),
         )
         try:
             return _forward(work, forward_id, messages, choice.rewritten)
@@ -181,12 +180,13 @@ def _forward(work: Resealing, forward_id: str, messages: Sequence[Envelope], rew
     identity = work.first.conversation.identity
     answers = desk.cabinet.answers.of_conversation(identity)
     handover = Handover(
-        *(secrets.token_hex(16), work.unit.id, receiver.id, day, _standing(work, answers)),
+        *(secrets.token_hex(16), work.unit.id, receiver.id, day, work.link, _standing(work, answers)),
         copy_to="".join(one.id for one in work.receivers[1:]),  # there is one, or none
         rewritten=rewritten is not None,
     )
-    public = work.first.conversation.reply_public_key
-    slots, sealed = address(desk, work.first, reply.compose_handover(handover, public, work.key))
+    slots, sealed = address(
+        desk, work.registry, work.first, reply.compose_handover(handover, identity, work.key)
+    )
     work = replace(work, used=work.used | frozenset(slots))
     if rewritten is None:
         resealed = [one for message in messages for one in work.as_it_came(message)]
@@ -208,13 +208,13 @@ def _forward(work: Resealing, forward_id: str, messages: Sequence[Envelope], rew
 
 def _standing(work: Resealing, answers: Iterable[str]) -> frozenset[str]:
     """What the handover calls the answers of this desk: those that open, since no other can have been exported."""
-    public, found = work.first.conversation.reply_public_key, set()
+    identity, found = work.first.conversation.identity, set()
     for answer_id in answers:
         row = work.desk.cabinet.answers.get(answer_id)
         with suppress(AnswerLost):
             text = read_answer(work.desk, answer_id).text
             if row is not None:
-                found.add(reply.digest(Reply(row.id, work.unit.id, row.day, text), public))
+                found.add(reply.digest(Reply(row.id, work.unit.id, row.day, row.number, text), identity))
     return frozenset(found)
 
 

@@ -8,7 +8,7 @@ from common.disclosure import DisclosureRefused
 from common.envelope import WrongFile
 from common.keyring import NotDestroyed
 from common.registry import RegistryRefused
-from common.reply import AnswerTooLong
+from common.mailbox import AnswerTooLong
 from common.sealing import SealingFailed
 from journalist_interface.desk.answering import NoMoreRoom, NoReplyKey
 from journalist_interface.desk.answers import HandedOver, TakenBack

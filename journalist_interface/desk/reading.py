@@ -13,7 +13,7 @@ from common.days import today
 from common.registry import Registry, UnknownUnit
 from common.report import INVOLVED, Attachment, Report, clean_text
 from common.store.blobs import is_forwarded_id
-from journalist_interface.desk import disclosing, kept_from, reasons
+from journalist_interface.desk import disclosing, facts, reasons
 from journalist_interface.desk.answering import AnswerLost, read_answer
 from journalist_interface.desk.conversations import Place
 from journalist_interface.desk.disclosing import ShownContact
@@ -135,7 +135,7 @@ def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> Sh
         size=row.size,
         text=text,
         for_unit=clean_text(opened.report.unit),
-        kept_from=kept_from.in_words([opened.report.kept_from], registry, today()),
+        kept_from=facts.kept_from_in_words([opened.report.kept_from], registry, today()),
         involved=INVOLVED if opened.report.involved else "",
         sealed_texts=find_sealed_texts(desk.opener, text),
         trail=steps,

@@ -13,10 +13,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import bundle, envelope, trail
+from common.conversation import MOST_HANDOVERS, next_link
 from common.days import today
 from common.envelope import FilePart, NotAnEnvelope
 from common.opening import OpeningFailed
 from common.passing import Passing, Pulled
+from common.registry import Registry
 from common.report import Report
 from common.store.blobs import new_id
 from common.trail import Step, Why
@@ -50,6 +52,8 @@ class Resealing:
     why: Why
     key: Ed25519PrivateKey
     first: Report
+    registry: Registry
+    link: str  # at which this unit has it
     kept_from: str  # what all of its messages say of that, as one report can
     involved: bool
     used: frozenset[int]
@@ -87,6 +91,8 @@ class Resealing:
             day=today(),
             first=True,
             conversation=self.first.conversation,
+            link=self.first.link,
+            sequence=self.first.sequence,
             trail=(*self.first.trail, step),
             kept_from=self.kept_from,
             involved=self.involved,
@@ -95,7 +101,7 @@ class Resealing:
         return self._sealed(envelope.write(no_files, lambda: report), messages[0].id)
 
     def _step(self, originals: tuple[str, ...], report: Report, *, rewritten: bool) -> bytes:
-        if len(report.trail) >= trail.MOST_STEPS:
+        if len(report.trail) >= MOST_HANDOVERS:
             raise NotForwardable("It was passed on too often already.")
         step = Step(
             by=self.unit.id,
@@ -104,6 +110,7 @@ class Resealing:
             why=self.why,
             rewritten=rewritten,
             conversation=self.first.conversation.identity,
+            link=next_link(self.link, self.unit.id, self.receivers[0].id),
             originals=originals,
             used=tuple(sorted(self.used)),
         )

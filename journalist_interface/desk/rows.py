@@ -94,6 +94,7 @@ class AnswerRow(Base):
     day: Mapped[date] = mapped_column(Date)
     turn: Mapped[int] = mapped_column(Integer)
     slots: Mapped[str] = mapped_column(String(16))  # three candidates, such as "7,91,200"
+    number: Mapped[int] = mapped_column(Integer)  # among this unit's answers in the conversation, from 1
     state: Mapped[str] = mapped_column(String(10), default=WAITING)
     exported: Mapped[date | None] = mapped_column(Date, default=None)
     epoch: Mapped[str | None] = mapped_column(

@@ -7,11 +7,13 @@ from flask import Flask, Response, g, request
 from common import codename
 from common.codename import NotACodename
 from common.derivation import Busy, derive_root
-from common.mailbox import SLOTS, deleted_mark, second_slot, tags
+from common.header import compose_deleted
+from common.mailbox import SLOTS, seal, second_slot, tags
 from common.registry import Registry
+from common.store.repository import Withdrawal
 from source_interface import circuits
 from source_interface.addressees import of_next
-from source_interface.holding import known
+from source_interface.holding import State, known
 from source_interface.house import house
 from source_interface.intake import Sender
 from source_interface.pages import messages
@@ -21,7 +23,7 @@ from source_interface.refusals import Refused
 from source_interface.render import page
 from source_interface.request import small_form
 from source_interface.session import Session, end, keep, new_session, reporter, root_of, visitor
-from source_interface.visit import Message, Visit, visit
+from source_interface.visit import WAITING, Message, Visit, visit
 
 _FIRST_COPY, _SECOND_COPY = "the first copy", "the copy for the oversight body"
 
@@ -81,30 +83,37 @@ def write_again(session: Session) -> Response:
 
 @reporter
 def withdraw(session: Session) -> Response:
-    """Withdraw a message that is not collected, after asking once more."""
+    """Withdraw a message that no unit has said to hold, after asking once more."""
     fields = small_form(request, session)
     slot = slot_number(fields.get("slot", ""))
     found = look(session)
     if fields.get("confirm") != "1":
         for message in found.messages:
-            if message.slot == slot and not message.collected:
+            if message.slot == slot and message.can_be_withdrawn:
                 return _ask_before_withdrawing(message)
         keep(replace(session, notice="too late"))
         return go("conversation")
     of_receipt = tags(found.secrets.receipt_key)
     there = next((message for message in found.messages if message.slot == slot), None)
-    withdrawn = [house().store.withdraw(of_receipt[copy]) for copy in (slot, second_slot(slot))]
-    partly = there is not None and True in (there.first, there.second)
-    notice = ("withdrawn in part" if partly else "withdrawn") if any(withdrawn) else "too late"
-    keep(replace(session, notice=notice))
+    done = [house().store.withdraw(of_receipt[copy]) for copy in (slot, second_slot(slot))]
+    keep(replace(session, notice=_withdrawn(there, done)))
     return go("conversation")
 
 
+def _withdrawn(there: Message | None, done: list[Withdrawal | None]) -> str:
+    """What is said of it: that it is deleted, or will be, or in part, or not at all."""
+    if not any(done):
+        return "too late"
+    if there is not None and "held" in {copy.state for copy in (there.first, there.second) if copy}:
+        return "withdrawn in part"
+    return "withdrawn later" if Withdrawal.LATER in done else "withdrawn"
+
+
 def _ask_before_withdrawing(message: Message) -> Response:
-    """What is deleted; and where one of two copies was collected, which that is."""
+    """What is deleted, and when; and where one of two copies is held, which that is."""
     copies = {_FIRST_COPY: message.first, _SECOND_COPY: message.second}
-    stays = [name for name, collected in copies.items() if collected]
-    goes = [name for name, collected in copies.items() if collected is False]
+    stays = [name for name, copy in copies.items() if copy and copy.state == "held"]
+    goes = [name for name, copy in copies.items() if copy and copy.state in WAITING]
     return page(
         "withdraw.html",
         slot=message.slot,
@@ -112,18 +121,20 @@ def _ask_before_withdrawing(message: Message) -> Response:
         twice=len(goes) == len(copies),
         goes=goes[0] if stays else None,
         stays=stays[0] if stays else None,
+        listed=any(copy and copy.state == "listed" for copy in copies.values()),
     )
 
 
 @reporter
 def delete_answer(session: Session) -> Response:
-    """Delete an answer, from every slot that it lies in."""
+    """Delete an answer, from every slot that it lies in. What is left there looks like any other."""
     slot = slot_number(small_form(request, session).get("answer", ""), SLOTS)
     found = look(session)
+    public, of_reply = found.reply_key.public(), tags(found.secrets.mailbox_key)
     for answer in found.answers:
         for copy in answer.slots if slot in answer.slots else ():
-            tag = tags(found.secrets.mailbox_key)[copy]
-            house().store.delete_reply(tag, deleted_mark(found.secrets.header_key, tag))
+            left = compose_deleted(answer.deleted, found.secrets.header_key)
+            house().store.overwrite_reply(of_reply[copy], seal(left, public))
     keep(replace(session, notice="deleted"))
     return go("conversation")
 
@@ -139,7 +150,7 @@ def leave(session: Session) -> Response:
 
 
 def _conversation_page(session: Session, typed: TypedMessage) -> Response:
-    """The same for a codename that was never used as for one with no news, form included."""
+    """The same for a codename that was never used as for one with no news."""
     registry = house().registry.current()
     found = look(session)
     to = of_next(session, registry, found)
@@ -154,6 +165,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         corrected=session.corrected or None,
         unsaved=bool(session.words),
         answers=found.answers,
+        gaps=found.gaps,
         messages=found.messages,
         held=_in_names(found, registry),
         lost=found.lost,
@@ -174,22 +186,24 @@ def look(session: Session) -> Visit:
 
 @dataclass(frozen=True)
 class _Names:
-    """Who has a conversation, by name: `now`, `by` whom it was passed on, and whose word on that is `in_doubt`.
+    """Who has a conversation, by name: `now`, and `by` whom it was passed on.
 
-    `copies`: who got one as well, then, whoever would today; `rewritten`: it did not go as it was written.
+    `said_by`: whose word on passing it on is `contested` or `doubtful`. `copies`: who got one as well, then, whoever
+    would today; `rewritten`: it did not go as it was written.
     """
 
-    now: str | None
+    state: State
+    now: str
     by: tuple[str, ...]
-    in_doubt: str | None
+    named: tuple[str, ...]
     copies: tuple[str, ...]
     rewritten: bool
 
 
 def _in_names(found: Visit, registry: Registry) -> _Names | None:
     """The holders of a conversation that was passed on; of any other nothing is said."""
-    held = found.held
-    if held is None or not (held.before or held.in_doubt):
+    held = found.holding
+    if not (held.before or held.named):
         return None
 
     def names(ids: tuple[str, ...]) -> tuple[str, ...]:
@@ -197,9 +211,10 @@ def _in_names(found: Visit, registry: Registry) -> _Names | None:
         return tuple(unit.name if unit else "one that is no longer here" for unit in units)
 
     return _Names(
-        now=held.holder.name if held.holder else None,
+        state=held.state,
+        now=names(held.holders[-1:])[0],
         by=names(held.before),
-        in_doubt=held.in_doubt.name if held.in_doubt else None,
+        named=names(held.named),
         copies=tuple(dict.fromkeys(names(held.copies))),
         rewritten=held.rewritten,
     )

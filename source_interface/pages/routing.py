@@ -15,6 +15,7 @@ from flask import Flask, Response, g, request, url_for
 from common.days import today
 from common.routing import Route, route
 from source_interface import finding, questions, reasons
+from source_interface.addressees import of_next
 from source_interface.finding import Found
 from source_interface.house import house
 from source_interface.pages.conversing import look
@@ -41,18 +42,20 @@ def routing(session: Session) -> Response:
 
 @reporter
 def choose_again(session: Session) -> Response:
-    """The same within a conversation whose recipients cannot be sealed to any more. Its codename stays."""
+    """The same within a conversation, where nobody is to be seen who would get what is written. Its codename stays."""
     fields = small_form(request, session) if request.method == "POST" else None
-    found = look(session)
-    if not (found.lost or session.again):
+    registry = house().registry.current()
+    visited = look(session)
+    if of_next(session, registry, visited).units and not session.again:
         return go("conversation")
 
     def go_on(found: Route, asked: Questions) -> Response:
         keep(replace(chosen(session, found, asked), again=True))
         return page("chosen.html", holders=[unit.name for unit in found.units])
 
-    if fields is None:
-        return _ask(questions.of_before(found.kept_from, house().registry.current(), today()))
+    if fields is None:  # what was said before is told to nobody who only tries a codename
+        before = visited.header.kept_from if visited.is_seen and visited.header else ""
+        return _ask(questions.of_before(before, registry, today()))
     return _answered(fields, go_on)
 
 

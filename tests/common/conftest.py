@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from common.conversation import Conversation
 from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets
 from common.gpg import gpg_environment, private_home
 from common.mailbox import ReplyKey
-from common.report import Conversation, Report
+from common.report import Report
 from common.secret import Secret
 from keys.unit import GNUPG_HOME
 
@@ -24,6 +25,14 @@ class Party:
     secrets: ConversationSecrets
     key: ReplyKey
     public: bytes
+
+    @property
+    def conversation(self) -> Conversation:
+        return Conversation(self.secrets.mailbox_key, self.public)
+
+    @property
+    def identity(self) -> str:
+        return self.conversation.identity
 
 
 def _party(root: bytes) -> Party:
@@ -50,8 +59,7 @@ def signer() -> Ed25519PrivateKey:
 @pytest.fixture(scope="session")
 def a_report(party: Party) -> Callable[..., Report]:
     def make(text: str = "It happened at the yard.", *, first: bool = True) -> Report:
-        conversation = Conversation(party.secrets.mailbox_key, party.public)
-        return Report(text, "test-unit", today(), first, conversation)
+        return Report(text, "test-unit", today(), first, party.conversation, "f" * 64, 0)
 
     return make
 

@@ -219,6 +219,7 @@ UNIT_CHANGES: dict[str, Any] = {
     "identity_certificate": "other",
     "identity_fingerprint": "C" * 40,
     "identity_holders": {"deputy": b"o" * 32},
+    "former_reply_keys": (b"r" * 32,),
     "former_identities": (FormerKey("C" * 40, {"deputy": b"o" * 32, "other": b"p" * 32}),),
     "conflict_route": "watch",
     "second_seal": "watch",

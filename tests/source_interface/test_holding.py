@@ -1,49 +1,46 @@
 """The rules of who holds a conversation, one line each: who was given it, who is missing, who holds it then."""
 
-from dataclasses import replace
-from datetime import date, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
 
+from common.conversation import MOST_HANDOVERS, links, new_link
+from common.days import today
+from common.header import Header
 from common.registry import Registry
-from common.reply import MOST_HANDOVERS, Handover, Header, Reply
-from common.trail import MOST_STEPS
+from common.reply import Handover, Reply
 from common.units import Status, Unit, UnitKind
-from source_interface.holding import Item, follow
+from source_interface.holding import TABLE, Holder, Item, State, Word, follow
 
-DAY = date(2027, 5, 4)
+DAY = today()
+FIRST = new_link()
 
-# Handovers, each by whom to whom, on which day; `?`: not signed by the key of today; `!`: the header names it
-# -> who is suspended or not known -> who holds it, and had it before
+# What was signed, each by whom at which point, to whom; `?`: with a key that the unit has no more
+# -> who is suspended or not known -> the state, the holders, and who else may have it
 RULES: dict[str, Any] = {
-    "nothing was handed over": ([], {}, ("a", "")),
-    "a handover": (["a>b"], {}, ("b", "a")),
-    "a chain": (["a>b", "b>c"], {}, ("c", "ab")),
-    "to one that is suspended": (["a>b"], {"b": Status.SUSPENDED}, (None, "a")),
-    "to one that is not enrolled yet": (["a>b"], {"b": Status.NOT_YET}, (None, "a")),
-    "to one that is not known": (["a>b"], {"b": None}, (None, "a")),
-    "by one that is suspended": (["a>b", "b>c"], {"b": Status.SUSPENDED}, (None, "a")),
-    "by one that is not known": (["a>b", "b>c"], {"b": None}, (None, "a")),
-    "at the end of a chain": (["a>b", "b>c"], {"c": Status.SUSPENDED}, (None, "ab")),
-    "by a first holder that is suspended": (["a>b"], {"a": Status.SUSPENDED}, (None, "")),
-    "a second word does not stand in for the first": (["a>b", "a>c+1"], {"b": Status.SUSPENDED}, (None, "a")),
-    "nor an earlier identity's after it": (["a>c", "a>b"], {"c": Status.SUSPENDED}, (None, "a")),
-    "a loop": (["a>b", "b>a"], {}, ("b", "a")),
-    "a loop through one that is suspended": (["a>b", "b>a"], {"b": Status.SUSPENDED}, (None, "a")),
-    "one that the header knows is done with": (["a>b!"], {}, ("a", "")),
-    "even if it leads to nobody": (["a>b!"], {"b": Status.SUSPENDED}, ("a", "")),
-    "and another counts, of the same day too": (["a>b!", "a>c"], {"b": Status.SUSPENDED}, ("c", "a")),
-    "a claim that nobody can check": (["a>b?"], {}, (None, "")),
-    "a claim against a genuine one of its day": (["a>b", "a>c?"], {}, (None, "")),
-    "a claim of a later day": (["a>b", "a>c?+1"], {}, ("b", "a")),
-    "a genuine one of a later day than a claim": (["a>b?", "a>c+1"], {}, (None, "")),
-    "a claim further on": (["a>b", "b>c?"], {}, (None, "a")),
-    "a claim by one that does not hold it": (["b>c?", "c>b?"], {}, ("a", "")),
-    "a claim to give it back": (["a>b", "b>a?"], {}, ("b", "a")),
-    "a claim that the header knows": (["a>b?!"], {}, ("a", "")),
-    "of what another holds": (["b>c"], {}, ("a", "")),
+    "nothing was handed over": ([], {}, ("held", "a", "")),
+    "a handover": (["a>b"], {}, ("held", "ab", "")),
+    "a chain": (["a>b", "ab>c"], {}, ("held", "abc", "")),
+    "said twice it is one": (["a>b", "a>b"], {}, ("held", "ab", "")),
+    "to one that is suspended": (["a>b"], {"b": Status.SUSPENDED}, ("vacant", "ab", "")),
+    "to one that is not enrolled yet": (["a>b"], {"b": Status.NOT_YET}, ("vacant", "ab", "")),
+    "to one that is not known": (["a>b"], {"b": None}, ("vacant", "ab", "")),
+    "by one that is suspended": (["a>b", "ab>c"], {"b": Status.SUSPENDED}, ("vacant", "ab", "")),
+    "by a first holder that is suspended": (["a>b"], {"a": Status.SUSPENDED}, ("vacant", "a", "")),
+    "to two": (["a>b", "a>c"], {}, ("contested", "a", "bc")),
+    "to two, further on": (["a>b", "ab>c", "ab>d"], {}, ("contested", "ab", "cd")),
+    "to two, of whom one is suspended": (["a>b", "a>c"], {"b": Status.SUSPENDED}, ("contested", "a", "bc")),
+    "to two by one that is suspended": (["a>b", "a>c"], {"a": Status.SUSPENDED}, ("vacant", "a", "")),
+    "back to who gave it away": (["a>b", "ab>a"], {}, ("held", "ab", "")),
+    "to itself": (["a>a"], {}, ("held", "a", "")),
+    "by one that does not hold it": (["b>c"], {}, ("held", "a", "")),
+    "by the next, at another point": (["a>b", "b>c"], {}, ("held", "ab", "")),
+    "with a former key": (["a>b?"], {}, ("doubtful", "a", "b")),
+    "with a former key, to two": (["a>b?", "a>c?"], {}, ("doubtful", "a", "bc")),
+    "with a former key, beside the key of today": (["a>b?", "a>c"], {}, ("held", "ac", "")),
+    "with a former key, further on": (["a>b", "ab>c?"], {}, ("doubtful", "ab", "c")),
+    "with a former key, by one that does not hold it": (["b>c?"], {}, ("held", "a", "")),
 }
 
 
@@ -51,92 +48,104 @@ def unit(unit_id, status=Status.ENROLLED):
     return Unit(unit_id, unit_id.upper(), UnitKind.UNIT, status, (), "c", "f", b"", {})
 
 
-def items(handovers):
-    numbers = count(1)
-    for written in handovers:
-        by, to, later = written[0], written[2], int(written[3:].strip("?!") or 0)
-        said = Handover(f"{next(numbers):032x}", by, to, DAY, frozenset({f"{by} before"}))
-        posted = DAY + timedelta(days=later)
-        yield Item(next(numbers), posted, said, mark=written, genuine="?" not in written)
+def registry(missing=None):
+    missing = missing or {}
+    units = tuple(unit(one, missing.get(one) or Status.ENROLLED) for one in "abcd" if missing.get(one, unit))
+    return Registry(1, DAY, DAY, (), units)
+
+
+def handover(written, number=1, **more):
+    """`ab>c`: signed by b, at the link that it has by a chain from a."""
+    chain, to = written.rstrip("?").split(">")
+    link = links(FIRST, chain)[-1]
+    said = Handover(f"{number:032x}", chain[-1], to, DAY, link, frozenset({f"{chain[-1]} before"}), **more)
+    return Item(number, said, by_former_key="?" in written)
+
+
+ANSWERS = [
+    Item(90 + number, Reply(f"{number:032x}", by, DAY, 1, "Words."), digest=f"{by} {when}")
+    for number, (by, when) in enumerate((by, when) for by in "abcd" for when in ("before", "after"))
+]
+
+
+def shown(held):
+    return {item.digest for item in held.shown}
+
+
+def all_of(*units):
+    return {f"{one} {when}" for one in units for when in ("before", "after")}
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_conversation_is_held_by_whom_the_rule_says(rule):
-    handovers, missing, (holder, before) = RULES[rule]
-    held = follow(registry(missing), header("a", handovers), [*items(handovers), *ANSWERS])
-    assert by(held) == holder
-    assert "".join(held.before) == before
-    of_before = {f"{one} before" for one in before}
-    of_now = {f"{holder} before", f"{holder} after"} if holder else set()
-    assert {item.digest for item in held.answers} == of_before | of_now
+    written, missing, (state, holders, named) = RULES[rule]
+    numbers = count(1)
+    items = [handover(one, next(numbers)) for one in written]
+    for lying in (items, items[::-1]):
+        held = follow(registry(missing), Header(FIRST, ("a",)), [*lying, *ANSWERS])
+        assert (held.state, "".join(held.holders), "".join(held.named)) == (state, holders, named)
+        assert held.holder == (holders[-1] if state == "held" else None)
+        there = {one for one in "abcd" if one not in missing}
+        showing = {*holders[-1], *named} & there if state != "vacant" else set()
+        standing = {f"{one} before" for one in holders[:-1] if one in there}
+        assert shown(held) == all_of(*showing) | standing
 
 
-def by(held):
-    return held.by.id if held.by else None
+def test_the_table_has_a_line_for_whatever_can_be_and_uses_every_state():
+    assert set(TABLE) == {(holder, word) for holder in Holder for word in Word}
+    assert {*TABLE.values(), State.UNKNOWN} == {*State, None}
 
 
-def registry(missing=None):
-    missing = missing or {}
-    units = tuple(unit(one, missing.get(one) or Status.ENROLLED) for one in "abc" if missing.get(one, unit))
-    return Registry(1, DAY, DAY, (), units)
+def test_without_a_header_nobody_holds_it_and_whatever_an_enrolled_unit_signed_is_shown():
+    held = follow(registry({"b": Status.SUSPENDED}), None, [handover("a>c"), *ANSWERS])
+    assert (held.state, held.holder, held.holders) == (State.UNKNOWN, None, ())
+    assert shown(held) == all_of("a", "c", "d")
 
 
-def header(holder, handovers=(), **more):
-    return Header(holder, DAY, settled=frozenset(one for one in handovers if "!" in one), **more)
+def test_a_header_that_goes_on_needs_no_old_handover_and_what_stood_still_stands():
+    now = Header(FIRST, ("a", "b"))
+    for lying, stands in ((["a>b"], {"a before"}), ([], set())):
+        held = follow(registry(), now, [*map(handover, lying), *ANSWERS])
+        assert (held.holder, held.before) == ("b", ("a",))
+        assert shown(held) == all_of("b") | stands
+    for late in (["a>c"], ["a>c?"], ["ab>a"], ["a>c", "ac>d"]):
+        held = follow(registry(), now, [*map(handover, ["a>b", *late]), *ANSWERS])
+        assert (held.holder, shown(held)) == ("b", all_of("b") | {"a before"}), late
+    suspended = follow(registry({"a": Status.SUSPENDED}), now, [handover("a>b"), *ANSWERS])
+    assert (suspended.holder, shown(suspended)) == ("b", all_of("b"))
 
 
-ANSWERS = [
-    Item(90 + number, DAY, Reply(f"{number:032x}", by, DAY, "Words."), digest=f"{by} {when}")
-    for number, (by, when) in enumerate((by, when) for by in "abc" for when in ("before", "after"))
-]
+def test_a_conversation_that_begins_anew_is_out_of_reach_of_all_that_was_signed_before():
+    anew = Header(new_link(), ("a",))
+    lying = [handover(one) for one in ("a>b", "a>c", "a>d?", "ab>c")]
+    held = follow(registry(), anew, [*lying, *ANSWERS])
+    assert (held.state, held.holder, shown(held)) == (State.HELD, "a", all_of("a"))
 
 
-def how(written, **said):
-    [item] = items([written])
-    return replace(item, mark=f"{written} {said}", said=replace(item.said, **said))
-
-
-def test_who_got_a_copy_and_whether_it_was_rewritten_is_told_of_the_chain_s_genuine_handovers_alone():
+def test_who_got_a_copy_and_whether_it_was_rewritten_is_told_of_the_chain_s_handovers_alone():
     told = [
-        how("a>b", copy_to="body"),
-        how("a>b+1", copy_to="later", rewritten=True),  # of a later message: the same way
-        how("b>c", copy_to="watch"),
+        handover("a>b", 1, copy_to="body"),
+        handover("a>b", 2, copy_to="later", rewritten=True),  # of a later message: the same way
+        handover("ab>c", 3, copy_to="watch"),
     ]
     others = [
-        how("a>b?+2", copy_to="forged"),
-        how("a>c+2", copy_to="elsewhere"),
-        how("c>a", copy_to="back"),
-        how("c>c", copy_to="itself"),
+        handover("a>c?", 4, copy_to="elsewhere", rewritten=True),
+        handover("c>a", 5, copy_to="back"),
+        handover("b>c", 6, copy_to="itself"),
     ]
-    held = follow(registry(), header("a"), [*told, *others])
-    assert (by(held), held.copies, held.rewritten) == ("c", ("body", "later", "watch"), True)
-    lost = follow(registry({"c": Status.SUSPENDED}), header("a"), [told[0], told[2]])
-    assert (by(lost), lost.copies, lost.rewritten) == (None, ("body", "watch"), False)
-    doubt = follow(registry(), header("a"), [told[0], how("b>c?", copy_to="forged", rewritten=True)])
-    assert (by(doubt), doubt.copies, doubt.rewritten) == (None, ("body",), False)
-    renewed = header("b", before=("a",), followed=frozenset({told[0].mark}))
-    assert follow(registry(), renewed, told[:1]).copies == ("body",)
+    held = follow(registry(), Header(FIRST, ("a",)), [*told, *others])
+    assert (held.holder, held.copies, held.rewritten) == ("c", ("body", "later", "watch"), True)
+    lost = follow(registry({"c": Status.SUSPENDED}), Header(FIRST, ("a",)), [told[0], told[2]])
+    assert (lost.holder, lost.copies, lost.rewritten) == (None, ("body", "watch"), False)
+    contested = follow(registry(), Header(FIRST, ("a",)), [told[0], handover("a>c", 7, copy_to="other")])
+    assert (contested.holder, contested.copies) == (None, ())
+    assert follow(registry(), Header(FIRST, ("a", "b")), told[:1]).copies == ("body",)
 
 
-def test_a_header_that_was_renewed_needs_no_old_handover_and_what_stood_still_stands():
-    renewed = header("b", before=("a",), followed=frozenset({"a>b"}))
-    for lying, shown in (
-        (["a>b"], {"a before", "b before", "b after"}),
-        (["a>b?"], {"b before", "b after"}),
-        ([], {"b before", "b after"}),
-    ):
-        lies = [replace(item, mark="a>b") for item in items(lying)]
-        held = follow(registry(), renewed, [*lies, *ANSWERS])
-        assert (by(held), held.before) == ("b", ("a",))
-        assert {item.digest for item in held.answers} == shown
-    for late in (["a>c"], ["b>a"], ["a>c?"]):
-        assert by(follow(registry(), renewed, list(items(late)))) == "b"
-    suspended = follow(registry({"a": Status.SUSPENDED}), renewed, [*items(["a>b"]), *ANSWERS])
-    assert by(suspended) == "b"
-    assert {item.digest for item in suspended.answers} == {"b before", "b after"}
-
-
-def test_a_chain_has_no_more_handovers_than_a_trail_has_steps():
-    assert MOST_HANDOVERS == MOST_STEPS
-    long = header("a", before=tuple(f"x{number}" for number in range(MOST_HANDOVERS)))
-    assert follow(registry(), long, list(items(["a>b"]))).by is None
+def test_a_conversation_is_handed_over_no_more_often_than_a_trail_has_steps():
+    many = tuple(f"x{number}" for number in range(MOST_HANDOVERS)) + ("a",)
+    said = Handover("0" * 32, "a", "b", DAY, links(FIRST, many)[-1], frozenset())
+    assert follow(registry(), Header(FIRST, many), [Item(1, said)]).holder == "a"
+    assert follow(registry(), Header(FIRST, many[1:]), [Item(1, said)]).holder == "a", "another link"
+    fits = Handover("0" * 32, "a", "b", DAY, links(FIRST, many[1:])[-1], frozenset())
+    assert follow(registry(), Header(FIRST, many[1:]), [Item(1, fits)]).holder == "b"

@@ -6,7 +6,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug import Response
 
 from common.days import today
-from common.reply import AnswerTooLong
+from common.mailbox import AnswerTooLong
 from common.report import clean_text
 from journalist_interface.desk import answering, tasking
 from journalist_interface.desk.conversations import Conversation

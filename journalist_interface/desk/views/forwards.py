@@ -11,8 +11,7 @@ from common.report import INVOLVED, clean_text
 from common.routing import kept_from_units
 from common.trail import SENTENCES, Why
 from common.units import UnitKind
-from journalist_interface.desk import forwarding, kept_from
-from journalist_interface.desk.answering import first_report
+from journalist_interface.desk import facts, forwarding
 from journalist_interface.desk.conversations import Conversation
 from journalist_interface.desk.forwarding import Choice, KeptFrom
 from journalist_interface.desk.forwards import Forward
@@ -76,11 +75,10 @@ def again(forward_id: str) -> Response:
 
 def _page(conversation: Conversation, problem: str | None) -> str:
     registry, unit = desk().settings.load_registry()
-    first = first_report(desk(), conversation.identity)
-    said = kept_from.of_conversation(desk(), conversation.identity)
+    said = facts.of_conversation(desk(), registry, conversation.identity)
     barred = kept_from_units(registry, today(), said.forces)
-    without = barred | forwarding.gave_it_away(first)
-    possible = forwarding.receivers(desk(), registry, unit, first)
+    without = barred | said.gave_it_away
+    possible = forwarding.receivers(desk(), registry, unit, conversation.identity, said.gave_it_away)
     named = {
         one.id: [force.name_on(today()) for force in registry.served_by(one, today())] for one in possible
     }
@@ -93,7 +91,7 @@ def _page(conversation: Conversation, problem: str | None) -> str:
             one.id: [other.name for other in forwarding.second_seal(registry, unit, one, without)]
             for one in possible
         },
-        kept_from=kept_from.in_words(said.forces, registry, today()),
+        kept_from=facts.kept_from_in_words(said.forces, registry, today()),
         kept_from_units=barred,
         involved=INVOLVED if said.involved else "",
         units_of_forces=[one.id for one in possible if one.kind is UnitKind.UNIT],
