@@ -21,7 +21,7 @@ from common.registry import Registry, UnknownUnit
 from common.routing import kept_from_units
 from common.secret import Secret
 from common.signing import BadSignature
-from common.store.kept import Sent
+from common.store.kept import Sent, State
 from common.store.repository import Store
 from common.units import Unit, UnitKind
 from source_interface import holding
@@ -30,7 +30,7 @@ from source_interface.holding import Holding, Item
 # A codename with no news has a header for each message. As many items are opened where there is nothing: they open
 # with no codename, and no MAC of them holds. Each one beyond costs about 0.1 ms.
 OPENED_AT_LEAST = 8
-WAITING = ("new", "listed")  # states of an envelope that can be withdrawn
+WAITING = (State.NEW, State.LISTED)  # of an envelope that can be withdrawn
 _NOTHING = secrets.token_bytes(REPLY_CIPHERTEXT_BYTES)
 _OF_NO_MAILBOX = header.compose_header(Header(new_link(), ("no-unit",)), Secret(secrets.token_bytes(32)))
 

@@ -22,6 +22,7 @@ from common.outgoing import OutgoingReply
 from common.padding import REPLY_PLAINTEXT_BYTES
 from common.registry import Registry
 from common.reply import Reply, compose, new_reply
+from common.rendering import MOST_ANSWER_BYTES, rendered_bytes
 from common.report import Report
 from common.sealing import SealingFailed
 from common.units import Unit
@@ -70,13 +71,16 @@ class StoredAnswer:
 
 
 def draft(unit: Unit, text: str, day: date) -> Draft:
-    """An answer with a fresh identity, measured without any real key."""
+    """An answer with a fresh identity, measured without any real key: sealed, and as it takes room on a page."""
     reply = new_reply(unit.id, day, SLOTS, text)
     try:
         document = compose(reply, _ANY_CONVERSATION, Ed25519PrivateKey.generate())
     except AnswerTooLong as error:
         return Draft(reply, -error.over)
-    return Draft(reply, REPLY_PLAINTEXT_BYTES - len(document.rstrip()))
+    room = min(
+        REPLY_PLAINTEXT_BYTES - len(document.rstrip()), MOST_ANSWER_BYTES - rendered_bytes(reply.text)
+    )
+    return Draft(reply, room)
 
 
 def seal_answer(desk: Desk, identity: str, answer_id: str, text: str) -> bool:

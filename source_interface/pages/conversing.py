@@ -1,5 +1,6 @@
 """Coming back: in by codename, read, write again, withdraw, delete, leave."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from flask import Flask, Response, g, request
@@ -10,9 +11,11 @@ from common.derivation import Busy, derive_root
 from common.header import compose_deleted
 from common.mailbox import SLOTS, seal, second_slot, tags
 from common.registry import Registry
-from common.store.repository import Withdrawal
+from common.store.kept import State as Kept
+from common.store.kept import Withdrawal
 from source_interface import circuits
 from source_interface.addressees import of_next
+from source_interface.answer_pages import paginate
 from source_interface.holding import State, known
 from source_interface.house import house
 from source_interface.intake import Sender
@@ -25,6 +28,7 @@ from source_interface.request import small_form
 from source_interface.session import Session, end, keep, new_session, reporter, root_of, visitor
 from source_interface.visit import WAITING, Message, Visit, visit
 
+_SENT_ON_FIRST_PAGE, _SENT_ON_A_PAGE = 3, 20  # messages: each takes up to 800 bytes
 _FIRST_COPY, _SECOND_COPY = "the first copy", "the copy for the oversight body"
 
 
@@ -67,6 +71,30 @@ def conversation(session: Session) -> Response:
 
 
 @reporter
+def more_answers(session: Session, number: int) -> Response:
+    """A further page of answers."""
+    pages = paginate(look(session).answers)
+    if not 1 < number <= len(pages):
+        return go("conversation")
+    return page("answers.html", pieces=pages[number - 1], number=number, pages=len(pages))
+
+
+@reporter
+def more_sent(session: Session, number: int) -> Response:
+    """A further page of what was sent."""
+    pages = _pages_of(look(session).messages)
+    if not 1 < number <= len(pages):
+        return go("conversation")
+    return page("sent_before.html", messages=pages[number - 1], sent_number=number, sent_pages=len(pages))
+
+
+def _pages_of(messages: Sequence[Message]) -> list[Sequence[Message]]:
+    """What was sent, in pages; the first one is there even where there is nothing."""
+    rest = range(_SENT_ON_FIRST_PAGE, len(messages), _SENT_ON_A_PAGE)
+    return [messages[:_SENT_ON_FIRST_PAGE], *(messages[begin : begin + _SENT_ON_A_PAGE] for begin in rest)]
+
+
+@reporter
 def write_again(session: Session) -> Response:
     """A later message of the same conversation."""
 
@@ -104,7 +132,7 @@ def _withdrawn(there: Message | None, done: list[Withdrawal | None]) -> str:
     """What is said of it: that it is deleted, or will be, or in part, or not at all."""
     if not any(done):
         return "too late"
-    if there is not None and "held" in {copy.state for copy in (there.first, there.second) if copy}:
+    if there is not None and Kept.HELD in {copy.state for copy in (there.first, there.second) if copy}:
         return "withdrawn in part"
     return "withdrawn later" if Withdrawal.LATER in done else "withdrawn"
 
@@ -112,7 +140,7 @@ def _withdrawn(there: Message | None, done: list[Withdrawal | None]) -> str:
 def _ask_before_withdrawing(message: Message) -> Response:
     """What is deleted, and when; and where one of two copies is held, which that is."""
     copies = {_FIRST_COPY: message.first, _SECOND_COPY: message.second}
-    stays = [name for name, copy in copies.items() if copy and copy.state == "held"]
+    stays = [name for name, copy in copies.items() if copy and copy.state is Kept.HELD]
     goes = [name for name, copy in copies.items() if copy and copy.state in WAITING]
     return page(
         "withdraw.html",
@@ -121,7 +149,7 @@ def _ask_before_withdrawing(message: Message) -> Response:
         twice=len(goes) == len(copies),
         goes=goes[0] if stays else None,
         stays=stays[0] if stays else None,
-        listed=any(copy and copy.state == "listed" for copy in copies.values()),
+        listed=any(copy and copy.state is Kept.LISTED for copy in copies.values()),
     )
 
 
@@ -155,6 +183,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
     found = look(session)
     to = of_next(session, registry, found)
     slot = found.free_slot()
+    pages, sent = paginate(found.answers), _pages_of(found.messages)
     if slot is None and (typed.text or typed.contact):
         raise Refused("full")
     if typed.came_before:
@@ -165,8 +194,13 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         corrected=session.corrected or None,
         unsaved=bool(session.words),
         answers=found.answers,
+        pieces=pages[0],
+        number=1,
+        pages=len(pages),
         gaps=found.gaps,
-        messages=found.messages,
+        messages=sent[0],
+        sent_number=1,
+        sent_pages=len(sent),
         held=_in_names(found, registry),
         lost=found.lost,
         despite=found.despite,
@@ -224,6 +258,8 @@ def add_to(app: Flask) -> None:
     """Register the pages."""
     app.add_url_rule("/return", "come_back", come_back, methods=["GET", "POST"])
     app.add_url_rule("/conversation", "conversation", conversation)
+    app.add_url_rule("/conversation/answers/<int(max=999):number>", "more_answers", more_answers)
+    app.add_url_rule("/conversation/sent/<int(max=999):number>", "more_sent", more_sent)
     app.add_url_rule("/conversation/write", "write_again", write_again, methods=["POST"])
     app.add_url_rule("/withdraw", "withdraw", withdraw, methods=["POST"])
     app.add_url_rule("/answer/delete", "delete_answer", delete_answer, methods=["POST"])

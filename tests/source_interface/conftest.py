@@ -16,10 +16,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
 
+from sqlalchemy import delete, insert, select
+
 from common import codename, envelope, mailbox, reply
+from common.conversation import Conversation
 from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets, derive_root
+from common.header import Header, compose_header, read_header
 from common.opening import Opener
+from common.store.kept import KEEP_REPLIES
+from common.store.models import EnvelopeRow, ReplyRow
 from keys.private import parse_private_key
 from keys.registry import sign_registry
 from keys.unit import GNUPG_HOME, REPLY_KEY
@@ -354,18 +360,112 @@ def secrets_of(house):
 
 
 @pytest.fixture
-def answer(house, secrets_of, signer, unit_keys):
-    """Seals and posts a unit's answer as desk, courier and collection do. Returns the slot it lies in."""
+def conversation_of(secrets_of):
+    """The conversation of a codename's words."""
+
+    def known(words) -> Conversation:
+        found = secrets_of(words)
+        return Conversation(found.mailbox_key, mailbox.ReplyKey(found.reply_seed).public())
+
+    return known
+
+
+@pytest.fixture
+def waiting(house):
+    """The ids of a unit's envelopes, whatever became of them."""
+
+    def look(unit):
+        query = select(EnvelopeRow.id).where(EnvelopeRow.unit == unit).order_by(EnvelopeRow.id)
+        with house.store.engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    return look
+
+
+@pytest.fixture
+def put_row(house):
+    """Puts bytes under a tag, whatever lies there."""
+
+    def put(tag, ciphertext):
+        with house.store.engine.begin() as connection:
+            connection.execute(delete(ReplyRow).where(ReplyRow.tag == tag))
+            values = {"tag": tag, "ciphertext": ciphertext, "day": today(), "expires": today() + KEEP_REPLIES}
+            connection.execute(insert(ReplyRow).values(values))
+
+    return put
+
+
+@pytest.fixture
+def put_item(secrets_of, conversation_of, put_row):
+    """Seals an item to a conversation and puts it into a reply slot, whatever lies there."""
+
+    def put(words, slot, plain):
+        tag = mailbox.tags(secrets_of(words).mailbox_key)[slot]
+        put_row(tag, mailbox.seal(plain, conversation_of(words).reply_public_key))
+
+    return put
+
+
+@pytest.fixture
+def headers_of(house, secrets_of):
+    """The headers of a conversation, by the slot of the message that left each."""
+
+    def read(words) -> dict[int, Header]:
+        found = secrets_of(words)
+        tags = mailbox.tags(found.header_tag_key, mailbox.MESSAGE_SLOTS)
+        lying = house.store.mailbox([], tags).replies
+        opener = mailbox.ReplyKey(found.reply_seed)
+        return {
+            slot: read_header(opener.open(lying[tag]), found.header_key)
+            for slot, tag in enumerate(tags)
+            if tag in lying
+        }
+
+    return read
+
+
+@pytest.fixture
+def header_of(headers_of):
+    """The header that counts."""
+    return lambda words: max(headers_of(words).values(), key=lambda header: header.sequence)
+
+
+@pytest.fixture
+def header_to(secrets_of, conversation_of, headers_of, put_row):
+    """Puts another header into a conversation, after all that are there."""
+
+    def put(words, header):
+        found, there = secrets_of(words), headers_of(words)
+        slot = next(slot for slot in range(mailbox.MESSAGE_SLOTS) if slot not in there)
+        after = replace(header, sequence=1 + max(one.sequence for one in there.values()))
+        tag = mailbox.tags(found.header_tag_key, mailbox.MESSAGE_SLOTS)[slot]
+        plain = compose_header(after, found.header_key)
+        put_row(tag, mailbox.seal(plain, conversation_of(words).reply_public_key))
+
+    return put
+
+
+@pytest.fixture
+def answer(secrets_of, conversation_of, signer, unit_keys, put_row):
+    """Seals and posts a unit's answer as desk, courier and settlement do. Returns the slot it lies in."""
 
     def post(
-        words, text="We have read it.", *, slot=7, unit=UNIT, by=None, mailbox_of=None, day=None, sealed=None
+        words,
+        text="We have read it.",
+        *,
+        slot=7,
+        number=1,
+        unit=UNIT,
+        by=None,
+        mailbox_of=None,
+        day=None,
+        sealed=None,
     ):
-        found = secrets_of(words)
-        public = mailbox.ReplyKey(found.reply_seed).public()
-        named = mailbox.ReplyKey(secrets_of(mailbox_of).reply_seed).public() if mailbox_of else public
-        written = reply.new_reply(unit, day or today(), text)
+        public = conversation_of(words).reply_public_key
+        named = conversation_of(mailbox_of or words).identity
+        written = reply.new_reply(unit, day or today(), number, text)
         sealed = sealed or mailbox.seal(reply.compose(written, named, signer(by or unit_keys)), public)
-        house.store.post_reply([mailbox.tags(found.mailbox_key)[slot]], sealed, today())
+        put_row(mailbox.tags(secrets_of(words).mailbox_key)[slot], sealed)
         return slot
 
     return post

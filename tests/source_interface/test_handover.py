@@ -2,17 +2,16 @@
 
 import os
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import update
 
 from common import mailbox, reply
+from common.conversation import links, new_link
 from common.days import today
-from common.reply import Handover
+from common.header import Header
 from common.report import SEVERAL
-from common.store.models import ReplyRow
+from common.reply import Handover
 from common.units import Status
 from keys.registry import sign_registry
 
@@ -31,38 +30,28 @@ def keys_of(unit_keys, other_unit_keys, charity_keys):
 
 
 @pytest.fixture
-def hand_over(house, secrets_of, signer, keys_of):
-    """Posts a handover as desk, courier and collection do, `days` ago."""
+def hand_over(conversation_of, signer, keys_of, header_of, put_item):
+    """Posts a handover as desk, courier and settlement do. `chain`: who had it from the header's holder on, to `by`."""
 
-    def post(
-        words, by=A, to=B, *, slot=50, standing=(), identity="5" * 32, signed_by=None, of=None, days=0, **how
-    ):
-        found = secrets_of(words)
-        public = mailbox.ReplyKey(found.reply_seed).public()
-        named = mailbox.ReplyKey(secrets_of(of or words).reply_seed).public()
-        digests = frozenset(reply.digest(one, public) for one in standing)
-        said = Handover(identity, by, to, today(), digests, **how)
-        plain = reply.compose_handover(said, named, signer(keys_of[signed_by or by]))
-        tag = mailbox.tags(found.mailbox_key)[slot]
-        house.store.post_reply([tag], mailbox.seal(plain, public), today())
-        with house.store.engine.begin() as connection:
-            posted = update(ReplyRow).where(ReplyRow.tag == tag).values(day=today() - timedelta(days=days))
-            connection.execute(posted)
+    def post(words, by=A, to=B, *, slot=50, standing=(), signed_by=None, of=None, chain=(), after="", **how):
+        header, identity = header_of(words), conversation_of(words).identity
+        link = after or links(header.first_link, (*header.holders, *(chain or ((by,) * (by != header.holder)))))[-1]
+        digests = frozenset(reply.digest(one, identity) for one in standing)
+        said = Handover(f"{slot:032x}", by, to, today(), link, digests, **how)
+        named = conversation_of(of or words).identity
+        put_item(words, slot, reply.compose_handover(said, named, signer(keys_of[signed_by or by])))
 
     return post
 
 
 @pytest.fixture
-def say(house, secrets_of, signer, keys_of):
+def say(conversation_of, signer, keys_of, put_item):
     """Posts an answer, and returns it."""
 
-    def post(words, text, by=A, *, slot, identity=None):
-        found = secrets_of(words)
-        public = mailbox.ReplyKey(found.reply_seed).public()
-        said = reply.new_reply(by, today(), text)
+    def post(words, text, by=A, *, slot, number=1, identity=None):
+        said = reply.new_reply(by, today(), number, text)
         said = replace(said, identity=identity or said.identity)
-        plain = reply.compose(said, public, signer(keys_of[by]))
-        house.store.post_reply([mailbox.tags(found.mailbox_key)[slot]], mailbox.seal(plain, public), today())
+        put_item(words, slot, reply.compose(said, conversation_of(words).identity, signer(keys_of[by])))
         return said
 
     return post
@@ -81,29 +70,45 @@ def shown(reporter):
 
 
 @pytest.fixture
-def goes_to(reporter, house, opened, keys_of):
-    """The unit that a follow-up is sealed to: it opens there, and nowhere else."""
+def goes_to(reporter, waiting, opened, keys_of, house):
+    """The unit that a follow-up is sealed to: it opens there, and nowhere else. The status, where nothing is sent."""
 
     def send(*, first=False):
-        had = {file.name for file in house.config.blobs.rglob("*") if len(file.name) == 32}
+        had = {unit: set(waiting(unit)) for unit in keys_of}
         reporter.get("/conversation")
         answer = reporter.write("One thing more.")
         if answer.status != 303:
+            assert {unit: set(waiting(unit)) for unit in keys_of} == had
             return answer.status
-        [sealed] = [
-            file
-            for file in house.config.blobs.rglob("*")
-            if len(file.name) == 32 and file.name not in had and file.is_file()
-        ]
-        report, _ = opened(sealed, keys_of[row_unit(sealed)])
-        assert report.first == first
-        return report.unit
-
-    def row_unit(sealed):
-        [unit] = [u for u in keys_of if house.store.sealed_file(u, sealed.name) is not None]
+        [(unit, sealed)] = [(one, new) for one in keys_of for new in set(waiting(one)) - had[one]]
+        report, _ = opened(house.store.blobs.path(sealed), keys_of[unit])
+        assert (report.first, report.unit) == (first, unit)
         return unit
 
     return send
+
+
+@pytest.fixture
+def asked(reporter, waiting):
+    """True when nothing can be written before the reporter has chosen, and nothing is sent by the form of before."""
+
+    def look(form):
+        page = reporter.get("/conversation")
+        assert "/conversation/write" not in page.page.forms
+        had = {unit: waiting(unit) for unit in (A, B, C)}
+        refused = reporter.deliver(*form)
+        assert "Choose who can open it" in refused.page.words
+        assert {unit: waiting(unit) for unit in (A, B, C)} == had
+        return refused.status == 409
+
+    return look
+
+
+@pytest.fixture
+def form(words, reporter):
+    """A message as it was written before something changed."""
+    reporter.get("/conversation")
+    return reporter.message("One thing more.")
 
 
 def test_the_new_holder_answers_and_the_old_one_s_later_answers_are_not_shown(

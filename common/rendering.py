@@ -1,0 +1,44 @@
+"""What an answer costs on the reporter's page, in bytes: the desk counts them before it seals, the page before it shows.
+
+Only what HTML needs is escaped, so that ordinary English costs what it is long: quotes stay as they are.
+"""
+
+MOST_ANSWER_BYTES = 12 * 1024  # of one answer, rendered: the longest that fits on one page with all else
+_COSTLY = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": "\n<br>"}
+_RENDERED = str.maketrans(_COSTLY)
+
+
+def render_text(text: str) -> str:
+    """The text as HTML for the inside of an element, never of an attribute. Without the style sheet a line end shows."""
+    return text.translate(_RENDERED)
+
+
+def rendered_bytes(text: str) -> int:
+    """How many bytes it takes on the page."""
+    return len(render_text(text).encode())
+
+
+def split_text(text: str, first: int, most: int) -> list[str]:
+    """The text in pieces that take at most `first` and then `most` bytes each, cut between words where there are any.
+
+    `first` may be too small for any of it: then the first piece is empty.
+    """
+    pieces, begin, room = [], 0, first
+    while begin < len(text):
+        end = _fitting(text, begin, room)
+        pieces.append(text[begin:end])
+        begin, room = end, most
+    return pieces or [""]
+
+
+def _fitting(text: str, begin: int, room: int) -> int:
+    """Where a piece that begins at `begin` has to end."""
+    taken, end, blank = 0, begin, begin
+    while end < len(text):
+        taken += rendered_bytes(text[end])
+        if taken > room:
+            return blank if blank > begin else end
+        end += 1
+        if text[end - 1].isspace():
+            blank = end
+    return end
