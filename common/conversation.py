@@ -40,7 +40,7 @@ def new_link() -> str:
 
 def next_link(link: str, by: str, to: str) -> str:
     """The link of `to`, the id of a unit, once `by` gave it what it held at `link`."""
-    return hashlib.sha256("\n".join((_LINK, link, by, to)).encode()).hexdigest()
+    return hashlib.sha256(f"{_LINK}\n{link}\n{by}\n{to}".encode()).hexdigest()
 
 
 def links(first: str, holders: Sequence[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What an answer costs on the reporter's page, in bytes: the desk counts them before it seals, the page before it shows.
+"""What an answer costs on the reporter's page, in bytes: counted by the desk before it seals, and by the page.
 
 Only what HTML needs is escaped, so that ordinary English costs what it is long: quotes stay as they are.
 """
@@ -9,7 +9,7 @@ _RENDERED = str.maketrans(_COSTLY)
 
 
 def render_text(text: str) -> str:
-    """The text as HTML for the inside of an element, never of an attribute. Without the style sheet a line end shows."""
+    """The text as HTML, for the inside of an element and never for an attribute. A line end shows without CSS, too."""
     return text.translate(_RENDERED)
 
 

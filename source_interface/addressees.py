@@ -14,6 +14,7 @@ from common import canonical
 from common.conversation import new_link
 from common.header import Header
 from common.registry import Registry, UnknownUnit
+from common.report import SEVERAL
 from common.units import Unit
 from source_interface.intake import Sender
 from source_interface.refusals import Refused
@@ -98,7 +99,7 @@ def _next_header(session: Session, found: Visit, units: tuple[Unit, ...], *, cho
             sequence=before.sequence + 1,
             second=None if found.holding.before or len(units) == 1 else units[1].id,
         )
-        return replace(header, kept_from=session.kept_from, involved=session.involved) if chosen else header
+        return _with_answers(header, session, found) if chosen else header
     return Header(
         first_link=new_link(),
         holders=(units[0].id,),
@@ -107,6 +108,15 @@ def _next_header(session: Session, found: Visit, units: tuple[Unit, ...], *, cho
         kept_from=session.kept_from,
         involved=session.involved,
     )
+
+
+def _with_answers(header: Header, session: Session, found: Visit) -> Header:
+    """With what was answered now. What was said before counts on, where the questions did not show it."""
+    if found.is_seen:
+        return replace(header, kept_from=session.kept_from, involved=session.involved)
+    said = {header.kept_from, session.kept_from} - {""}
+    kept_from = SEVERAL if len(said) > 1 else next(iter(said), "")
+    return replace(header, kept_from=kept_from, involved=header.involved or session.involved)
 
 
 def _chosen(session: Session, registry: Registry) -> tuple[Unit, ...]:

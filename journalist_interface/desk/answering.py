@@ -21,8 +21,8 @@ from common.opening import OpeningFailed
 from common.outgoing import OutgoingReply
 from common.padding import REPLY_PLAINTEXT_BYTES
 from common.registry import Registry
-from common.reply import Reply, compose, new_reply
 from common.rendering import MOST_ANSWER_BYTES, rendered_bytes
+from common.reply import Reply, compose, new_reply
 from common.report import Report
 from common.sealing import SealingFailed
 from common.units import Unit
@@ -77,9 +77,7 @@ def draft(unit: Unit, text: str, day: date) -> Draft:
         document = compose(reply, _ANY_CONVERSATION, Ed25519PrivateKey.generate())
     except AnswerTooLong as error:
         return Draft(reply, -error.over)
-    room = min(
-        REPLY_PLAINTEXT_BYTES - len(document.rstrip()), MOST_ANSWER_BYTES - rendered_bytes(reply.text)
-    )
+    room = min(REPLY_PLAINTEXT_BYTES - len(document.rstrip()), MOST_ANSWER_BYTES - rendered_bytes(reply.text))
     return Draft(reply, room)
 
 

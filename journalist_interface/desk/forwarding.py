@@ -17,7 +17,6 @@ from common.forwarding import Slip
 from common.opening import OpeningFailed
 from common.registry import Registry
 from common.reply import Handover, Reply
-from common.report import Report
 from common.routing import kept_from_units
 from common.sealing import SealingFailed
 from common.trail import Why

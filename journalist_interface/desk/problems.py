@@ -7,8 +7,8 @@ from flask import Response, make_response, render_template
 from common.disclosure import DisclosureRefused
 from common.envelope import WrongFile
 from common.keyring import NotDestroyed
-from common.registry import RegistryRefused
 from common.mailbox import AnswerTooLong
+from common.registry import RegistryRefused
 from common.sealing import SealingFailed
 from journalist_interface.desk.answering import NoMoreRoom, NoReplyKey
 from journalist_interface.desk.answers import HandedOver, TakenBack

@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
-
 from sqlalchemy import delete, insert, select
 
 from common import codename, envelope, mailbox, reply
@@ -24,8 +23,12 @@ from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets, derive_root
 from common.header import Header, compose_header, read_header
 from common.opening import Opener
+from common.settled import this_hour
+from common.store.inbox import Inbox
 from common.store.kept import KEEP_REPLIES
 from common.store.models import EnvelopeRow, ReplyRow
+from common.store.outbox import Outbox
+from common.store.settlement import Settlement
 from keys.private import parse_private_key
 from keys.registry import sign_registry
 from keys.unit import GNUPG_HOME, REPLY_KEY
@@ -58,6 +61,8 @@ class Page(HTMLParser):
         self.forms: dict[str, dict[str, str]] = {}
         self.textareas: dict[str, str] = {}
         self.words = ""
+        self.answers = ""  # the words of the answers, one after the other
+        self._in_answer = False
         self._form: dict[str, str] = {}
         self._area = ""
         self.feed(source)
@@ -66,6 +71,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         attributes = {name: value or "" for name, value in attrs}
         self.tags.append((tag, attributes))
+        if tag == "div":
+            self._in_answer = attributes.get("class") == "words"
         if tag == "form":
             self._form = self.forms.setdefault(attributes.get("action", ""), {})
         elif tag == "input" and attributes.get("type") == "hidden":
@@ -75,6 +82,8 @@ class Page(HTMLParser):
             self.textareas[self._area] = ""
 
     def handle_endtag(self, tag):
+        if tag == "div":
+            self._in_answer = False
         if tag == "textarea":
             self.textareas[self._area] = self.textareas[self._area].removeprefix("\n")
             self._area = ""
@@ -84,6 +93,8 @@ class Page(HTMLParser):
             self.textareas[self._area] += data
         else:
             self.words += data
+        if self._in_answer:
+            self.answers += data
 
 
 @dataclass(frozen=True)
@@ -198,6 +209,13 @@ class Reporter:
         assert len(words) == 7
         return words
 
+    def choose(self, unit=UNIT, **more):
+        """Say whom the open conversation is about, so that what is added goes to a unit. Its page."""
+        self.get("/conversation/routing")
+        self.post("/conversation/routing", {"force": FORCE[unit], "involved": "no"} | more)
+        assert "It is chosen" in self.post("/conversation/routing", {"do": "begin"}).page.words
+        return self.get("/conversation")
+
     def come_back(self, words):
         self.get("/return")
         answer = self.post("/return", {"codename": words if isinstance(words, str) else " ".join(words)})
@@ -309,7 +327,9 @@ def arrived():
 
     def look(config):
         return sorted(
-            file for file in config.blobs.rglob("*") if file.is_file() and file.name != "writers.lock"
+            file
+            for file in config.blobs.rglob("*")
+            if file.is_file() and file.suffix != ".lock" and not file.name.startswith("pool-")
         )
 
     return look
@@ -380,6 +400,30 @@ def waiting(house):
             return list(connection.execute(query).scalars())
 
     return look
+
+
+@pytest.fixture
+def settle(house):
+    """The settled hour: what is new is listed, what was withdrawn goes."""
+
+    def run():
+        outbox = Outbox(house.config.outbox, house.config.blobs)
+        inbox = Inbox(house.config.inbox)
+        Settlement(house.store, inbox, outbox, house.registry.current(), house.config.limits).run(this_hour())
+        outbox.close()
+
+    return run
+
+
+@pytest.fixture
+def hold(house, waiting, settle):
+    """A unit's desk says that it holds all that is there for it."""
+
+    def say(unit):
+        settle()
+        house.store.note_held(unit, waiting(unit), today())
+
+    return say
 
 
 @pytest.fixture

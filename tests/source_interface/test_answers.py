@@ -1,21 +1,22 @@
 """Which answers a reporter is shown: those the holder of the conversation signed for it, once each, and inert."""
 
 import os
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete
 
 from common import mailbox, reply
+from common.conversation import new_link
 from common.days import today
 from common.derivation import conversation_secrets
+from common.header import Deleted, Header, compose_deleted, compose_header
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.secret import Secret
-from common.store.kept import NoFreeSlot
-from common.store.models import ReplyRow
 from common.units import Status
 from keys.registry import sign_registry
+from source_interface.visit import OPENED_AT_LEAST
 
 SAID = "Thank you. We have read it."
 
@@ -39,16 +40,11 @@ def shown(reporter):
 
 
 @pytest.fixture
-def put(house, secrets_of):
+def put(secrets_of, put_row):
     """Puts bytes into a reply slot, whatever lies there."""
-
-    def place(words, slot, ciphertext):
-        tag = mailbox.tags(secrets_of(words).mailbox_key)[slot]
-        with house.store.engine.begin() as connection:
-            connection.execute(delete(ReplyRow).where(ReplyRow.tag == tag))
-        house.store.post_reply([tag], ciphertext, today())
-
-    return place
+    return lambda words, slot, ciphertext: put_row(
+        mailbox.tags(secrets_of(words).mailbox_key)[slot], ciphertext
+    )
 
 
 def test_a_genuine_answer_is_shown_under_the_holders_name_with_its_day(words, answer, shown):
@@ -128,24 +124,30 @@ def test_an_answer_replayed_from_another_conversation_is_not_shown(app, words, a
     assert SAID in elsewhere.get("/conversation").text
 
 
-def test_a_header_forged_in_slot_0_makes_nobody_the_holder(
-    words, answer, secrets_of, put, other_unit_keys, shown
+def test_what_a_unit_puts_into_a_slot_is_no_header_and_no_mark_of_deletion(
+    words, answer, secrets_of, conversation_of, put, other_unit_keys, shown
 ):
+    """It knows the slots and the public key, so that anything at all may lie there; but no key of a header."""
     answer(words, "Trust us.", by=other_unit_keys, unit="other-unit")
-    public = mailbox.ReplyKey(secrets_of(words).reply_seed).public()
+    answer(words, SAID, slot=8)
     stolen = conversation_secrets(Secret(os.urandom(32))).header_key
-    forged = reply.compose_header(reply.Header("other-unit", today()), stolen)
-    for header in (mailbox.seal(forged, public), os.urandom(REPLY_CIPHERTEXT_BYTES)):
-        put(words, mailbox.HEADER_SLOT, header)
-        assert shown() == []
+    digest = reply.digest(reply.new_reply("test-unit", today(), 1, SAID), conversation_of(words).identity)
+    public = conversation_of(words).reply_public_key
+    forged = compose_header(Header(new_link(), ("other-unit",), 99), stolen)
+    genuine_but_elsewhere = compose_header(
+        Header(new_link(), ("other-unit",), 99), secrets_of(words).header_key
+    )
+    mark = compose_deleted(Deleted("test-unit", 1, digest), stolen)
+    for slot, plain in enumerate((forged, genuine_but_elsewhere, mark)):
+        put(words, slot, mailbox.seal(plain, public))
+    [one] = shown()
+    assert SAID in one
 
 
-def test_a_posted_reply_cannot_take_the_place_of_the_header(words, answer, house, secrets_of, shown):
-    tags = mailbox.tags(secrets_of(words).mailbox_key)
-    before = house.store.mailbox([], tags).replies[tags[0]]
-    with pytest.raises(NoFreeSlot):
-        house.store.post_reply([tags[0]], os.urandom(REPLY_CIPHERTEXT_BYTES), today())
-    assert house.store.mailbox([], tags).replies[tags[0]] == before
+def test_no_slot_that_a_unit_knows_is_a_headers(words, secrets_of):
+    found = secrets_of(words)
+    known = {*mailbox.tags(found.mailbox_key)}
+    assert not known & {*mailbox.tags(found.header_tag_key, mailbox.MESSAGE_SLOTS)}
 
 
 def test_a_holder_that_left_the_registry_is_not_shown(
@@ -168,21 +170,23 @@ def test_of_a_suspended_holder_no_answer_is_shown_and_nothing_more_is_sealed_to_
     answer(words, SAID)
     assert len(shown()) == 1
     first, *rest = registry.units
+    form = reporter.get("/conversation") and reporter.message("More.")
     draft = replace(registry, version=2, units=(replace(first, status=Status.SUSPENDED), *rest))
     house.config.registry.write_bytes(sign_registry(draft, root_key.file))
     assert shown() == []
     before = len(list(house.config.blobs.rglob("*")))
-    refused = reporter.write("More.")
+    refused = reporter.deliver(*form)
     assert refused.status == 409
-    assert "can receive nothing at present" in refused.text
+    assert "Nobody is chosen who could open this" in refused.text
     assert len(list(house.config.blobs.rglob("*"))) == before
 
 
 def test_an_answer_that_came_twice_is_shown_once_and_deleted_at_once(
-    words, reporter, house, answer, secrets_of, signer, unit_keys, shown
+    words, reporter, answer, conversation_of, signer, unit_keys, shown
 ):
-    public = mailbox.ReplyKey(secrets_of(words).reply_seed).public()
-    written = reply.compose(reply.new_reply("test-unit", today(), SAID), public, signer(unit_keys))
+    public = conversation_of(words).reply_public_key
+    said = reply.new_reply("test-unit", today(), 1, SAID)
+    written = reply.compose(said, conversation_of(words).identity, signer(unit_keys))
     one_ciphertext = mailbox.seal(written, public)
     answer(words, sealed=one_ciphertext, slot=11)
     answer(words, sealed=one_ciphertext, slot=12)  # two couriers at one moment
@@ -190,6 +194,8 @@ def test_an_answer_that_came_twice_is_shown_once_and_deleted_at_once(
     assert len(shown()) == 1
     reporter.post("/answer/delete")
     assert shown() == []
+    answer(words, sealed=mailbox.seal(written, public), slot=14)
+    assert shown() == [], "a deleted answer came back from another slot"
 
 
 def test_html_in_an_answer_is_inert(words, answer, reporter):
@@ -207,25 +213,48 @@ def test_an_answer_in_any_script_is_shown_as_written(words, answer, reporter):
     assert text in reporter.get("/conversation").page.words
 
 
-def test_the_longest_answer_fits_and_a_mailbox_may_be_full(words, answer, shown):
-    for slot in range(1, mailbox.SLOTS, 17):
-        answer(words, f"{slot} " + "x" * 7000, slot=slot)
-    assert len(shown()) == len(range(1, mailbox.SLOTS, 17))
+def test_a_mailbox_may_be_full_and_all_of_it_is_shown_page_by_page(words, answer, reporter):
+    slots = range(1, mailbox.SLOTS, 17)
+    for number, slot in enumerate(slots, 1):
+        answer(words, f"No. {number}. " + "x" * 7000, slot=slot, number=number)
+    page, seen = reporter.get("/conversation"), []
+    while True:
+        seen += [int(one) for one in re.findall(r"No\. (\d+)\. x", page.text)]
+        older = re.search(r'href="([^"]*)">Older answers', page.text)
+        if not older:
+            break
+        page = reporter.get(older[1])
+    assert seen == list(range(len(slots), 0, -1))
 
 
-def test_answers_follow_the_newest_header_only(
-    words, answer, put, secrets_of, other_unit_keys, reporter, shown
-):
+def test_answers_follow_the_newest_header_only(words, answer, header_to, other_unit_keys, reporter, shown):
     """After a header that the server itself made for the other unit, only that unit's answers count."""
-    keys = secrets_of(words)
-    public = mailbox.ReplyKey(keys.reply_seed).public()
     answer(words, SAID)
     answer(words, "From the other.", by=other_unit_keys, unit="other-unit", slot=8)
-    header = reply.compose_header(reply.Header("other-unit", today()), keys.header_key)
-    put(words, mailbox.HEADER_SLOT, mailbox.seal(header, public))
+    header_to(words, Header(new_link(), ("other-unit",)))
     [one] = shown()
     assert "From the other." in one
     assert "Other Anti-Corruption Unit" in reporter.get("/conversation").text
+
+
+MISSING = "missing between those that are here"
+
+
+def test_answers_that_never_arrived_are_missed_and_deleted_ones_are_not(words, answer, reporter):
+    answer(words, "The first.", slot=1, number=1)
+    assert MISSING not in reporter.get("/conversation").page.words
+    answer(words, "The fourth.", slot=4, number=4)
+    assert f"2 answers of Test Anti-Corruption Unit are {MISSING}" in reporter.get("/conversation").page.words
+    answer(words, "The second.", slot=2, number=2)
+    page = reporter.get("/conversation")
+    assert f"One answer of Test Anti-Corruption Unit is {MISSING}" in page.page.words
+    for left in ("missing", "still missing"):
+        reporter.get("/conversation")
+        [slot] = re.findall(r'name="answer" value="(2|1)"', reporter.last.text)[:1]
+        reporter.post("/answer/delete", {"answer": slot})
+        assert (
+            f"One answer of Test Anti-Corruption Unit is {MISSING}" in reporter.get("/conversation").text
+        ), left
 
 
 def test_the_lines_of_an_answer_stay_lines_without_a_style_sheet(answer, words, shown):
@@ -234,10 +263,12 @@ def test_the_lines_of_an_answer_stay_lines_without_a_style_sheet(answer, words, 
     assert "One &lt;b&gt;line&lt;/b&gt;.\n<br>Another &amp; more." in article
 
 
-def test_a_deleted_answer_costs_a_visit_no_opening(words, answer, reporter, reporter_at, app, monkeypatch):
-    """Otherwise the time of a page would tell a codename under which answers were deleted from an unused one."""
-    for slot in (3, 4, 5):
-        answer(words, f"Answer {slot}.", slot=slot)
+def test_what_is_left_of_a_deleted_answer_costs_a_visit_what_an_answer_costs(
+    words, answer, reporter, reporter_at, app, monkeypatch
+):
+    """And as long as little lies there, what a codename costs that was never used."""
+    for number in (3, 4, 5):
+        answer(words, f"Answer {number}.", slot=number, number=number - 2)
     opened = []
     real = mailbox.ReplyKey.open
 
@@ -247,11 +278,11 @@ def test_a_deleted_answer_costs_a_visit_no_opening(words, answer, reporter, repo
 
     monkeypatch.setattr(mailbox.ReplyKey, "open", counted)
     reporter.get("/conversation")
-    assert len(opened) == 4
+    assert len(opened) == OPENED_AT_LEAST
     for _ in range(3):
         assert reporter.post("/answer/delete").status == 303
         reporter.get("/conversation")
     opened.clear()
     page = reporter_at(app).come_back(words)
-    assert len(opened) == 1  # the header
+    assert len(opened) == OPENED_AT_LEAST
     assert "no answer here" in page.text

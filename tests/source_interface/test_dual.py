@@ -12,6 +12,7 @@ from common import signing
 from common.days import today
 from common.mailbox import MESSAGE_SLOTS
 from common.opening import Opener, OpeningFailed
+from common.store.outbox import Outbox
 from keys.private import read_private_key
 from keys.unit import GNUPG_HOME
 
@@ -33,18 +34,16 @@ def reporter(reporter):
 
 
 @pytest.fixture
-def copies(house):
+def copies(house, waiting):
     """The envelopes of the unit and of the overseer."""
-    return lambda: [house.store.waiting(unit) for unit in ("test-unit", BODY)]
+    return lambda: [waiting(unit) for unit in ("test-unit", BODY)]
 
 
 def test_each_opens_its_own_copy_and_not_the_other(reporter, copies, house, opened, unit_keys, overseer_keys):
     reporter.report("It happened at the yard.", [("a.bin", b"x" * 300_000)])
     [[of_unit], [of_body]] = copies()
-    assert of_unit.id != of_body.id
-    first, second = (
-        house.store.sealed_file(unit, one.id) for unit, one in (("test-unit", of_unit), (BODY, of_body))
-    )
+    assert of_unit != of_body
+    first, second = house.store.blobs.path(of_unit), house.store.blobs.path(of_body)
     assert first.read_bytes()[:2000] != second.read_bytes()[:2000]
     for sealed, keys, other in ((first, unit_keys, overseer_keys), (second, overseer_keys, unit_keys)):
         report, files = opened(sealed, keys)
@@ -54,16 +53,19 @@ def test_each_opens_its_own_copy_and_not_the_other(reporter, copies, house, open
             opened(sealed, other)
 
 
-def test_neither_sees_the_others_copy_nor_what_became_of_it(reporter, copies, house):
+def test_neither_sees_the_others_copy_nor_what_became_of_it(reporter, copies, house, settle):
     reporter.report()
     [[of_unit], [of_body]] = copies()
-    assert house.store.sealed_file(BODY, of_unit.id) is None
-    assert house.store.sealed_file("test-unit", of_body.id) is None
-    house.store.acknowledge(BODY, [of_unit.id], today())  # not its own: nothing happens
+    settle()
+    outbox = Outbox(house.config.outbox, house.config.blobs)
+    assert [outbox.sealed_file(BODY, of_unit), outbox.sealed_file("test-unit", of_body)] == [None, None]
+    outbox.close()
+    later = today() + timedelta(days=30)
+    house.store.note_held(BODY, [of_unit], today())  # not its own: nothing happens
+    house.store.sweep(later, alone=False)
     assert copies() == [[of_unit], [of_body]]
-    house.store.acknowledge("test-unit", [of_unit.id], today())
-    assert copies() == [[], [of_body]]
-    house.store.sweep(today() + timedelta(days=30), alone=False)
+    house.store.note_held("test-unit", [of_unit], today())
+    house.store.sweep(later, alone=False)
     assert copies() == [[], [of_body]]
 
 
@@ -73,6 +75,7 @@ def test_what_is_added_goes_to_both_in_every_visit(reporter, reporter_at, app, c
     assert reporter.write("More.").status == 303
     later = reporter_at(app)
     later.come_back(words)
+    later.choose(holders=f"test-unit {BODY}")
     assert later.write("And more.").status == 303
     assert [len(found) for found in copies()] == [3, 3]
     assert later.get("/conversation").text.count("The copy for the oversight body") == 3
@@ -81,15 +84,13 @@ def test_what_is_added_goes_to_both_in_every_visit(reporter, reporter_at, app, c
 def test_it_is_not_sealed_to_one_alone_when_the_other_has_gone(
     reporter, copies, put_registry, unit_keys, other_unit_keys
 ):
-    words = reporter.report()
-    reporter.come_back(words)
-    put_registry(unit_keys.unit, other_unit_keys.unit)
-    assert reporter.write("More.").status == 409
-    assert [len(found) for found in copies()] == [1, 1]
-    reporter.get("/conversation/routing")
-    reporter.post("/conversation/routing", {"force": "test-force", "involved": "no"})
-    assert "It is chosen" in reporter.post("/conversation/routing", {"do": "begin"}).page.words
+    reporter.report()
     reporter.get("/conversation")
+    form = reporter.message("More.")
+    put_registry(unit_keys.unit, other_unit_keys.unit)
+    assert reporter.deliver(*form).status == 409
+    assert [len(found) for found in copies()] == [1, 1]
+    reporter.choose()
     assert reporter.write("More.").status == 303
     assert [len(found) for found in copies()] == [2, 1]
 
@@ -123,25 +124,25 @@ def test_withdrawing_takes_both(reporter, copies, arrived, house):
     assert arrived(house.config) == []
 
 
-@pytest.mark.parametrize("collected", [0, 1])
-def test_or_the_one_that_is_still_there_and_says_so(collected, reporter, copies, house):
+@pytest.mark.parametrize("held", [0, 1])
+def test_or_the_one_that_nobody_says_they_have(held, reporter, copies, hold, settle):
     reporter.report()
     reporter.post("/noted")
-    [envelope] = copies()[collected]
-    house.store.acknowledge(("test-unit", BODY)[collected], [envelope.id], today())
+    hold(("test-unit", BODY)[held])
     page = reporter.get("/conversation")
-    assert page.text.count("<strong>collected</strong>") == page.text.count("not yet collected") == 1
+    assert page.text.count("they say that they have it") == page.text.count("nobody has said yet") == 1
     asked = reporter.post("/withdraw").page.words
     names = ["the first copy", "the copy for the oversight body"]
-    stays, goes = names[collected], names[1 - collected]
-    assert f"and {goes} had not been collected when you asked" in asked
-    assert f"{stays.capitalize()} was collected, and stays where it is." in asked
-    assert f"{goes.capitalize()} is deleted from the server" in asked
-    assert "it had not been collected" not in asked
+    stays, goes = names[held], names[1 - held]
+    assert f"nobody had said that they have {goes} when you asked" in asked
+    assert f"Whoever has {stays} has said so, and it stays where it is." in asked
+    assert f"{goes.capitalize()} is deleted from the server within hours" in asked
     reporter.post("/withdraw")
     page = reporter.get("/conversation")
     assert "One copy of the message is withdrawn" in page.page.words
     assert "/withdraw" not in reporter.forms
+    settle()
+    assert [len(found) for found in copies()] == [1 - one for one in ((0, 1), (1, 0))[held]]
     assert copies() == [[], []]
 
 

@@ -68,7 +68,7 @@ TABLE = {
 
 @pytest.mark.parametrize("case", TABLE)
 def test_the_answers_lead_to_whom_the_page_names_and_the_report_is_for_them(
-    case, reporter, house, arrived, opened, unit_keys, other_unit_keys, charity_keys, overseer_keys
+    case, reporter, house, arrived, opened, unit_keys, other_unit_keys, charity_keys, overseer_keys, waiting
 ):
     given, recipients, why = TABLE[case]
     reporter.get("/routing")
@@ -80,12 +80,12 @@ def test_the_answers_lead_to_whom_the_page_names_and_the_report_is_for_them(
     assert reporter.post("/routing", {"do": "begin"}).goes_to == "/report"
     assert all(NAMES[one] in reporter.get("/report").page.words for one in recipients)
     assert reporter.write("It happened at the yard.").goes_to == "/sent"
-    waiting = {one: house.store.waiting(one) for one in NAMES}
-    assert {one for one in NAMES if waiting[one]} == set(recipients)
+    found = {one: waiting(one) for one in NAMES}
+    assert {one for one in NAMES if found[one]} == set(recipients)
     keys = {TEST: unit_keys, OTHER: other_unit_keys, DESK: charity_keys, BODY: overseer_keys}
     for one in recipients:
-        [envelope] = waiting[one]
-        report, _ = opened(house.store.sealed_file(one, envelope.id), keys[one])
+        [envelope] = found[one]
+        report, _ = opened(house.store.blobs.path(envelope), keys[one])
         assert (report.text, report.unit) == ("It happened at the yard.", recipients[0])
         assert report.kept_from == {"more": SEVERAL}.get(
             given.get("keep_from", ""), given.get("keep_from", "")
@@ -163,7 +163,7 @@ def test_the_answers_are_in_no_address_no_cookie_and_no_row(reporter, house, cap
 
 
 def test_what_must_not_see_it_is_said_with_every_message_and_on_the_page(
-    reporter, house, opened, other_unit_keys
+    reporter, house, opened, other_unit_keys, waiting
 ):
     reporter.get("/routing")
     shown = reporter.post("/routing", {"force": "other-force", "involved": "no", "keep_from": "test-force"})
@@ -174,11 +174,9 @@ def test_what_must_not_see_it_is_said_with_every_message_and_on_the_page(
     words = reporter.codename()
     reporter.post("/noted")
     reporter.come_back(words)
+    reporter.choose(OTHER)  # without saying it again
     assert reporter.write("More.").status == 303
-    reports = [
-        opened(house.store.sealed_file(OTHER, one.id), other_unit_keys)[0]
-        for one in house.store.waiting(OTHER)
-    ]
+    reports = [opened(house.store.blobs.path(one), other_unit_keys)[0] for one in waiting(OTHER)]
     assert {(report.first, report.kept_from) for report in reports} == {
         (True, "test-force"),
         (False, "test-force"),
@@ -187,7 +185,7 @@ def test_what_must_not_see_it_is_said_with_every_message_and_on_the_page(
 
 @pytest.mark.parametrize("answer", ["yes", "not-sure", "no"])
 def test_whether_the_unit_is_involved_is_in_the_seal_of_every_message_and_the_page_says_so(
-    answer, reporter, house, opened, charity_keys
+    answer, reporter, house, opened, charity_keys, waiting
 ):
     reporter.get("/routing")
     asked = reporter.post("/routing", {"force": "not-known", "involved": answer})
@@ -199,15 +197,17 @@ def test_whether_the_unit_is_involved_is_in_the_seal_of_every_message_and_the_pa
     words = reporter.codename()
     reporter.post("/noted")
     reporter.come_back(words)
+    reporter.choose(force="not-known")
     assert reporter.write("More.").status == 303
-    waiting = house.store.waiting(DESK)
-    reports = [opened(house.store.sealed_file(DESK, one.id), charity_keys)[0] for one in waiting]
+    reports = [opened(house.store.blobs.path(one), charity_keys)[0] for one in waiting(DESK)]
     assert [report.involved for report in reports] == [answer != "no"] * 2
     for file in house.config.blobs.parent.rglob("*"):
         assert not file.is_file() or b"involved" not in file.read_bytes(), file
 
 
-def test_and_with_a_report_that_was_withdrawn_and_is_sent_again(reporter, house, opened, other_unit_keys):
+def test_and_with_a_report_that_was_withdrawn_and_is_sent_again(
+    reporter, house, opened, other_unit_keys, waiting
+):
     reporter.get("/routing")
     reporter.post("/routing", {"force": "other-force", "involved": "no", "keep_from": "test-force"})
     reporter.post("/routing", {"do": "begin"})
@@ -220,8 +220,8 @@ def test_and_with_a_report_that_was_withdrawn_and_is_sent_again(reporter, house,
     assert reporter.post("/withdraw", {"confirm": "1"}).status == 303
     reporter.get("/conversation")
     assert reporter.write("Put right.").status == 303
-    [one] = house.store.waiting(OTHER)
-    assert opened(house.store.sealed_file(OTHER, one.id), other_unit_keys)[0].kept_from == "test-force"
+    [one] = waiting(OTHER)
+    assert opened(house.store.blobs.path(one), other_unit_keys)[0].kept_from == "test-force"
 
 
 def test_a_unit_is_said_to_serve_who_must_not_see_it_or_that_it_might_where_no_force_was_named(reporter):

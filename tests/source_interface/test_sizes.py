@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert
 
-from common import codename, signing
+from common import codename, mailbox, signing
 from common import registry as registries
 from common.days import today
 from common.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
 from common.secret import Secret
+from common.store.models import EnvelopeRow
 from common.units import Service
 from keys.certificates import look
 from keys.country import read_country
@@ -19,9 +21,6 @@ from source_interface import padded
 from source_interface import session as sessions
 from source_interface.notices import NOTICES
 from source_interface.session import Session, longest_session, new_session
-
-THREE_ANSWERS_OF = 5_000  # characters each, ASCII: so many fit beside one message that waits
-LONGEST_ANSWER = 7_500
 
 
 def whole(answer, reason):
@@ -65,22 +64,73 @@ def test_the_filling_is_white_space_after_the_end(everything):
     assert len(filled) > 25
 
 
-@pytest.mark.parametrize("lengths", [(), (1,), (LONGEST_ANSWER,), (THREE_ANSWERS_OF,) * 3])
-def test_a_page_with_answers_is_as_large_as_one_without(reporter, answer, size, lengths):
+WORST = {
+    "letters": "w" * 7_500,
+    "apostrophes": "'" * 3_543,
+    "quotes": '"' * 3_543,
+    "ampersands": "&" * 7_000,
+    "angle brackets": "<>" * 3_500,
+    "line ends": "\n" * 3_543 + "x",
+    "no blanks": "\u00e9" * 3_500,
+}
+
+
+@pytest.mark.parametrize("kind", WORST)
+@pytest.mark.parametrize("count", [0, 1, 3, 40])
+def test_whatever_a_unit_writes_each_page_has_one_size_and_all_of_it_is_shown(
+    reporter, answer, size, kind, count
+):
     words = reporter.report()
-    for slot, length in enumerate(lengths, start=1):
-        answer(words, "w" * length, slot=slot)
-    page = reporter.come_back(words)
-    assert page.text.count('class="answer"') == len(lengths)
-    assert size(page) == PAGE_BYTES
+    for number in range(1, count + 1):
+        answer(words, f"{number:03}{WORST[kind]}{number:03}.", slot=number, number=number)
+    page, shown = reporter.come_back(words), ""
+    while True:
+        assert size(page) == PAGE_BYTES
+        shown += page.page.answers
+        older = re.search(r'href="([^"]*)">Older answers', page.text)
+        if not older:
+            break
+        page = reporter.get(older[1])
+    assert shown == "".join(f"{one:03}{WORST[kind]}{one:03}." for one in range(count, 0, -1))
     assert len(reporter.cookie) == sessions.COOKIE_CHARS
 
 
-def test_what_does_not_fit_takes_four_times_as_much(reporter, answer, size):
+def test_pages_of_answers_that_there_are_not_lead_back(reporter, answer):
     words = reporter.report()
-    for slot in (1, 2, 3):
-        answer(words, "w" * LONGEST_ANSWER, slot=slot)
-    assert size(reporter.come_back(words)) == PAGE_BYTES * PAGE_STEP
+    answer(words)
+    reporter.come_back(words)
+    for number in (0, 1, 2, 999):
+        assert reporter.get(f"/conversation/answers/{number}").goes_to == "/conversation"
+        assert reporter.get(f"/conversation/sent/{number}").goes_to == "/conversation"
+    assert reporter.get("/conversation/answers/1000").status == 404
+
+
+def test_however_much_was_sent_each_page_has_one_size(reporter, house, secrets_of, size):
+    words = reporter.report()
+    tags = mailbox.tags(secrets_of(words).receipt_key)
+    rows = [
+        {
+            "id": f"{n:032x}",
+            "receipt_tag": tag,
+            "unit": "test-unit",
+            "day": today(),
+            "padded_size": 1,
+            "state": "new",
+        }
+        for n, tag in enumerate(tags)
+        if not house.store.was_received(tag)
+    ]
+    with house.store.engine.begin() as connection:
+        connection.execute(insert(EnvelopeRow), rows)
+    page, seen = reporter.come_back(words), 0
+    while True:
+        assert size(page) == PAGE_BYTES
+        seen += page.text.count("You sent a message on")
+        following = re.search(r'href="([^"]*)">Next page', page.text)
+        if not following:
+            break
+        page = reporter.get(following[1])
+    assert seen == mailbox.MESSAGE_SLOTS
 
 
 def test_a_page_of_any_length_is_filled_to_the_byte(app):

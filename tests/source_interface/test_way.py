@@ -3,11 +3,11 @@
 import re
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import insert
 
 from common import mailbox
 from common.days import today
+from common.header import read_deleted
 from common.store.models import EnvelopeRow
 from tests.source_interface.conftest import CODENAME
 
@@ -163,34 +163,40 @@ def test_withdrawing_asks_first_and_deletes_row_and_blob(reporter, house, arrive
     assert reporter.post("/withdraw").goes_to == "/conversation"
     assert "is withdrawn, and deleted here" in reporter.get("/conversation").text
     assert arrived(house.config) == []
-    assert "not yet collected" not in reporter.get("/conversation").text
+    assert "nobody has said yet" not in reporter.get("/conversation").text
 
 
-def test_a_withdrawal_promises_nothing_about_a_copy_that_was_fetched_without_a_word(reporter, house):
+def test_what_is_listed_goes_at_the_next_settled_hour_and_nothing_is_promised_about_what_was_fetched(
+    reporter, house, arrived, settle
+):
+    reporter.report()
+    settle()
+    reporter.post("/noted")
+    reporter.get("/conversation")
+    asked = " ".join(reporter.post("/withdraw").page.words.split())
+    assert "is deleted from the server within hours" in asked
+    assert "It may have been fetched already" in asked
+    reporter.post("/withdraw")
+    page = reporter.get("/conversation")
+    assert "If it had been fetched, it may still be read" in page.text
+    assert "withdrawn, and deleted within hours" in page.text
+    assert "/withdraw" not in page.page.forms
+    assert len(arrived(house.config)) == 1
+    settle()
+    assert arrived(house.config) == []
+    assert "You sent a message" not in reporter.get("/conversation").text
+
+
+def test_what_a_unit_holds_cannot_be_withdrawn(reporter, house, arrived, hold):
     reporter.report()
     reporter.post("/noted")
     reporter.get("/conversation")
-    [waiting] = house.store.waiting("test-unit")
-    fetched = house.store.sealed_file(
-        "test-unit", waiting.id
-    ).read_bytes()  # what the courier's request is sent
-    assert fetched
-    assert "fetched already without a word" in " ".join(reporter.post("/withdraw").page.words.split())
     reporter.post("/withdraw")
-    assert "it may still read it" in reporter.get("/conversation").text
-
-
-def test_what_is_collected_cannot_be_withdrawn(reporter, house, arrived):
-    reporter.report()
-    reporter.post("/noted")
-    reporter.get("/conversation")
-    reporter.post("/withdraw")
-    [waiting] = house.store.waiting("test-unit")
-    house.store.acknowledge("test-unit", [waiting.id], today())
+    hold("test-unit")
     assert reporter.post("/withdraw").goes_to == "/conversation"  # confirmed, but too late
     page = reporter.get("/conversation")
     assert "can no longer be withdrawn" in page.text
-    assert "<strong>collected</strong>" in page.text
+    assert "<strong>they say that they have it</strong>" in page.text
     assert len(arrived(house.config)) == 1
     assert "/withdraw" not in reporter.forms
 
@@ -216,18 +222,10 @@ def test_an_answer_that_is_deleted_is_gone(reporter, house, answer, secrets_of):
     assert "Thank you for this." not in page.text
     tags = mailbox.tags(secrets_of(words).mailbox_key)
     left = house.store.mailbox([], tags).replies
-    assert len(left) == 2, "a row is left in its place, so that its unit cannot see that it went"
-    public = mailbox.ReplyKey(secrets_of(words).reply_seed)
-    with pytest.raises(mailbox.NotForThisMailbox):
-        public.open(next(left[tag] for tag in left if tag != tags[mailbox.HEADER_SLOT]))
-
-
-def test_the_header_cannot_be_deleted(reporter, answer):
-    words = reporter.report()
-    answer(words)
-    reporter.get("/conversation")
-    reporter.post("/answer/delete", {"answer": "0"})
-    assert "We have read it." in reporter.get("/conversation").text
+    assert len(left) == 1, "a row is left in its place, so that its unit cannot see that it went"
+    opened = mailbox.ReplyKey(secrets_of(words).reply_seed).open(*left.values())
+    assert b"Thank you for this." not in opened
+    assert read_deleted(opened, secrets_of(words).header_key).number == 1
 
 
 def test_another_matter_has_another_codename_and_takes_no_form_of_the_first(
@@ -253,7 +251,7 @@ def test_another_matter_has_another_codename_and_takes_no_form_of_the_first(
     reporter.get("/report")
     assert reporter.write("Of the second.").goes_to == "/sent"
     assert reporter.codename() != first
-    assert reporter.get("/conversation").text.count("not yet collected") == 1
+    assert reporter.get("/conversation").text.count("nobody has said yet") == 1
 
 
 def test_a_codename_that_was_not_written_down_is_never_replaced(reporter):
@@ -297,7 +295,14 @@ def test_a_conversation_without_slots_says_so_and_offers_another(reporter, house
     form = reporter.get("/conversation").page.forms["/conversation/write"]
     tags = [tag for tag in mailbox.tags(secrets_of(words).receipt_key) if not house.store.was_received(tag)]
     rows = [
-        {"id": f"{n:032x}", "receipt_tag": tag, "unit": "test-unit", "day": today(), "padded_size": 1}
+        {
+            "id": f"{n:032x}",
+            "receipt_tag": tag,
+            "unit": "test-unit",
+            "day": today(),
+            "padded_size": 1,
+            "state": "new",
+        }
         for n, tag in enumerate(tags)
     ]
     with house.store.engine.begin() as connection:
