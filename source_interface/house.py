@@ -47,8 +47,8 @@ class House:
 def build(config: ServerConfig) -> House:
     """Put the house together, sweep what a crash left, and refuse to start on a registry that is not valid.
 
-    Raises BadConfiguration, RegistryRefused or WrongDatabase. It needs no room on the disk: what does is left for
-    another time.
+    Raises BadConfiguration, RegistryRefused or WrongDatabase. It needs no more room on the disk than opening
+    the database: what does is left for another time.
     """
     _ = config.pepper  # it is there, and right
     registry = RegistryFile.of(config)

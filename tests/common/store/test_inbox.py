@@ -2,12 +2,12 @@
 
 import hashlib
 import os
+import shutil
 
 import pytest
 
 from common import post
 from common.config import Limits
-from common.store import inbox as inboxes
 from common.store.inbox import Inbox, Usage
 
 CONTENT = b"sealed" * 1000
@@ -115,7 +115,7 @@ def test_two_users_share_it_where_the_folder_was_made_for_a_group(
 
 
 def test_there_is_room_while_the_disk_keeps_what_is_for_reports(inbox, monkeypatch):
-    disk = inboxes.shutil.disk_usage(inbox.root)._replace(total=2**40, free=5 * 2**30)
-    monkeypatch.setattr(inboxes.shutil, "disk_usage", lambda _: disk)
+    disk = shutil.disk_usage(inbox.root)._replace(total=2**40, free=5 * 2**30)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk)
     assert inbox.has_room(Limits(), 0)
     assert not inbox.has_room(Limits(), 1)
