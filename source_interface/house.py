@@ -16,11 +16,10 @@ from common.registry import Registry
 from common.registry_file import RegistryFile
 from common.sealing import Sealer
 from common.settled import last_settled_hour
-from common.store.inbox import Inbox
 from common.store.opening import open_store
 from common.store.outbox import Outbox
 from common.store.repository import Store
-from common.store.settlement import Settlement
+from common.store.settlement import write_listing
 from common.store.sweeping import WrongDatabase
 from source_interface.recipients import Recipients, keep_ready
 
@@ -84,8 +83,7 @@ def _tidy(config: ServerConfig, store: Store, registry: Registry, *, alone: bool
         store.sweep(today(), alone=alone, keep_free=config.limits.keep_free_bytes)
         store.blobs.fill_pool()
         if outbox.settled_hour() is None:  # never settled, or restored: the next settled hour changes it
-            settlement = Settlement(store, Inbox(config.inbox), outbox, registry, config.limits)
-            settlement.write_listing(last_settled_hour(registry.settle_every_hours))
+            write_listing(store, outbox, last_settled_hour(registry.settle_every_hours))
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         _log.error("what is past its time could not be tidied away: %s", type(error).__name__)
     finally:
