@@ -17,7 +17,13 @@ from journalist_interface.desk import disclosing, kept_from, reasons
 from journalist_interface.desk.answering import AnswerLost, read_answer
 from journalist_interface.desk.conversations import Place
 from journalist_interface.desk.disclosing import ShownContact
-from journalist_interface.desk.handsealed import HandSealed, find_sealed_texts, may_be_sealed
+from journalist_interface.desk.envelopes import Envelope
+from journalist_interface.desk.handsealed import (
+    HandSealed,
+    find_sealed_texts,
+    may_be_sealed,
+    open_by_hand,
+)
 from journalist_interface.desk.opening import AT_ONCE, CannotOpen, open_envelope
 from journalist_interface.desk.oversight import addressee, is_second_seal
 from journalist_interface.desk.references import message_reference
@@ -62,7 +68,7 @@ class ShownMessage:
     for_unit: str = ""
     kept_from: str = ""  # what the reporter asked, in words
     involved: str = ""  # that those who would see it, or are above them, may be involved, in words
-    sealed_texts: tuple[HandSealed, ...] = field(default=(), repr=False)
+    sealed_texts: int = 0  # how many armoured messages are in the text; opened when asked for
     trail: tuple[ShownStep, ...] = ()
     unaccounted: bool = False  # another unit posted it, and no step of its trail that holds says so
     files: tuple[ShownFile, ...] = field(default=(), repr=False)
@@ -114,6 +120,15 @@ def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
     return _show_message(desk, desk.settings.registry_if_it_holds(), envelope_id)
 
 
+def open_sealed_text(desk: Desk, envelope: Envelope, number: int) -> HandSealed:
+    """What is in the armoured message `number` of a text, from 1 on. Raises NotHere or CannotOpen."""
+    _, opened, _ = open_envelope(desk, envelope.id, envelope.size)
+    found = find_sealed_texts(clean_text(opened.report.text))
+    if not 1 <= number <= len(found):
+        raise NotHere("no such words")
+    return open_by_hand(desk.opener, found[number - 1])
+
+
 def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> ShownMessage:
     row = desk.cabinet.envelopes.get(envelope_id)
     if row is None:
@@ -137,7 +152,7 @@ def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> Sh
         for_unit=clean_text(opened.report.unit),
         kept_from=kept_from.in_words([opened.report.kept_from], registry, today()),
         involved=INVOLVED if opened.report.involved else "",
-        sealed_texts=find_sealed_texts(desk.opener, text),
+        sealed_texts=len(find_sealed_texts(text)),
         trail=steps,
         unaccounted=is_forwarded_id(row.id) and not accounted,
         files=tuple(_shown_file(number, file) for number, file in enumerate(opened.files, 1)),
