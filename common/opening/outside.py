@@ -47,8 +47,6 @@ class Outside:
                     self._is_over = self._in_data
         except NoPackets as error:
             raise OpeningFailed(Unopened.DAMAGED if self._in_data else Unopened.NOT_SEALED) from error
-        if self._is_over and not self._packets.is_between:
-            raise OpeningFailed(Unopened.DAMAGED)
         return piece
 
     def _check(self, packet: Begin) -> None:

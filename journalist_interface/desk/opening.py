@@ -59,7 +59,7 @@ def open_sealed(
     try:
         return desk.opener.open(sealed, take, most)
     except OpeningFailed as error:
-        if error.reason is not Unopened.NO_KEY or not may_ask or _key_is_locked(desk):
+        if error.reason is not Unopened.NO_KEY or not may_ask or key_is_locked(desk):
             raise CannotOpen(reasons.code_of(error)) from error
     try:
         return desk.opener.open(sealed, take, most, ask=any_on_card(desk.settings.gnupg))
@@ -99,7 +99,7 @@ def _look_into(desk: Desk, state: str) -> Looked:
     opened, unreadable, after = 0, 0, ""
     with ThreadPoolExecutor(AT_ONCE) as threads:
         while batch := desk.cabinet.envelopes.in_state(state, after, _BATCH):
-            if _key_is_locked(desk):
+            if key_is_locked(desk):
                 return Looked(opened, unreadable, locked=True)
             without_key = []
             for done in as_completed([threads.submit(_first_look, desk, *found) for found in batch]):
@@ -109,7 +109,7 @@ def _look_into(desk: Desk, state: str) -> Looked:
                     continue
                 was_opened = _note(desk, look)
                 opened, unreadable = opened + was_opened, unreadable + (not was_opened)
-            if without_key and _key_is_locked(desk):
+            if without_key and key_is_locked(desk):
                 # It was taken away meanwhile: what did not open for that is looked at another time.
                 return Looked(opened, unreadable, locked=True)
             for found in batch:
@@ -126,7 +126,7 @@ def _note(desk: Desk, look: Look) -> bool:
     return look.inside is not None
 
 
-def _key_is_locked(desk: Desk) -> bool:
+def key_is_locked(desk: Desk) -> bool:
     """True when the unit's key does not open what is surely sealed to it: the key that signs answers.
 
     gpg says the same of a missing passphrase and of a message for somebody else. Asking once here also means

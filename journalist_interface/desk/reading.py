@@ -24,7 +24,7 @@ from journalist_interface.desk.handsealed import (
     may_be_sealed,
     open_by_hand,
 )
-from journalist_interface.desk.opening import AT_ONCE, CannotOpen, open_envelope
+from journalist_interface.desk.opening import AT_ONCE, CannotOpen, key_is_locked, open_envelope
 from journalist_interface.desk.oversight import addressee, is_second_seal
 from journalist_interface.desk.references import message_reference
 from journalist_interface.desk.workplace import Desk, NotHere
@@ -108,16 +108,29 @@ def show(desk: Desk, places: Sequence[Place]) -> list[ShownMessage | ShownAnswer
         if place.is_answer:
             return _show_answer(desk, place)
         if place.id in opened:
-            return _show_message(desk, registry, place.id)
+            return _show_message(desk, registry, place.id, may_ask=False)
         return ShownMessage(place.id, place.day, place.kind == 0, sizes[place.id], left_closed=True)
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        return list(threads.map(show_one, places))
+        shown = list(threads.map(show_one, places))
+    return _with_the_key(desk, registry, shown)
+
+
+def _with_the_key(
+    desk: Desk, registry: Registry | None, shown: list[ShownMessage | ShownAnswer]
+) -> list[ShownMessage | ShownAnswer]:
+    """Those that no key opened are tried again, once the person has unlocked the unit's: asked for that once."""
+    without = {one.id for one in shown if one.problem == reasons.SENTENCES[reasons.NO_KEY]}
+    if not without or key_is_locked(desk):
+        return shown
+    return [
+        _show_message(desk, registry, one.id, may_ask=True) if one.id in without else one for one in shown
+    ]
 
 
 def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
     """One message, opened. Raises NotHere for one that is not here."""
-    return _show_message(desk, desk.settings.registry_if_it_holds(), envelope_id)
+    return _show_message(desk, desk.settings.registry_if_it_holds(), envelope_id, may_ask=True)
 
 
 def open_sealed_text(desk: Desk, envelope: Envelope, number: int) -> HandSealed:
@@ -129,12 +142,12 @@ def open_sealed_text(desk: Desk, envelope: Envelope, number: int) -> HandSealed:
     return open_by_hand(desk.opener, found[number - 1])
 
 
-def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> ShownMessage:
+def _show_message(desk: Desk, registry: Registry | None, envelope_id: str, *, may_ask: bool) -> ShownMessage:
     row = desk.cabinet.envelopes.get(envelope_id)
     if row is None:
         raise NotHere("no such message")
     try:
-        _, opened, _ = open_envelope(desk, row.id, row.size)
+        _, opened, _ = open_envelope(desk, row.id, row.size, may_ask=may_ask)
     except CannotOpen as error:
         code = reasons.DESTROYED if desk.cabinet.sealed_to.is_destroyed(row.epoch) else error.code
         return ShownMessage(row.id, row.day, row.first, row.size, problem=reasons.SENTENCES[code])

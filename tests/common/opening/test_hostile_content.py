@@ -101,13 +101,14 @@ def test_a_hostile_content_hands_out_little(opener, recipient):
     assert len(out) <= 3 * MEBIBYTE
 
 
-@pytest.mark.parametrize("after", ["a message", "a passphrase", "words", "a byte"])
+@pytest.mark.parametrize("after", ["a message", "a passphrase", "words", "a byte", "a header cut short"])
 def test_what_stands_after_the_message_is_not_given_to_gpg(opener, recipient, after):
     more = {
         "a message": recipient.seal(openpgp.literal(b"y")),
         "a passphrase": PASSPHRASE,
         "words": openpgp.literal(b"y"),
         "a byte": b"\0",
+        "a header cut short": b"\xc1",
     }[after]
     with pytest.raises(OpeningFailed):
         opened(opener, recipient.seal(openpgp.literal(b"x")) + more)
@@ -129,12 +130,16 @@ def test_content_opens_however_it_is_packed(opener, recipient, size):
         assert opened(opener, recipient.seal(packets)) == content
 
 
+def gpg(home, *arguments, stdin=b""):
+    command = ["gpg", "--homedir", home, "--batch", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, check=True, env=gpg_environment()).stdout
+
+
 @pytest.fixture(scope="module")
 def sender(short_folder):
     """A GnuPG home with a key that signs."""
     home = private_home(short_folder() / "gnupg")
-    make = ["gpg", "--homedir", home, "--batch", "--passphrase", "", "--quick-gen-key", "a@b", "ed25519"]
-    subprocess.run(make, check=True, capture_output=True, env=gpg_environment())
+    gpg(home, "--passphrase", "", "--quick-gen-key", "a@b", "ed25519")
     yield home
     end_agent(home)
 
@@ -145,21 +150,10 @@ def sender(short_folder):
 )
 def test_what_gpg_writes_by_itself_opens(opener, unit_keys, sender, options):
     """GnuPG compresses unless it is told not to, and signs within what it seals."""
-    certificate = str(unit_keys.folder / "certificate.asc")
-    command: list[str] = [
-        "gpg",
-        "--homedir",
-        str(sender),
-        "--batch",
-        *options.split(),
-        "-e",
-        "--recipient-file",
-    ]
-    for content in (b"", b"a", b"words\n" * 20_000):
-        made = subprocess.run(
-            [*command, certificate], input=content, capture_output=True, check=True, env=gpg_environment()
-        )
-        assert opened(opener, made.stdout).replace(b"\r\n", b"\n") == content
+    options = [*options.split(), "-e", "--recipient-file", str(unit_keys.folder / "certificate.asc")]
+    for words in (b"", b"a", b"words\n" * 20_000):
+        made = gpg(sender, *options, stdin=words)
+        assert opened(opener, made).replace(b"\r\n", b"\n") == words
 
 
 @given(st.data())

@@ -67,7 +67,7 @@ def test_gpg_that_makes_no_progress_is_ended(unit_keys, sealed, monkeypatch):
 
 def test_what_gpg_started_ends_with_it(unit_keys, sealed, tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "PATIENCE", 0.5)
-    stand_in(tmp_path / "bin", monkeypatch, f"sleep 3600 & echo $! > {tmp_path}/child; wait")
+    stand_in(tmp_path / "bin", monkeypatch, f"sleep 3600 <&- >&- 2>&- & echo $! > {tmp_path}/child; wait")
     refused_as_stuck(Opener(unit_keys.folder / "gnupg"), sealed)
     child = int((tmp_path / "child").read_text())
     deadline = time.monotonic() + SOON

@@ -13,6 +13,7 @@ from journalist_interface.desk.handsealed import open_by_hand, without_armour
 from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.opening import CannotOpen, open_envelope
 from tests import openpgp
+from tests.pinentry import pinentry
 
 SOON = 10  # seconds: a refusal takes a tenth of one; a busy machine is slower
 
@@ -37,21 +38,9 @@ def sealed(world, content=b"words"):
 
 @pytest.fixture
 def asked(world):
-    """What the desk's pinentry has been asked so far; it answers nothing."""
-    log, home = world.folder.parent / "asked", world.desk().settings.gnupg
-    pinentry = world.folder.parent / "pinentry"
-    pinentry.write_text(
-        '#!/bin/sh\necho OK\nwhile read -r line; do echo "$line" >> '
-        f"'{log}'; case $line in GETPIN*) echo 'ERR 83886179 cancelled';; *) echo OK;; esac; done\n"
-    )
-    pinentry.chmod(0o700)
-    settings = home / "gpg-agent.conf"
-    settings.write_text(f"pinentry-program {pinentry}\n")
-    stop = ["gpgconf", "--homedir", home, "--kill", "gpg-agent"]
-    subprocess.run(stop, check=True, env=gpg_environment())
-    yield lambda: log.read_text() if log.exists() else ""
-    settings.unlink()
-    subprocess.run(stop, check=True, env=gpg_environment())
+    """How often the desk's pinentry was asked for something so far; it answers nothing."""
+    with pinentry(world.desk().settings.gnupg, world.folder.parent) as count:
+        yield count
 
 
 def recipient(world):
@@ -79,7 +68,7 @@ def test_nobody_at_the_desk_is_asked_for_a_passphrase_of_the_sender_s_making(wor
     ):
         assert open_by_hand(desk.opener, nested).text is None
         assert open_by_hand(desk.opener, armoured(nested).encode()).text is None
-    assert asked() == ""
+    assert asked() == 0
 
 
 def test_an_envelope_of_a_hostile_server_asks_the_reviewer_for_nothing(world, asked):
@@ -93,7 +82,7 @@ def test_an_envelope_of_a_hostile_server_asks_the_reviewer_for_nothing(world, as
     for name, why in zip(envelopes, ("sealed with a passphrase", "another sealed message"), strict=True):
         with pytest.raises(CannotOpen, match=why):
             open_envelope(desk, name, 10_000)
-    assert asked() == ""
+    assert asked() == 0
 
 
 @pytest.fixture
