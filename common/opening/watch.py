@@ -23,7 +23,7 @@ _TICK = 0.1  # seconds
 
 
 class Watch:
-    """Watches one gpg. Use it within `with`, and begin it with the process."""
+    """Watches one gpg. Use it within `with`, and begin it with the process, which does not outlive that."""
 
     def __init__(self, patience: float) -> None:
         self.stopped_it = False  # because it got nowhere
@@ -45,6 +45,7 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
+        self.stop()  # where an exception came between
         if self._process is not None:
             self._thread.join()
 

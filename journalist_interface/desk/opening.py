@@ -8,7 +8,7 @@ and asks for the unit's passphrase there.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,27 +97,37 @@ def look_again(desk: Desk) -> Looked:
 def _look_into(desk: Desk, state: str) -> Looked:
     """Look into all envelopes of a state. Each is listed as soon as it was looked into, whatever the others do."""
     opened, unreadable, after = 0, 0, ""
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        while batch := desk.cabinet.envelopes.in_state(state, after, _BATCH):
-            if key_is_locked(desk):
-                return Looked(opened, unreadable, locked=True)
-            without_key = []
-            for done in as_completed([threads.submit(_first_look, desk, *found) for found in batch]):
-                look = done.result()
-                if look.reason == reasons.NO_KEY:
-                    without_key.append(look.id)
-                    continue
-                was_opened = _note(desk, look)
-                opened, unreadable = opened + was_opened, unreadable + (not was_opened)
-            if without_key and key_is_locked(desk):
-                # It was taken away meanwhile: what did not open for that is looked at another time.
-                return Looked(opened, unreadable, locked=True)
-            for found in batch:
-                if found[0] in without_key:
-                    was_opened = _note(desk, _first_look(desk, *found, may_ask=True))
-                    opened, unreadable = opened + was_opened, unreadable + (not was_opened)
-            after = batch[-1][0]
+    while batch := desk.cabinet.envelopes.in_state(state, after, _BATCH):
+        if key_is_locked(desk):
+            return Looked(opened, unreadable, locked=True)
+        without_key = []
+        for look in _first_looks(desk, batch):
+            if look.reason == reasons.NO_KEY:
+                without_key.append(look.id)
+                continue
+            opened += _note(desk, look)
+            unreadable += look.inside is None
+        if without_key and key_is_locked(desk):
+            # It was taken away meanwhile: what did not open for that is looked at another time.
+            return Looked(opened, unreadable, locked=True)
+        for envelope_id, size in batch:
+            if envelope_id in without_key:
+                look = _first_look(desk, envelope_id, size, may_ask=True)
+                opened += _note(desk, look)
+                unreadable += look.inside is None
+        after = batch[-1][0]
     return Looked(opened, unreadable)
+
+
+def _first_looks(desk: Desk, batch: Sequence[tuple[str, int]]) -> Iterator[Look]:
+    """First looks at these, each as soon as it is there, asking nobody for anything."""
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        looks = [threads.submit(_first_look, desk, *found) for found in batch]
+        try:
+            for look in as_completed(looks):
+                yield look.result()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _note(desk: Desk, look: Look) -> bool:

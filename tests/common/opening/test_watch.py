@@ -108,6 +108,14 @@ def test_what_hands_out_much_may_take_long(sleeper):
     assert not watching.stopped_it
 
 
+def test_whoever_leaves_early_leaves_no_gpg_behind(sleeper):
+    with pytest.raises(KeyboardInterrupt), Watch(patience=60) as watching:
+        watching.begin(sleeper)
+        raise KeyboardInterrupt
+    assert sleeper.wait(SOON) == -signal.SIGKILL
+    assert not watching.stopped_it
+
+
 def test_a_person_has_minutes_and_nobody_else_has(unit_keys, sealed, monkeypatch):
     given = []
     real = Watch.__init__
