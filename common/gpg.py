@@ -10,7 +10,8 @@ import os
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from subprocess import PIPE, Popen
+from typing import Any, Protocol, TypeVar
 
 import gnupg
 
@@ -46,10 +47,19 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
     """
 
     result_map = gnupg.GPG.result_map | {"crypt": Crypt}
+    in_own_group = False  # whether gpg leads a process group of its own
 
     def _open_subprocess(self, args: list[str], passphrase: bool = False) -> Any:
-        self.process = process = super()._open_subprocess(args, passphrase)
+        process = Popen(
+            self.make_args(args, passphrase),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=self.env,
+            process_group=0 if self.in_own_group else None,
+        )
         for pipe in (process.stdin, process.stdout, process.stderr):
+            assert pipe is not None  # noqa: S101  asked for above
             with suppress(OSError):  # the system's limit of large pipes is reached: a small one does too
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, CHUNK)
         return process
@@ -60,6 +70,9 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
         except BrokenPipeError:
             result.ok = False  # whatever gpg made of it: not all of the input arrived
             return result
+
+
+AnyGpg = TypeVar("AnyGpg", bound=Gpg)
 
 
 def private_home(folder: Path) -> Path:
@@ -81,8 +94,8 @@ def gpg_environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
 
 
-def tool(home: Path, options: list[str]) -> Gpg:
+def tool(home: Path, options: list[str], kind: type[AnyGpg]) -> AnyGpg:
     """gpg in a home, with these options."""
-    made = Gpg(gnupghome=os.fspath(home), env=gpg_environment(), options=options)
+    made = kind(gnupghome=os.fspath(home), env=gpg_environment(), options=options)
     made.buffer_size = CHUNK
     return made

@@ -48,6 +48,11 @@ def keys_of(home: Path, certificate: str) -> tuple[Key, ...]:
     return tuple(_read(home, _listed(home, f"0x{certificate}")))
 
 
+def any_on_card(home: Path) -> bool:
+    """True when the secret of some key of a home is on a smart card."""
+    return any(_ON_CARD in file.read_bytes() for file in (home / _FILES).glob("*.key"))
+
+
 def secret_certificates(home: Path) -> tuple[str, ...]:
     """The fingerprints of all certificates of a home of which at least one key's secret is in a file there."""
     found: dict[str, bool] = {}

@@ -80,7 +80,7 @@ class Sealer:
     """Seals streams. Safe to share between threads; `home` stays empty."""
 
     def __init__(self, home: Path) -> None:
-        self._gpg = tool(private_home(home), _SEAL)
+        self._gpg = tool(private_home(home), _SEAL, Gpg)
 
     def seal(self, source: Readable, recipients: Sequence[Path], output: Path) -> None:
         """Write `source`, sealed to the certificates in `recipients`, to the file `output`, which may be there.

@@ -119,7 +119,7 @@ def add_case_key(folder: Path, passphrase: str | None) -> None:
     card = read_unit_card(folder)
     content = bytearray()
     try:
-        Opener(folder / GNUPG_HOME).open(folder / REPLY_KEY, content.extend)
+        Opener(folder / GNUPG_HOME).open(folder / REPLY_KEY, content.extend, ask=True)
     except OpeningFailed as error:
         raise CeremonyFailed(f"The key that signs answers does not open. {error}") from error
     make_case_key(folder, card.id, card.name, passphrase)

@@ -93,7 +93,7 @@ def _hash_of(file: Path) -> str:
 def _unpack(file: Path, gnupg: Path, unpacking: Unpacking, most: int) -> None:
     reader = Reader(unpacking.begin)
     try:
-        Opener(gnupg).open(file, reader.feed, most)
+        Opener(gnupg).open(file, reader.feed, most, ask=True)
     except OpeningFailed as error:
         unlock = f" Where the key has a passphrase, unlock it first: gpg --decrypt {file} >/dev/null"
         raise RestoreRefused(

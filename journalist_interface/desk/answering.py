@@ -141,7 +141,7 @@ def read_answer(desk: Desk, answer_id: str) -> StoredAnswer:
     """An answer out of its sealed file. Raises AnswerLost."""
     content = bytearray()
     try:
-        desk.opener.open(desk.files.answer(answer_id), content.extend, most=2 * _STORED_BYTES)
+        desk.opener.open(desk.files.answer(answer_id), content.extend, most=2 * _STORED_BYTES, ask=True)
         document = canonical.load(bytes(content))
         return StoredAnswer(canonical.text(document, "text"), canonical.octets(document, "outgoing"))
     except (OpeningFailed, OSError, ValueError) as error:
@@ -161,7 +161,7 @@ def reply_key(desk: Desk, unit: Unit) -> Ed25519PrivateKey:
     """The key that signs this unit's answers and exports. Use it and let it go. Raises NoReplyKey."""
     pem = bytearray()
     try:
-        desk.opener.open(desk.settings.reply_key, pem.extend, most=_MOST_KEY)
+        desk.opener.open(desk.settings.reply_key, pem.extend, most=_MOST_KEY, ask=True)
         key = load_pem_private_key(bytes(pem), None)
     except OpeningFailed as error:
         raise NoReplyKey(f"The key that signs answers does not open. {error}") from error
@@ -197,7 +197,7 @@ def _store(desk: Desk, recipient: str, answer_id: str, answer: StoredAnswer) -> 
         certificate.write_text(recipient, "ascii")
         desk.sealer.seal(io.BytesIO(document.ljust(_STORED_BYTES)), [certificate], part)
         try:
-            epoch = desk.opener.open(part, lambda _: None)
+            epoch = desk.opener.open(part, lambda _: None, ask=True)
         except OpeningFailed as error:
             raise SealingFailed from error
         desk.files.put_answer(part, answer_id)

@@ -94,7 +94,7 @@ def look_for_keys(desk: Desk) -> None:
             desk.cabinet.sealed_to.learn([(identity, key)], [])
         for identity in answers:
             try:
-                key = desk.opener.open(desk.files.answer(identity), lambda _: None)
+                key = desk.opener.open(desk.files.answer(identity), lambda _: None, ask=True)
             except OpeningFailed:
                 continue
             desk.cabinet.sealed_to.learn([], [(identity, key)])
@@ -142,7 +142,7 @@ def _common_obstacles(desk: Desk, months: set[str]) -> list[str]:
     if unknown(desk):
         found.append("Of some messages or answers the month is not known. Look into them first.")
     try:
-        if desk.opener.open(desk.settings.reply_key, lambda _: None) in months:
+        if desk.opener.open(desk.settings.reply_key, lambda _: None, ask=True) in months:
             found.append(
                 "The key that signs answers is sealed to a month’s key, and would be lost with it. Run "
                 "“candour keys unit case-key” first."

@@ -134,7 +134,9 @@ def document_of(desk: Desk, forward_id: str) -> bytes:
     """The slips and the handover of a passing on, out of their sealed file. Raises ForwardLost."""
     content = bytearray()
     try:
-        desk.opener.open(desk.files.forwarded(forward_id), content.extend, most=forwarding.MOST_BYTES)
+        desk.opener.open(
+            desk.files.forwarded(forward_id), content.extend, most=forwarding.MOST_BYTES, ask=True
+        )
     except OpeningFailed as error:
         raise ForwardLost from error
     return bytes(content)
@@ -227,7 +229,7 @@ def _keep_document(work: Resealing, forward_id: str, document: bytes) -> str:
     ) as own:
         desk.sealer.seal(io.BytesIO(document), [own], part)
         try:
-            epoch = desk.opener.open(part, lambda _: None)
+            epoch = desk.opener.open(part, lambda _: None, ask=True)
         except OpeningFailed as error:
             raise SealingFailed from error
         desk.files.put_forwarded([(part, forward_id)])

@@ -18,8 +18,7 @@ from common.epochs import epochs_of
 from common.keyring import keys_of
 from common.opening import OpeningFailed
 from common.sealing import SealingFailed
-from journalist_interface.desk import reasons
-from journalist_interface.desk.opening import CannotOpen
+from journalist_interface.desk.opening import CannotOpen, open_sealed
 from journalist_interface.desk.workplace import Desk, NotHere
 
 _CHUNK = 1024 * 1024
@@ -67,7 +66,7 @@ def _reseal(desk: Desk, place: Path, most: int, recipient: Path, months: set[str
         before, after = hashlib.sha256(), hashlib.sha256()
         _through_a_pipe(desk, place, most, recipient, part, before)
         try:
-            key = desk.opener.open(part, after.update, most)
+            key = desk.opener.open(part, after.update, most, ask=True)
         except OpeningFailed as error:
             raise SealingFailed from error
         if before.digest() != after.digest() or key in months:
@@ -97,8 +96,8 @@ def _through_a_pipe(desk: Desk, place: Path, most: int, recipient: Path, part: P
         except SealingFailed:
             if failure is None:
                 raise
-    if isinstance(failure, OpeningFailed):
-        raise CannotOpen(reasons.code_of(failure)) from failure
+    if isinstance(failure, CannotOpen):
+        raise failure
     if failure is not None:
         raise SealingFailed from failure
 
@@ -115,7 +114,7 @@ def _feed(
             rest = rest[write(rest) or 0 :]
 
     try:
-        desk.opener.open(place, take, most)
-    except (OpeningFailed, BrokenPipeError) as error:
+        open_sealed(desk, place, take, most)
+    except (CannotOpen, BrokenPipeError) as error:
         return error
     return None

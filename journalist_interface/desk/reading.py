@@ -17,8 +17,14 @@ from journalist_interface.desk import disclosing, facts, reasons
 from journalist_interface.desk.answering import AnswerLost, read_answer
 from journalist_interface.desk.conversations import Place
 from journalist_interface.desk.disclosing import ShownContact
-from journalist_interface.desk.handsealed import HandSealed, find_sealed_texts, may_be_sealed
-from journalist_interface.desk.opening import AT_ONCE, CannotOpen, open_envelope
+from journalist_interface.desk.envelopes import Envelope
+from journalist_interface.desk.handsealed import (
+    HandSealed,
+    find_sealed_texts,
+    may_be_sealed,
+    open_by_hand,
+)
+from journalist_interface.desk.opening import AT_ONCE, CannotOpen, key_is_locked, open_envelope
 from journalist_interface.desk.oversight import addressee, is_second_seal
 from journalist_interface.desk.references import message_reference
 from journalist_interface.desk.workplace import Desk, NotHere
@@ -62,7 +68,7 @@ class ShownMessage:
     for_unit: str = ""
     kept_from: str = ""  # what the reporter asked, in words
     involved: str = ""  # that those who would see it, or are above them, may be involved, in words
-    sealed_texts: tuple[HandSealed, ...] = field(default=(), repr=False)
+    sealed_texts: int = 0  # how many armoured messages are in the text; opened when asked for
     trail: tuple[ShownStep, ...] = ()
     unaccounted: bool = False  # another unit posted it, and no step of its trail that holds says so
     files: tuple[ShownFile, ...] = field(default=(), repr=False)
@@ -102,24 +108,46 @@ def show(desk: Desk, places: Sequence[Place]) -> list[ShownMessage | ShownAnswer
         if place.is_answer:
             return _show_answer(desk, place)
         if place.id in opened:
-            return _show_message(desk, registry, place.id)
+            return _show_message(desk, registry, place.id, may_ask=False)
         return ShownMessage(place.id, place.day, place.kind == 0, sizes[place.id], left_closed=True)
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        return list(threads.map(show_one, places))
+        shown = list(threads.map(show_one, places))
+    return _with_the_key(desk, registry, shown)
+
+
+def _with_the_key(
+    desk: Desk, registry: Registry | None, shown: list[ShownMessage | ShownAnswer]
+) -> list[ShownMessage | ShownAnswer]:
+    """Those that no key opened are tried again, once the person has unlocked the unit's: asked for that once."""
+    without = {one.id for one in shown if one.problem == reasons.SENTENCES[reasons.NO_KEY]}
+    if not without or key_is_locked(desk):
+        return shown
+    return [
+        _show_message(desk, registry, one.id, may_ask=True) if one.id in without else one for one in shown
+    ]
 
 
 def show_message(desk: Desk, envelope_id: str) -> ShownMessage:
     """One message, opened. Raises NotHere for one that is not here."""
-    return _show_message(desk, desk.settings.registry_if_it_holds(), envelope_id)
+    return _show_message(desk, desk.settings.registry_if_it_holds(), envelope_id, may_ask=True)
 
 
-def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> ShownMessage:
+def open_sealed_text(desk: Desk, envelope: Envelope, number: int) -> HandSealed:
+    """What is in the armoured message `number` of a text, from 1 on. Raises NotHere or CannotOpen."""
+    _, opened, _ = open_envelope(desk, envelope.id, envelope.size)
+    found = find_sealed_texts(clean_text(opened.report.text))
+    if not 1 <= number <= len(found):
+        raise NotHere("no such words")
+    return open_by_hand(desk.opener, found[number - 1])
+
+
+def _show_message(desk: Desk, registry: Registry | None, envelope_id: str, *, may_ask: bool) -> ShownMessage:
     row = desk.cabinet.envelopes.get(envelope_id)
     if row is None:
         raise NotHere("no such message")
     try:
-        _, opened, _ = open_envelope(desk, row.id, row.size)
+        _, opened, _ = open_envelope(desk, row.id, row.size, may_ask=may_ask)
     except CannotOpen as error:
         code = reasons.DESTROYED if desk.cabinet.sealed_to.is_destroyed(row.epoch) else error.code
         return ShownMessage(row.id, row.day, row.first, row.size, problem=reasons.SENTENCES[code])
@@ -137,7 +165,7 @@ def _show_message(desk: Desk, registry: Registry | None, envelope_id: str) -> Sh
         for_unit=clean_text(opened.report.unit),
         kept_from=facts.kept_from_in_words([opened.report.kept_from], registry, today()),
         involved=INVOLVED if opened.report.involved else "",
-        sealed_texts=find_sealed_texts(desk.opener, text),
+        sealed_texts=len(find_sealed_texts(text)),
         trail=steps,
         unaccounted=is_forwarded_id(row.id) and not accounted,
         files=tuple(_shown_file(number, file) for number, file in enumerate(opened.files, 1)),

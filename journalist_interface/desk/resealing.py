@@ -16,7 +16,6 @@ from common import bundle, envelope, trail
 from common.conversation import MOST_HANDOVERS, next_link
 from common.days import today
 from common.envelope import FilePart, NotAnEnvelope
-from common.opening import OpeningFailed
 from common.passing import Passing, Pulled
 from common.registry import Registry
 from common.report import Report
@@ -26,7 +25,7 @@ from common.units import Unit
 from journalist_interface.desk import reasons
 from journalist_interface.desk.envelopes import Envelope
 from journalist_interface.desk.forwards import Forwarded
-from journalist_interface.desk.opening import CannotOpen, open_envelope
+from journalist_interface.desk.opening import CannotOpen, open_envelope, open_sealed
 from journalist_interface.desk.workplace import Desk
 
 
@@ -65,7 +64,7 @@ class Resealing:
         report = replace(opened.report, trail=(*opened.report.trail, step))
         source = self.desk.files.envelope(message.id)
         try:
-            with Pulled(lambda take: self.desk.opener.open(source, take, most=message.size)) as stream:
+            with Pulled(lambda take: open_sealed(self.desk, source, take, message.size)) as stream:
                 passing = Passing(tail, opened.files, stream)
 
                 def whole() -> Report:
@@ -73,8 +72,6 @@ class Resealing:
                     return report
 
                 return self._sealed(envelope.write(passing.parts(), whole), message.id)
-        except OpeningFailed as error:
-            raise CannotOpen(reasons.code_of(error)) from error
         except NotAnEnvelope as error:
             raise CannotOpen(reasons.NOT_A_REPORT) from error
 

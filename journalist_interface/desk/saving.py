@@ -16,13 +16,11 @@ from pathlib import Path
 
 from common.days import today
 from common.envelope import Extract
-from common.opening import OpeningFailed
 from common.report import Attachment
 from common.store.blobs import sync_folder
-from journalist_interface.desk import reasons
 from journalist_interface.desk.envelopes import Envelope
 from journalist_interface.desk.handsealed import MOST_FILE, HandSealed, open_by_hand
-from journalist_interface.desk.opening import CannotOpen, open_envelope
+from journalist_interface.desk.opening import open_envelope, open_sealed
 from journalist_interface.desk.reading import base_name
 from journalist_interface.desk.references import conversation_reference, message_reference
 from journalist_interface.desk.workplace import Desk, NotHere
@@ -103,10 +101,7 @@ def _find(
 
     def take(write: Callable[[bytes], object]) -> None:
         extract = Extract(tail, file, write)
-        try:
-            desk.opener.open(desk.files.envelope(envelope.id), extract.feed, most=envelope.size)
-        except OpeningFailed as error:
-            raise CannotOpen(reasons.code_of(error)) from error
+        open_sealed(desk, desk.files.envelope(envelope.id), extract.feed, envelope.size)
         extract.check()
 
     return take, file

@@ -110,5 +110,7 @@ def test_words_sealed_by_own_hand_are_recognised_at_the_desk(firefox, fresh_cand
     firefox.go(candour.desk_link)
     firefox.find("ol.list h2 a").click()
     assert firefox.texts(".message .words")[0].startswith("-----BEGIN PGP MESSAGE-----")
+    assert "There are words here that were sealed by hand" in firefox.words
+    firefox.find(".within button").click()
     assert "Sealed by the reporter before sending" in firefox.words
     assert firefox.text(".within .words") == "Sealed before it was sent."

@@ -4,7 +4,7 @@ from flask import Blueprint, render_template
 
 from journalist_interface.desk import saving
 from journalist_interface.desk.envelopes import Envelope
-from journalist_interface.desk.reading import base_name, show_message
+from journalist_interface.desk.reading import base_name, open_sealed_text, show_message
 from journalist_interface.desk.views.here import desk
 from journalist_interface.desk.workplace import NotHere
 
@@ -30,7 +30,7 @@ def save(envelope_id: str, number: int) -> str:
     return render_template("saved.html", saved=saving.save(desk(), row, number), row=row, number=number)
 
 
-@pages.get("/messages/<envelope_id>/files/<int:number>/opened")
+@pages.post("/messages/<envelope_id>/files/<int:number>/open")
 def open_file(envelope_id: str, number: int) -> str:
     """What is in a small file that the reporter sealed by own hand."""
     row = _opened(envelope_id)
@@ -38,6 +38,14 @@ def open_file(envelope_id: str, number: int) -> str:
     return render_template(
         "opened.html", name=base_name(file), file=file, content=content, row=row, number=number
     )
+
+
+@pages.post("/messages/<envelope_id>/words/<int:number>/open")
+def open_words(envelope_id: str, number: int) -> str:
+    """What is in words that the reporter sealed by own hand."""
+    row = _opened(envelope_id)
+    content = open_sealed_text(desk(), row, number)
+    return render_template("opened.html", file=None, content=content, row=row, number=number)
 
 
 def _opened(envelope_id: str) -> Envelope:

@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import subprocess
+import time
 import zipfile
 from datetime import timedelta
 from io import BytesIO
@@ -12,10 +13,14 @@ import pytest
 from common import envelope
 from common.days import today
 from common.gpg import private_home
+from common.opening import watch
 from common.report import Report
 from journalist_interface.desk import reasons
 from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.opening import look_again
+from tests import openpgp
+
+SOON = 15  # seconds, on a busy machine
 
 
 def raw(world, content):
@@ -112,6 +117,101 @@ def test_what_does_not_open_stays_listed_and_sealed(world, browser, kind):
     assert world.desk().cabinet.envelopes.get(sealed.name).reason == reason
     assert world.desk().files.envelope(sealed.name).read_bytes() == sealed.read_bytes()
     assert f"C-{good.identity[:8]}" in listed
+
+
+HOSTILE = {
+    "a thousand session keys": lambda one: one.packet * 1000 + one.seal(openpgp.literal(b"x")),
+    "what unpacks to a million session keys": lambda one: openpgp.compressed(
+        openpgp.bomb(one.packet, 1_000_000)
+    ),
+    "a message within": lambda one: one.seal(openpgp.literal(b"x")),
+    "a passphrase within": lambda _: (
+        openpgp.by_passphrase() + openpgp.packet(openpgp.SEALED, b"\x01" + bytes(50))
+    ),
+}
+
+
+def hostile_recipient(world):
+    one = world.seal_bytes([b"x"]).read_bytes()
+    return openpgp.recipient(world.house.folder / "unit" / "gnupg", one)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_envelope_keeps_no_other_from_being_listed(world, browser, kind):
+    one = hostile_recipient(world)
+    hostile = raw(world, one.seal(HOSTILE[kind](one)))
+    reporters = [world.reporter() for _ in range(5)]
+    world.bundle(hostile, *(world.seal(reporter) for reporter in reporters))
+    start = time.monotonic()
+    page = browser.post("/import").text
+    assert time.monotonic() - start < SOON
+    assert "5 messages opened for the first time, 1 could not be opened" in page.replace("\n", " ")
+    listed = browser.get("/").text
+    assert all(f"C-{reporter.identity[:8]}" in listed for reporter in reporters)
+    assert f"M-{hostile.name[:8]}" in listed
+    assert reasons.SENTENCES[reasons.NESTED] in listed
+
+
+@pytest.fixture
+def hanging_gpg(world, tmp_path, monkeypatch):
+    """The first gpg that is to open something, with what it started, does nothing, for as long as this is there."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    real = shutil.which("gpg")
+    (folder / "gpg").write_text(
+        f"#!/bin/sh\ncase \"$*\" in *--unwrap*) mkdir '{folder}/once' 2>/dev/null && sleep 1000;; esac\n"
+        f'exec {real} "$@"\n'
+    )
+    (folder / "gpg").chmod(0o700)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    monkeypatch.setattr(watch, "PATIENCE", 4.0)
+    settings = world.folder / "desk.toml"  # without the file that the desk opens before all others
+    settings.write_text(settings.read_text().replace("reply.key.gpg", "no.such.file"))
+    return folder / "gpg"
+
+
+def test_one_that_hangs_is_set_aside_and_the_others_are_listed_meanwhile(world, hanging_gpg):
+    reporters = [world.reporter() for _ in range(6)]
+    world.bundle(*(world.seal(reporter) for reporter in reporters))
+    desk, start = world.desk(), time.monotonic()
+    noted: list[tuple[str | None, float]] = []
+    real = desk.cabinet.envelopes.note
+
+    def note(looks, day):
+        noted.extend((look.reason, time.monotonic() - start) for look in looks)
+        real(looks, day)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk.cabinet.envelopes, "note", note)
+        looked = import_all(desk).looked
+    assert (looked.opened, looked.unreadable) == (5, 1)
+    assert [reason for reason, _ in noted] == [None] * 5 + [reasons.STUCK]
+    assert noted[-1][1] < 4 * SOON
+    [aside] = desk.cabinet.envelopes.unreadable()
+    assert aside.reason == reasons.STUCK
+    assert len(desk.cabinet.conversations.page()) == 5
+    hanging_gpg.unlink()
+    assert look_again(world.desk()).opened == 1
+    assert len(desk.cabinet.conversations.page()) == 6
+
+
+def test_one_that_the_desk_stumbles_over_is_set_aside(world, monkeypatch, caplog):
+    bad, good = world.reporter(), world.reporter()
+    world.bundle(world.seal(bad), world.seal(good))
+
+    def stumble(envelope_id, report, unit):
+        if report.conversation.identity == bad.identity:
+            raise KeyError("a secret word")
+        return True
+
+    monkeypatch.setattr("journalist_interface.desk.opening.is_ours", stumble)
+    desk = world.desk()
+    looked = import_all(desk).looked
+    assert (looked.opened, looked.unreadable) == (1, 1)
+    assert [aside.reason for aside in desk.cabinet.envelopes.unreadable()] == [reasons.FAILED]
+    assert "a secret word" not in caplog.text
+    monkeypatch.undo()
+    assert look_again(desk).opened == 1
 
 
 def test_messages_of_one_conversation_are_together(world):

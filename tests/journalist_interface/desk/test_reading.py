@@ -38,6 +38,12 @@ def conversation(world, browser, *messages):
     return browser.get(f"/conversations/{reporter.identity}").text
 
 
+def opened_words(browser, page):
+    """What the page's button shows."""
+    [button] = re.findall(r'action="(/messages/[0-9a-f]{32}/words/1/open)"', page)
+    return browser.post(button).text
+
+
 def test_words_are_text_and_nothing_else(world, browser):
     page = conversation(world, browser, '<script>alert(1)</script> & "quotes"\n\n  indented\u202e\x07')
     assert "<script" not in page
@@ -51,13 +57,16 @@ def test_a_files_name_is_isolated_and_harmless(world, browser):
     assert re.search(r"<bdi>0001-[^<]*gpj\.exe</bdi>", page)
 
 
-def test_a_message_that_was_sealed_by_hand_is_shown_opened(world, browser):
+def test_a_message_that_was_sealed_by_hand_is_opened_when_asked_for(world, browser):
     armoured = seal_by_hand(world, "The second bag.\u00e9", "--armor").decode()
     indented = "\n".join(f"  {line}" for line in armoured.splitlines())
     page = conversation(world, browser, f"Before.\n\n{indented}\n\nAfter.")
-    assert "Sealed by the reporter before sending" in page
-    assert "The second bag.é" in page
+    assert "There are words here that were sealed by hand" in page
+    assert "The second bag.é" not in page
     assert "BEGIN PGP MESSAGE" in page
+    opened = opened_words(browser, page)
+    assert "Sealed by the reporter before sending" in opened
+    assert "The second bag.é" in opened
 
 
 @pytest.mark.parametrize("harm", ["other key", "cut", "altered", "not text", "too much"])
@@ -91,7 +100,7 @@ def test_what_was_sealed_by_hand_and_does_not_open_is_said_so(world, browser, ha
             capture_output=True,
             check=True,
         ).stdout.decode()
-    page = conversation(world, browser, block)
+    page = opened_words(browser, conversation(world, browser, block))
     assert "Sealed by the reporter before sending" in page
     assert ("not text" in page) if harm == "not text" else ("It does not open." in page)
     assert "aaaa" not in page
@@ -105,19 +114,19 @@ def test_a_file_that_was_sealed_by_hand_opens_on_a_page(world, browser):
         ("other.asc", [seal_by_hand(world, "x", certificate=world.house.other.certificate)]),
     ]
     page = conversation(world, browser, ("x", files))
-    links = re.findall(r'href="(/messages/[0-9a-f]{32}/files/(\d+)/opened)"', page)
+    links = re.findall(r'action="(/messages/[0-9a-f]{32}/files/(\d+)/open)"', page)
     assert [number for _, number in links] == ["1", "2", "4"]
-    assert "First within." in browser.get(links[0][0]).text
-    assert "Second within." in browser.get(links[1][0]).text
-    assert "It does not open." in browser.get(links[2][0]).text
-    assert browser.get(links[0][0].replace("/1/", "/9/")).status_code == 404
+    assert "First within." in browser.post(links[0][0]).text
+    assert "Second within." in browser.post(links[1][0]).text
+    assert "It does not open." in browser.post(links[2][0]).text
+    assert browser.post(links[0][0].replace("/1/", "/9/")).status_code == 404
 
 
 def test_a_large_file_is_not_opened_on_a_page(world, browser):
     page = conversation(world, browser, ("x", [("large.gpg", [bytes(1024 * 1024 + 1)])]))
-    assert "/opened" not in page
+    assert "/open" not in page
     [message] = re.findall(r'id="m-([0-9a-f]{32})"', page)
-    assert browser.get(f"/messages/{message}/files/1/opened").status_code == 404
+    assert browser.post(f"/messages/{message}/files/1/open").status_code == 404
 
 
 def test_messages_stand_in_the_order_of_their_days_twenty_to_a_page(world, browser):

@@ -102,7 +102,7 @@ def test_a_foreign_message_that_is_a_bomb_stops_at_the_most(opener, unit_keys):
 
 def test_a_message_that_anyone_with_gpg_sealed_opens(opener, unit_keys):
     home = unit_keys.folder / "gnupg"
-    for options in ((), ("-z", "9"), ("--armor",)):
+    for options in ((), ("-z", "9")):
         foreign = gpg(home, *options, "--encrypt", "-r", unit_keys.unit.fingerprint, stdin=b"by hand" * 1000)
         assert opened(opener, foreign) == b"by hand" * 1000
 
