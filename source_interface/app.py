@@ -17,7 +17,7 @@ from source_interface import session as sessions
 from source_interface.padded import pad
 from source_interface.pages import conversing, public, reporting, routing
 from source_interface.pages.messages import StaleForm, TypedMessage, typed_words
-from source_interface.refusals import Refused
+from source_interface.refusals import Refused, time_in_words
 from source_interface.render import page
 from source_interface.request import NoSpoolRequest, check_address, check_origin, harden
 from source_interface.session import NoSession, SessionBox
@@ -35,7 +35,9 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_SECONDS
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions[houses.EXTENSION] = houses.build(config)
-    app.extensions[sessions.EXTENSION] = SessionBox(config.limits.session_idle_seconds)
+    app.extensions[sessions.EXTENSION] = SessionBox(
+        config.limits.session_idle_seconds, config.limits.session_longest_seconds
+    )
     app.extensions[circuits.EXTENSION] = circuits.Circuits()
     app.extensions["candour.contacts"] = public.contacts()
     app.extensions["candour.beside"] = app.extensions[houses.EXTENSION].keep_ready
@@ -60,13 +62,15 @@ def _add_errors(app: Flask) -> None:
 
 
 def _no_session(_: NoSession) -> Response:
+    limits = houses.house().config.limits
     return page(
         "error.html",
         403,
         title="Your visit has ended",
         message=(
-            "It ends after an hour of quiet, when you leave, or when the service restarts. "
-            "Nothing that had arrived is lost."
+            f"It ends after {time_in_words(limits.session_idle_seconds)} of quiet, "
+            f"{time_in_words(limits.session_longest_seconds)} after it began, when you leave, or when the service "
+            "restarts. Nothing that had arrived is lost."
         ),
         what_to_do="If you have a codename, come back with it. If you have not, start again.",
         typed=typed_words(),
