@@ -11,6 +11,7 @@
 - With gunicorn's option `--proxy-protocol v1`, each connection must begin with tor's line (`circuit.py`), or it is
   ended. No thread waits for the line or for what follows it, and circuits take turns for the threads (`turns.py`).
   gunicorn itself would take a connection without the line as well, and a line of another kind.
+- No response tells of program, version or clock (`answer.py`), and what is no request is not repeated in any.
 """
 
 import logging
@@ -18,15 +19,18 @@ import selectors
 import signal
 import threading
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any
 
 from gunicorn import util
+from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from common import pace
 from common.allowance import CIRCUIT, RETIRE, STOPPING
+from deploy import answer
 from deploy.arriving import ArrivingBody
 from deploy.circuit import Greeting, NoCircuit
 from deploy.paced import PacedSocket
@@ -35,6 +39,8 @@ from deploy.turns import Turns
 HEAD_SECONDS = 20.0
 ROOM_SECONDS = 5.0  # waited for: whoever has not been waited for so long is not cut to make room
 _LOOK_SECONDS = 0.5
+_NO_REQUEST = answer.closing("400 Bad Request", "This request was not understood.")
+_BROKEN = answer.closing("500 Internal Server Error", "Something broke here. Try again in a few minutes.")
 _log = logging.getLogger("candour.worker")
 
 
@@ -55,6 +61,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     def init_process(self) -> None:
         """After the fork. The line is read here, so that gunicorn must take none from whoever comes after it."""
         self.cfg.set("proxy_protocol", "off")
+        answer.install()
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -165,6 +172,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         req.body = ArrivingBody(req.body.reader)
         self._serving.circuit = conn.circuit
         return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """What was sent is no request, or the application broke. Called while `exc` is handled."""
+        is_ours = isinstance(exc, InvalidResponseHeader | InvalidResponseHeaderName)
+        if isinstance(exc, ParseException) and not is_ours:
+            _log.warning("A request was not HTTP and was refused.")
+            told = _NO_REQUEST
+        else:
+            _log.exception("A request could not be answered.")
+            told = _BROKEN
+        with suppress(OSError):  # it has gone
+            client.sendall(told)
 
     def handle_exit(self, sig: Any, frame: Any) -> None:
         """The server is to end: what waits for a while waits no more."""

@@ -32,7 +32,7 @@ def encodings(secret: bytes) -> list[bytes]:
 URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
-def test_no_cookie_before_it_is_needed(reporter):
+def test_no_cookie_before_it_is_needed(reporter, app):
     for path in (
         "/",
         "/safety",
@@ -40,7 +40,7 @@ def test_no_cookie_before_it_is_needed(reporter):
         "/certificate",
         "/certificate/test-unit",
         "/certificate/test-unit.asc",
-        "/static/candour.css",
+        app.jinja_env.globals["style"],
         "/nope",
     ):
         assert reporter.get(path).cookies == (), path
