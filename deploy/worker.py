@@ -11,6 +11,7 @@
 - With gunicorn's option `--proxy-protocol v1`, each connection must begin with tor's line (`circuit.py`), or it is
   ended. No thread waits for the line or for what follows it, and circuits take turns for the threads (`turns.py`).
   gunicorn itself would take a connection without the line as well, and a line of another kind.
+- A worker that has held codenames is replaced (`renewal.py`), and goes on with what it has until that has ended.
 - No response tells of program, version or clock (`answer.py`), and what is no request is not repeated in any.
 """
 
@@ -29,8 +30,8 @@ from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderNam
 from gunicorn.workers.gthread import ThreadWorker
 
 from common import pace
-from common.allowance import CIRCUIT, RETIRE, STOPPING
-from deploy import answer
+from common.allowance import CIRCUIT, HELD_CODENAME, RETIRE, STOPPING
+from deploy import answer, renewal
 from deploy.arriving import ArrivingBody
 from deploy.circuit import Greeting, NoCircuit
 from deploy.paced import PacedSocket
@@ -57,6 +58,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         self._turns: Turns[Any] = Turns(self.cfg.threads)
         self._serving = threading.local()
         self._stopping = threading.Event()
+        self.renewal = renewal.Renewal()
+        self._cut_all_at = float("inf")
 
     def init_process(self) -> None:
         """After the fork. The line is read here, so that gunicorn must take none from whoever comes after it."""
@@ -73,6 +76,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             environ[CIRCUIT] = self._serving.circuit  # set by handle_request, in this thread
             environ[STOPPING] = self._stopping
             environ[RETIRE] = self._retire
+            environ[HELD_CODENAME] = self.renewal.held_codename
             return application(environ, start_response)
 
         self.wsgi = with_circuit
@@ -209,12 +213,29 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
                 conn.timeout = 0.0
         super().murder_pending()
         self._end_surplus()
+        self._leave_when_replaced()
         now = monotonic()
         if now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
             self._look_after_unread(now)
             self._make_room()
         self._serve_ready()
+
+    def _leave_when_replaced(self) -> None:
+        """Take no more connections once there is a successor, and serve those that there are until they end."""
+        self.renewal.ask_when_due(self.ppid)
+        if self.alive and self.renewal.leaves:
+            super().handle_exit(signal.SIGTERM, None)
+            self.cfg.set("graceful_timeout", 2 * renewal.LONGEST_UPLOAD)
+            self._cut_all_at = monotonic() + renewal.LONGEST_UPLOAD
+        if self.renewal.leaves and (monotonic() >= self._cut_all_at or not self.is_parent_alive()):
+            for conn in list(self._served):
+                conn.sock.cut()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Called by gunicorn's loop at its end. Who has a successor has time: a request may be on its way already."""
+        if not self.renewal.leaves:
+            super()._cap_keepalive(deadline)
 
     def _look_after_unread(self, now: float) -> None:
         for conn, until in list(self._unread.items()):

@@ -20,7 +20,7 @@ from source_interface.pages import conversing, public, reporting, routing
 from source_interface.pages.messages import StaleForm, TypedMessage, typed_words
 from source_interface.refusals import Refused, time_in_words
 from source_interface.render import page
-from source_interface.request import NoSpoolRequest, check_address, check_origin, harden
+from source_interface.request import NoSpoolRequest, check_address, check_origin, harden, note_codename
 from source_interface.session import NoSession, SessionBox
 
 _STYLE_SECONDS = 8 * 3600  # a visit
@@ -41,6 +41,7 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     app.extensions[circuits.EXTENSION] = circuits.Circuits()
     app.extensions["candour.contacts"] = public.contacts()
     app.extensions["candour.beside"] = app.extensions[houses.EXTENSION].keep_ready
+    app.before_request(lambda: note_codename(request))
     app.before_request(lambda: check_address(request))
     app.before_request(lambda: check_origin(request))
     app.after_request(pad)  # the last to run: Flask goes through them from the end
