@@ -12,6 +12,9 @@ from typing import Generic, TypeVar
 
 CIRCUIT = "candour.circuit"  # in a WSGI environment: the circuit's name (str), or None
 STOPPING = "candour.stopping"  # in a WSGI environment: a threading.Event, set when the server is about to end
+HELD_CODENAME = (
+    "candour.held-codename"  # in a WSGI environment: call it when the request may have one in memory
+)
 RETIRE = (
     "candour.retire"  # in a WSGI environment: call it and this worker serves no more; another takes its place
 )

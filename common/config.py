@@ -34,6 +34,7 @@ class Limits:
     max_text_chars: int = 200_000
     keep_free_bytes: int = 1024**3
     session_idle_seconds: int = 3600
+    session_longest_seconds: int = 8 * 3600  # from its beginning, however busy it is
     derivations_at_once: int = 1  # in each worker process
     reserve_for_reports_bytes: int = 4 * 1024**3
 

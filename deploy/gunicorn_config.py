@@ -10,7 +10,7 @@ import os
 from threading import Thread
 from typing import Any
 
-from deploy import hardening, quiet_log
+from deploy import hardening, quiet_log, renewal
 from deploy.servers import LINK_FD, PARENT
 
 hardening.harden()
@@ -40,6 +40,17 @@ def when_ready(server: Any) -> None:
         return
     with os.fdopen(int(descriptor), "w", encoding="utf-8") as pipe:
         pipe.write(server.app.wsgi().config["ONE_TIME_LINK"] + "\n")
+
+
+def nworkers_changed(server: Any, new: int, old: int | None) -> None:
+    """The master looks how many workers there should be: at its start, and when one asks to be replaced or ends."""
+    wanted = renewal.workers_wanted(server.cfg.workers, server.WORKERS.values())
+    server._num_workers = wanted  # noqa: SLF001  # gunicorn has just set it, and asks for it next
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """A worker has ended."""
+    server.num_workers = server.cfg.workers
 
 
 def post_worker_init(worker: Any) -> None:

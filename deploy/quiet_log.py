@@ -16,7 +16,6 @@ from deploy.log_forms import is_allowed
 
 _OURS = ("common.", "keys.", "source_interface.", "journalist_interface.", "deploy.")
 _WITHHELD = "Something of another form was not written:"
-_NOT_HTTP = "Invalid request from"  # how gunicorn's worker begins, before quoting the request
 
 
 def install() -> None:
@@ -32,8 +31,6 @@ def quiet_record(*arguments: Any, **named: Any) -> logging.LogRecord:
     record = logging.LogRecord(*arguments, **named)
     if record.exc_info and record.exc_info[1] is not None:
         record.msg, record.args = kind_and_place(record.exc_info[1]), None
-    elif str(record.msg).startswith(_NOT_HTTP):
-        record.msg, record.args = "A request was not HTTP and was refused.", None
     record.exc_info = record.exc_text = None
     record.stack_info = None
     if record.levelno >= logging.WARNING and not is_allowed(_text_of(record)):

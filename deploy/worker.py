@@ -11,6 +11,8 @@
 - With gunicorn's option `--proxy-protocol v1`, each connection must begin with tor's line (`circuit.py`), or it is
   ended. No thread waits for the line or for what follows it, and circuits take turns for the threads (`turns.py`).
   gunicorn itself would take a connection without the line as well, and a line of another kind.
+- A worker that has held codenames is replaced (`renewal.py`), and goes on with what it has until that has ended.
+- No response tells of program, version or clock (`answer.py`), and what is no request is not repeated in any.
 """
 
 import logging
@@ -18,15 +20,18 @@ import selectors
 import signal
 import threading
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any
 
 from gunicorn import util
+from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from common import pace
-from common.allowance import CIRCUIT, RETIRE, STOPPING
+from common.allowance import CIRCUIT, HELD_CODENAME, RETIRE, STOPPING
+from deploy import answer, renewal
 from deploy.arriving import ArrivingBody
 from deploy.circuit import Greeting, NoCircuit
 from deploy.paced import PacedSocket
@@ -35,6 +40,8 @@ from deploy.turns import Turns
 HEAD_SECONDS = 20.0
 ROOM_SECONDS = 5.0  # waited for: whoever has not been waited for so long is not cut to make room
 _LOOK_SECONDS = 0.5
+_NO_REQUEST = answer.closing("400 Bad Request", "This request was not understood.")
+_BROKEN = answer.closing("500 Internal Server Error", "Something broke here. Try again in a few minutes.")
 _log = logging.getLogger("candour.worker")
 
 
@@ -51,10 +58,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         self._turns: Turns[Any] = Turns(self.cfg.threads)
         self._serving = threading.local()
         self._stopping = threading.Event()
+        self.renewal = renewal.Renewal()
+        self._cut_all_at = float("inf")
 
     def init_process(self) -> None:
         """After the fork. The line is read here, so that gunicorn must take none from whoever comes after it."""
         self.cfg.set("proxy_protocol", "off")
+        answer.install()
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -66,6 +76,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             environ[CIRCUIT] = self._serving.circuit  # set by handle_request, in this thread
             environ[STOPPING] = self._stopping
             environ[RETIRE] = self._retire
+            environ[HELD_CODENAME] = self.renewal.held_codename
             return application(environ, start_response)
 
         self.wsgi = with_circuit
@@ -166,6 +177,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         self._serving.circuit = conn.circuit
         return super().handle_request(req, conn)
 
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """What was sent is no request, or the application broke. Called while `exc` is handled."""
+        is_ours = isinstance(exc, InvalidResponseHeader | InvalidResponseHeaderName)
+        if isinstance(exc, ParseException) and not is_ours:
+            _log.warning("A request was not HTTP and was refused.")
+            told = _NO_REQUEST
+        else:
+            _log.exception("A request could not be answered.")
+            told = _BROKEN
+        with suppress(OSError):  # it has gone
+            client.sendall(told)
+
     def handle_exit(self, sig: Any, frame: Any) -> None:
         """The server is to end: what waits for a while waits no more."""
         self._stopping.set()
@@ -190,12 +213,29 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
                 conn.timeout = 0.0
         super().murder_pending()
         self._end_surplus()
+        self._leave_when_replaced()
         now = monotonic()
         if now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
             self._look_after_unread(now)
             self._make_room()
         self._serve_ready()
+
+    def _leave_when_replaced(self) -> None:
+        """Take no more connections once there is a successor, and serve those that there are until they end."""
+        self.renewal.ask_when_due(self.ppid)
+        if self.alive and self.renewal.leaves:
+            super().handle_exit(signal.SIGTERM, None)
+            self.cfg.set("graceful_timeout", 2 * renewal.LONGEST_UPLOAD)
+            self._cut_all_at = monotonic() + renewal.LONGEST_UPLOAD
+        if self.renewal.leaves and (monotonic() >= self._cut_all_at or not self.is_parent_alive()):
+            for conn in list(self._served):
+                conn.sock.cut()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Called by gunicorn's loop at its end. Who has a successor has time: a request may be on its way already."""
+        if not self.renewal.leaves:
+            super()._cap_keepalive(deadline)
 
     def _look_after_unread(self, now: float) -> None:
         for conn, until in list(self._unread.items()):

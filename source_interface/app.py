@@ -1,5 +1,6 @@
 """The source interface, put together: pages, the checks before them, the headers and errors after them."""
 
+import hashlib
 import logging
 import os
 import traceback
@@ -17,12 +18,12 @@ from source_interface import session as sessions
 from source_interface.padded import pad
 from source_interface.pages import conversing, public, reporting, routing
 from source_interface.pages.messages import StaleForm, TypedMessage, typed_words
-from source_interface.refusals import Refused
+from source_interface.refusals import Refused, time_in_words
 from source_interface.render import page
-from source_interface.request import NoSpoolRequest, check_address, check_origin, harden
+from source_interface.request import NoSpoolRequest, check_address, check_origin, harden, note_codename
 from source_interface.session import NoSession, SessionBox
 
-_STATIC_SECONDS = 600
+_STYLE_SECONDS = 8 * 3600  # a visit
 _log = logging.getLogger("candour.source")
 
 
@@ -30,23 +31,40 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     """The application. Without `config` it is read from the file that CANDOUR_SERVER names."""
     os.umask(0o077)
     config = config or read_server_config(Path(os.environ["CANDOUR_SERVER"]))
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.request_class = NoSpoolRequest
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = _STATIC_SECONDS
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.extensions[houses.EXTENSION] = houses.build(config)
-    app.extensions[sessions.EXTENSION] = SessionBox(config.limits.session_idle_seconds)
+    app.extensions[sessions.EXTENSION] = SessionBox(
+        config.limits.session_idle_seconds, config.limits.session_longest_seconds
+    )
     app.extensions[circuits.EXTENSION] = circuits.Circuits()
     app.extensions["candour.contacts"] = public.contacts()
     app.extensions["candour.beside"] = app.extensions[houses.EXTENSION].keep_ready
+    app.before_request(lambda: note_codename(request))
     app.before_request(lambda: check_address(request))
     app.before_request(lambda: check_origin(request))
     app.after_request(pad)  # the last to run: Flask goes through them from the end
     app.after_request(harden)
     for pages in (public, reporting, conversing, routing):
         pages.add_to(app)
+    _add_style(app)
     _add_errors(app)
     return app
+
+
+def _add_style(app: Flask) -> None:
+    """The style sheet. Its address follows from its content, so it needs no validator, which could tell a time."""
+    style = (Path(app.root_path) / "static" / "candour.css").read_bytes()
+    address = f"/static/candour-{hashlib.sha256(style).hexdigest()[:16]}.css"
+    app.jinja_env.globals["style"] = address
+
+    def static() -> Response:
+        response = Response(style, mimetype="text/css")
+        response.headers["Cache-Control"] = f"private, max-age={_STYLE_SECONDS}"
+        return response
+
+    app.add_url_rule(address, "static", static)
 
 
 def _add_errors(app: Flask) -> None:
@@ -60,13 +78,15 @@ def _add_errors(app: Flask) -> None:
 
 
 def _no_session(_: NoSession) -> Response:
+    limits = houses.house().config.limits
     return page(
         "error.html",
         403,
         title="Your visit has ended",
         message=(
-            "It ends after an hour of quiet, when you leave, or when the service restarts. "
-            "Nothing that had arrived is lost."
+            f"It ends after {time_in_words(limits.session_idle_seconds)} of quiet, "
+            f"{time_in_words(limits.session_longest_seconds)} after it began, when you leave, or when the service "
+            "restarts. Nothing that had arrived is lost."
         ),
         what_to_do="If you have a codename, come back with it. If you have not, start again.",
         typed=typed_words(),

@@ -111,6 +111,14 @@ class Refused(Exception):
         )
 
 
+def time_in_words(seconds: int) -> str:
+    """28800 -> `8 hours`: rounded down."""
+    for unit, factor in (("hour", 3600), ("minute", 60)):
+        if seconds >= factor:
+            return f"{seconds // factor} {unit}{'s' if seconds >= 2 * factor else ''}"
+    return "a minute"
+
+
 def size_in_words(size: int) -> str:
     """4294967296 -> `4 GB`: rounded down, so that what is promised fits."""
     for unit, factor in (("GB", 1024**3), ("MB", 1024**2), ("KB", 1024)):

@@ -8,8 +8,9 @@ from flask import Request, Response
 from werkzeug.exceptions import ClientDisconnected, NotFound
 from werkzeug.routing import RequestRedirect
 
+from common.allowance import HELD_CODENAME
 from source_interface.refusals import Refused
-from source_interface.session import Session
+from source_interface.session import COOKIE, Session
 
 _SMALL_FORM_BYTES = 64 * 1024
 _SMALL_FORM = "application/x-www-form-urlencoded"
@@ -62,6 +63,13 @@ def check_token(session: Session, untrusted_token: str) -> None:
     """Raises Refused when a form's token is not this session's."""
     if not hmac.compare_digest(session.csrf.encode(), untrusted_token.encode()):
         raise Refused("stale")
+
+
+def note_codename(request: Request) -> None:
+    """Tell the worker of a request that may hold a codename, so that another takes its place after some of them."""
+    tell = request.environ.get(HELD_CODENAME)
+    if tell and (request.method == "POST" or COOKIE in request.cookies):
+        tell()
 
 
 def check_address(request: Request) -> None:

@@ -3,8 +3,9 @@
 The key is made when the server starts, lives in the memory of its processes alone, and is gone when it stops: all
 sessions end then. The cookie holds what the server needs to act for the reporter while the browser is open; who
 steals the cookie without the key learns nothing. A view that wants a session asks for it by decorator; there is no
-other way to one. Idle time is measured by the machine's uptime, so that even the cookie holds no date. All cookies
-are of one length, that of the longest session there can be: neither response nor request tells what is in them.
+other way to one. A session ends when it was idle for too long, and in any case some hours after it began. Both are
+measured by the machine's uptime, so that even the cookie holds no date. All cookies are of one length, that of the
+longest session there can be: neither response nor request tells what is in them.
 """
 
 import base64
@@ -31,6 +32,7 @@ EXTENSION = "candour.sessions"
 _CONTEXT = b"candour/1 session"
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
+_LONGEST_UPTIME = 10**10 - 1  # seconds: three hundred years
 _CSRF_BYTES = 18
 
 P = ParamSpec("P")
@@ -50,6 +52,7 @@ class Session:
     kept_from: str = ""  # a force that must not see the report that is being written
     involved: bool = False  # those who would see it, or who are above them, are or might be
     again: bool = False  # chosen for a conversation that has lost its holder
+    began: int | None = field(default=None, compare=False)  # uptime in seconds; None until its first cookie
 
 
 class NoSession(Exception):
@@ -59,13 +62,15 @@ class NoSession(Exception):
 class SessionBox:
     """Encrypts sessions into cookies and back. One for all workers, made before they fork."""
 
-    def __init__(self, idle_seconds: int) -> None:
+    def __init__(self, idle_seconds: int, longest_seconds: int) -> None:
         self._cipher = ChaCha20Poly1305(ChaCha20Poly1305.generate_key())
         self._idle = idle_seconds
+        self._longest = longest_seconds
 
     def close(self, session: Session) -> str:
         """The cookie's value."""
-        content = _written(session, int(time.monotonic()))
+        uptime = int(time.monotonic())
+        content = _written(replace(session, began=self._begun(session, uptime)), uptime)
         if len(content) > _SESSION_BYTES:
             raise ValueError("a session is longer than the longest there can be")
         nonce = secrets.token_bytes(_NONCE_BYTES)
@@ -73,8 +78,20 @@ class SessionBox:
         sealed = self._cipher.encrypt(nonce, even, _CONTEXT)
         return base64.urlsafe_b64encode(nonce + sealed).decode("ascii")
 
+    def _begun(self, session: Session, uptime: int) -> int:
+        """When the session began.
+
+        A request that began in time may be answered past the end: a long upload. Where its codename is still to be
+        shown, so much time is left as an idle session has. Whoever has such a cookie can read the codename anyway.
+        """
+        if session.began is None:
+            return uptime
+        if session.words and uptime - session.began > self._longest:
+            return uptime + self._idle - self._longest
+        return session.began
+
     def open(self, untrusted_cookie: str) -> Session:
-        """The session in a cookie. Raises NoSession: altered, of another run of the server, or idle too long."""
+        """The session in a cookie. Raises NoSession: altered, of another run of the server, idle or open too long."""
         if len(untrusted_cookie) != COOKIE_CHARS:
             raise NoSession
         try:
@@ -83,7 +100,8 @@ class SessionBox:
         except (ValueError, InvalidTag) as error:
             raise NoSession from error
         content = json.loads(opened)
-        if time.monotonic() - content["uptime"] > self._idle:
+        uptime = time.monotonic()
+        if uptime - content["uptime"] > self._idle or uptime - content["began"] > self._longest:
             raise NoSession
         return Session(
             csrf=content["csrf"],
@@ -96,6 +114,7 @@ class SessionBox:
             again=content["again"],
             corrected=tuple(content["corrected"]),
             notice=content["notice"],
+            began=content["began"],
         )
 
 
@@ -111,6 +130,7 @@ def _written(session: Session, uptime: int) -> bytes:
         "again": session.again,
         "corrected": session.corrected,
         "notice": session.notice,
+        "began": session.began,
         "uptime": uptime,
     }
     return json.dumps(content).encode()
@@ -129,10 +149,10 @@ def longest_session() -> Session:
         again=False,
         corrected=tuple(range(1, WORDS_IN_A_CODENAME + 1)),
         notice=max(NOTICES, key=len),
+        began=_LONGEST_UPTIME,
     )
 
 
-_LONGEST_UPTIME = 10**10 - 1  # seconds: three hundred years
 _SESSION_BYTES = len(_written(longest_session(), _LONGEST_UPTIME))
 COOKIE_CHARS = len(base64.urlsafe_b64encode(bytes(_NONCE_BYTES + _SESSION_BYTES + _TAG_BYTES)))
 

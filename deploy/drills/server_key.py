@@ -185,7 +185,7 @@ def _finds(server: Path, words: codename.Codename, pepper: Secret) -> bool:
 
 def _cookies_die() -> bool:
     """Whether a cookie of one run of the server is nothing to the next."""
-    run, next_run = SessionBox(60), SessionBox(60)
+    run, next_run = SessionBox(60, 60), SessionBox(60, 60)
     cookie = run.close(new_session())
     run.open(cookie)
     try:

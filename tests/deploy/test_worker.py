@@ -209,7 +209,7 @@ def test_a_connection_without_tors_line_is_refused(behind_tor, first):
 
 
 def test_a_visitor_cannot_tell_of_another_circuit(behind_tor):
-    assert b"Bad Request" in behind_tor.ask(ONE + OTHER)
+    assert b"not understood" in behind_tor.ask(ONE + OTHER)
     told = b"GET /circuit HTTP/1.1\r\nHost: x\r\nCandour-Circuit: a\r\nCandour.Circuit: a\r\nConnection: close\r\n\r\n"
     with behind_tor.connect(ONE + told) as connection:
         assert heard(connection).endswith(behind_tor.ask(ONE))

@@ -560,5 +560,8 @@ def everything(reporter, answer, app):
     seen.append(("no codename", reporter.post("/return", {"codename": '"><script>alert(1)</script>'})))
     app.view_functions["index"] = lambda: 1 // 0
     seen.append(("broken", reporter.get("/")))
-    seen += [("style", reporter.get("/static/candour.css")), ("options", reporter.ask("OPTIONS", "/start"))]
+    seen += [
+        ("style", reporter.get(app.jinja_env.globals["style"])),
+        ("options", reporter.ask("OPTIONS", "/start")),
+    ]
     return seen

@@ -32,7 +32,7 @@ def encodings(secret: bytes) -> list[bytes]:
 URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 
-def test_no_cookie_before_it_is_needed(reporter):
+def test_no_cookie_before_it_is_needed(reporter, app):
     for path in (
         "/",
         "/safety",
@@ -40,7 +40,7 @@ def test_no_cookie_before_it_is_needed(reporter):
         "/certificate",
         "/certificate/test-unit",
         "/certificate/test-unit.asc",
-        "/static/candour.css",
+        app.jinja_env.globals["style"],
         "/nope",
     ):
         assert reporter.get(path).cookies == (), path
@@ -113,7 +113,7 @@ def test_a_cookie_sealed_under_another_context_or_key_is_nothing(app):
     whole = new_session()
     assert box.open(box.close(whole)) == whole
     with pytest.raises(NoSession):
-        SessionBox(3600).open(box.close(whole))
+        SessionBox(3600, 7200).open(box.close(whole))
 
 
 def test_a_session_says_what_it_was_given(app):
@@ -147,6 +147,52 @@ def test_an_idle_visit_ends_and_each_page_renews_it(new_app, reporter_at, monkey
     assert ENDED in answer.text
     assert answer.typed == "Typed for eleven minutes."
     assert reporter.get("/report").status == 403
+
+
+def test_a_visit_has_a_longest_time_however_busy_it_is(new_app, reporter_at, monkeypatch):
+    """What was typed comes back, and the page says why; coming back with the codename begins another."""
+    reporter = reporter_at(new_app(session_idle_seconds=3600, session_longest_seconds=7200))
+    now = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    words = reporter.report()
+    now[0] += 1800
+    reporter.come_back(words)  # this visit begins here
+    for _ in range(3):
+        now[0] += 2399
+        form = reporter.message("Typed for two hours.")
+        assert reporter.get("/conversation").status == 200
+    now[0] += 4
+    answer = reporter.deliver(*form)
+    assert answer.status == 403
+    assert ENDED in answer.text
+    assert "after 1 hour of quiet, 2 hours after it began" in answer.page.words
+    assert answer.typed == "Typed for two hours."
+    assert reporter.get("/conversation").status == 403
+    assert reporter.come_back(words).status == 200
+
+
+def test_a_codename_is_still_shown_when_its_message_arrived_after_the_end(new_app, reporter_at, monkeypatch):
+    """Only a message that began in time, and only for a while."""
+    app = new_app(session_idle_seconds=600, session_longest_seconds=3600)
+    reporter = reporter_at(app)
+    now = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    reporter.start()
+    now[0] += 590
+    store = app.extensions["candour.house"].store
+    accept = store.accept
+
+    def slowly(*arguments, **named):
+        now[0] += 7200
+        return accept(*arguments, **named)
+
+    monkeypatch.setattr(type(store), "accept", lambda _, *arguments, **named: slowly(*arguments, **named))
+    assert reporter.write("A long upload.").status == 303
+    assert len(reporter.codename()) == 7
+    now[0] += 590
+    assert len(reporter.codename()) == 7
+    now[0] += 11
+    assert reporter.get("/sent").status == 403
 
 
 def test_a_visit_ended_page_cannot_be_gone_on_from(reporter):

@@ -195,8 +195,8 @@ def test_no_redirect_leads_out_of_this_site_and_no_link_does(everything):
         assert "http" not in answer.text.replace("http://evil.example", "") or name == "style", name
 
 
-def test_nothing_is_compressed_even_if_a_browser_would_like_it(reporter):
-    for path in ("/", "/static/candour.css", "/start"):
+def test_nothing_is_compressed_even_if_a_browser_would_like_it(reporter, app):
+    for path in ("/", app.jinja_env.globals["style"], "/start"):
         answer = reporter.ask("GET", path, Accept_Encoding="gzip, deflate, br, zstd")
         assert "content-encoding" not in answer.headers
         assert b"Candour" in answer.body

