@@ -27,15 +27,13 @@ from common.post import ReceiptsPost, ReplyPost
 from common.registry import Registry, UnknownUnit
 from common.signing import BadSignature
 from common.store.blobs import FORWARDED_PREFIX, PendingBlob
-from common.store.inbox import MOST_FORWARDS, MOST_POSTS, PART, SLIP, Inbox
+from common.store.inbox import AHEAD, MOST_FORWARDS, MOST_POSTS, OLDEST, PART, SLIP, Inbox
 from common.store.kept import NoFreeSlot, State, Why
 from common.store.models import TAKEN, EnvelopeRow, ReturnedRow
 from common.store.repository import Store, add_reply
 from common.store.taking import MOST_LOOKED_AT, Found, UnitFolder, entered
 from common.units import Unit
 
-OLDEST = timedelta(days=60)  # what was signed longer ago counts no more
-AHEAD = timedelta(days=2)  # a desk's clock may be that much fast
 KEEP_UNFINISHED = timedelta(days=7)
 MOST_RETURNED = 2000  # rows that are kept of a unit
 _ROOM_OF_A_POST = 64 * 1024  # bytes: more than its row takes, with SQLite's log

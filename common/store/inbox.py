@@ -13,8 +13,10 @@ import hashlib
 import os
 import secrets
 import shutil
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from common import post
@@ -26,6 +28,8 @@ from common.store.blobs import blur_times, is_blob_id, is_shared, sync_folder
 SLIP, PART = ".slip", ".part"
 MOST_POSTS = 400  # of a unit, from one settled hour to the next
 MOST_FORWARDS = 50
+OLDEST = timedelta(days=60)  # what a desk signed longer ago counts no more
+AHEAD = timedelta(days=2)  # a desk's clock may be that much fast
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Inbox:
         self.root = root
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         shared = is_shared(root)
-        self._folder_mode, self._file_mode = (0o2770, 0o640) if shared else (0o700, 0o600)
+        self._folder_mask, self._file_mode = (0o007, 0o640) if shared else (0o077, 0o600)
+        self._making = threading.Lock()
 
     def put_post(self, unit: str, document: bytes) -> None:
         """Keep a post, durably. The same again changes nothing."""
@@ -156,9 +161,13 @@ class Inbox:
     def _folder(self, unit: str) -> Path:
         folder = self._named(unit)
         if not folder.is_dir():
-            with suppress(FileExistsError):
-                folder.mkdir(mode=self._folder_mode)
-                folder.chmod(self._folder_mode)
+            with self._making:  # the mask is the whole process's
+                mask = os.umask(self._folder_mask)  # it is setgid as its parent is: no service may set that itself
+                try:
+                    folder.mkdir(exist_ok=True)
+                finally:
+                    os.umask(mask)
+            with suppress(PermissionError):
                 blur_times(self.root, today())
         return folder
 

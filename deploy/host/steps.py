@@ -28,7 +28,6 @@ UNITS = (
     "candour-collection.socket",
     "candour-source.service",
     "candour-collection.service",
-    "candour-sweep.timer",
     "candour-settle.timer",
 )
 OTHER_TOR = "tor@default.service"  # a proxy that nobody here needs
@@ -116,7 +115,7 @@ def start() -> None:
     run("systemctl", "restart", "nftables-candour.service")
     run("systemctl", "start", "var-lib-candour.mount")
     run("systemctl", "restart", "candour-source.service", "candour-collection.service")
-    run("systemctl", "start", "candour-sweep.timer", "candour-settle.timer")
+    run("systemctl", "start", "candour-settle.timer")
     run("systemctl", "restart", TOR)
 
 
