@@ -117,7 +117,7 @@ def test_each_web_process_has_a_user_of_its_own_and_cannot_see_the_other_s_folde
 
 
 def test_no_service_may_make_a_file_or_folder_setgid_so_they_inherit_it():
-    """What each user makes in a shared folder is the group's because the folder is setgid: see common/store/inbox.py."""
+    """What each user makes in a shared folder is the group's, because that folder is setgid (common/store/inbox.py)."""
     assert all(read(unit)["RestrictSUIDSGID"] == "yes" for unit in WEB)
     folders = (steps.TREE / "etc/tmpfiles.d/candour.conf").read_text()
     for name, mode in (("blobs", "2710"), ("outbox", "2750"), ("inbox", "2770")):
