@@ -66,6 +66,7 @@ def build(config: ServerConfig) -> House:
         recipients.clear()
     presence.share()
     store.engine.dispose()  # connections do not survive the fork into workers
+    store.blur_database()
     return House(
         config=config,
         store=store,

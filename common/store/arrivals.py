@@ -9,8 +9,8 @@ unit's courier is told which and why.
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import islice
@@ -47,6 +47,10 @@ class _Refused(Exception):
     """It is as a courier leaves it, and not to be taken."""
 
 
+class _NotEntered(Exception):
+    """A unit's folder is none, or one that may not be entered."""
+
+
 def take_in(store: Store, inbox: Inbox, registry: Registry, limits: Limits, day: date) -> int:
     """Take in what lies in the inbox. Returns how many things there were not as a courier leaves them.
 
@@ -57,19 +61,32 @@ def take_in(store: Store, inbox: Inbox, registry: Registry, limits: Limits, day:
     with entered(inbox.root) as root:
         for unit in units.values():
             try:
-                with entered(unit.id, root) as descriptor:
-                    folder = UnitFolder(descriptor)
-                    odd += _UnitsArrivals(store, registry, limits, unit, folder, day).take_in()
-                    folder.blur()
-            except FileNotFoundError:
-                continue
-            except NotADirectoryError:
+                with _units_folder(unit.id, root) as folder:
+                    if folder is not None:
+                        odd += _UnitsArrivals(store, registry, limits, unit, folder, day).take_in()
+                        folder.blur()
+            except _NotEntered:  # a link, perhaps: it goes, so that the unit's courier can deliver again
+                UnitFolder(root).delete(unit.id)
                 odd += 1
         with os.scandir(root) as entries:
             others = [entry.name for entry in islice(entries, MOST_LOOKED_AT) if entry.name not in units]
         odd += sum(_delete_folder(root, name) for name in others)
         UnitFolder(root).blur()
     return odd
+
+
+@contextmanager
+def _units_folder(name: str, root: int) -> Iterator[UnitFolder | None]:
+    """None where a unit has none. Raises _NotEntered."""
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(entered(name, root))
+        except FileNotFoundError:
+            yield None
+            return
+        except OSError as error:
+            raise _NotEntered from error
+        yield UnitFolder(descriptor)
 
 
 def _delete_folder(root: int, name: str) -> int:
@@ -102,8 +119,8 @@ class _UnitsArrivals:
     def take_in(self) -> int:
         """Returns how many things were not as a courier leaves them."""
         found = self._folder.look()
-        self._forget_taken()
-        posts = self._read_posts(found.posts)
+        taken = self._forget_taken()
+        posts = self._read_posts([name for name in found.posts if name not in taken])
         self._note_receipts(posts.receipts)
         self._put_replies(posts)
         self._delete([*posts.receipts, *posts.foreign, *found.foreign])
@@ -180,8 +197,11 @@ class _UnitsArrivals:
         if taken or returned:
             connection.execute(insert(ReturnedRow), [*taken, *returned])
 
-    def _forget_taken(self) -> None:
-        """Nothing says which posts were taken once their files are gone. A kill may have left the files, too."""
+    def _forget_taken(self) -> set[str]:
+        """Nothing says which posts were taken once their files are gone. Returns those whose files are still there.
+
+        A kill leaves such files, and so does a folder out of which nothing may be deleted: none is taken twice.
+        """
         taken = ReturnedRow.unit == self._unit.id, ReturnedRow.why == TAKEN
         with self._store.reading() as connection:
             names = list(connection.execute(select(ReturnedRow.post).where(*taken)).scalars())
@@ -190,20 +210,19 @@ class _UnitsArrivals:
             self._folder.blur()
             with self._store.writing() as connection:
                 connection.execute(delete(ReturnedRow).where(*taken, ReturnedRow.post.in_(gone)))
+        return set(names) - set(gone)
 
     # Envelopes that one unit passes on to another.
 
     def _take_forwards(self, ids: Sequence[str]) -> int:
         """Returns how many were not as a courier leaves them."""
-        foreign, size_in_all = 0, 0
+        foreign, taken_bytes = 0, 0
         for envelope_id in ids[:MOST_FORWARDS]:
-            size_in_all += self._folder.size(envelope_id)
-            if size_in_all > self._limits.largest_sealed_bytes:
-                break  # the rest waits
             try:
                 slip = self._slip(envelope_id)
-                if not self._has_room(slip.size):
-                    break
+                taken_bytes += slip.size
+                if taken_bytes > self._limits.largest_sealed_bytes or not self._has_room(slip.size):
+                    break  # it and the rest wait
                 self._take_forward(slip)
             except NotCanonical:
                 foreign += 1
@@ -251,16 +270,18 @@ class _UnitsArrivals:
     def _copy(self, slip: Slip, blob: PendingBlob) -> None:
         """Raises NotCanonical where what lies there is not what the slip says."""
         digest, copied = hashlib.sha256(), 0
-        try:
-            with self._folder.opened(slip.id) as (source, size), blob.path.open("r+b") as target:
-                if size != slip.size:
-                    raise NotCanonical("another size")
-                while chunk := os.read(source, min(_CHUNK, slip.size + 1 - copied)):
-                    copied += len(chunk)
-                    digest.update(chunk)
-                    target.write(chunk)
-        except FileNotFoundError as error:
-            raise NotCanonical("not there") from error
+        with ExitStack() as stack:
+            try:
+                source, size = stack.enter_context(self._folder.opened(slip.id))
+            except OSError as error:
+                raise NotCanonical("not a plain file") from error
+            if size != slip.size:
+                raise NotCanonical("another size")
+            target = stack.enter_context(blob.path.open("r+b"))
+            while chunk := os.read(source, min(_CHUNK, slip.size + 1 - copied)):
+                copied += len(chunk)
+                digest.update(chunk)
+                target.write(chunk)
         if copied != slip.size or digest.hexdigest() != slip.sha256:
             raise NotCanonical("altered")
 

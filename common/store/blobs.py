@@ -120,6 +120,7 @@ class BlobFolder:
             yield blob
         finally:
             blob.path.unlink(missing_ok=True)
+            blur_times(self._staging, today())
 
     def _draw(self, place: Path) -> None:
         """Give one of the empty files, at random, its place."""
@@ -133,6 +134,7 @@ class BlobFolder:
             with suppress(FileNotFoundError):  # another process has drawn it
                 os.utime(drawn, (midnight_of(today()), midnight_of(today())))  # no sweep takes it now
                 drawn.rename(place)
+                blur_times(self._staging, today())
                 return
 
     def fill_pool(self) -> None:
@@ -163,8 +165,7 @@ class BlobFolder:
             os.close(descriptor)
         blob.path.rename(place)
         sync_folder(place.parent)
-        for folder in (place.parent, self._staging):
-            blur_times(folder, day)
+        blur_times(place.parent, day)
         return size
 
     def path(self, blob_id: str) -> Path:
@@ -249,6 +250,7 @@ class BlobFolder:
             with suppress(FileNotFoundError):  # put in place meanwhile
                 if entry.stat().st_mtime < limit:
                     entry.unlink()
+        blur_times(self._staging, today())
 
     def free_bytes(self) -> int:
         """Room left on the disk."""

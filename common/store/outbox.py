@@ -107,7 +107,10 @@ class Outbox:
     def write(
         self, hour: str, listed: Iterable[tuple[str, Envelope]], returned: Iterable[tuple[str, Returned]]
     ) -> None:
-        """Put a new listing in place, durably. `listed` and `returned`: by unit. Raises OSError or sqlite3.Error."""
+        """Put a new listing in place, durably. `listed` and `returned`: by unit; what comes twice counts once.
+
+        Raises OSError or sqlite3.Error; what was there before stays.
+        """
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = self._file.with_name(f"{FILE}.part")
         part.unlink(missing_ok=True)
@@ -133,7 +136,7 @@ def _fill(
         connection.executescript(_SHAPE)
         connection.execute("BEGIN")
         connection.executemany(
-            "INSERT INTO listed VALUES (?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO listed VALUES (?, ?, ?, ?)",
             ((unit, one.id, one.day.isoformat(), one.size) for unit, one in listed),
         )
         connection.executemany(

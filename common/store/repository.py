@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from datetime import date
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Date, Engine, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from common.days import today
@@ -36,6 +36,10 @@ from common.store.sweeping import Sweep
 # Written once: what every message needs is not put together anew for each.
 _INSERT_ENVELOPE = insert(EnvelopeRow)
 _INSERT_REPLY = insert(ReplyRow)
+_INSERT_IF_FREE = text(
+    "INSERT INTO reply (tag, ciphertext, day, expires) VALUES (:tag, :ciphertext, :day, :expires) "
+    "ON CONFLICT (tag) DO NOTHING"
+).bindparams(bindparam("day", type_=Date), bindparam("expires", type_=Date))
 _RECEIVED = select(EnvelopeRow.id).where(EnvelopeRow.receipt_tag == bindparam("of_tag"))
 # All tags are one value, cut apart by the database: hundreds of values of their own would cost more than the look-ups.
 _EACH_TAG = (
@@ -69,7 +73,7 @@ _NOTE_HELD = (
         EnvelopeRow.unit == bindparam("of_unit"),
         EnvelopeRow.state.in_([State.LISTED, State.WITHDRAWN]),
     )
-    .values(state=State.HELD, held_day=bindparam("day"))
+    .values(state=State.HELD, held_day=bindparam("since"))
 )
 
 
@@ -211,7 +215,7 @@ class Store:
     def note_held(self, unit: str, ids: Sequence[str], day: date) -> None:
         """Note that a unit's desk holds envelopes that were listed for it. What is not such a one is passed over."""
         with self.writing() as connection:
-            connection.execute(_NOTE_HELD, {"ids": list(ids), "of_unit": unit, "day": day})
+            connection.execute(_NOTE_HELD, {"ids": list(ids), "of_unit": unit, "since": day})
 
     def sweep(self, today: date, *, alone: bool, keep_free: int = 0) -> None:
         """See sweeping.py. `alone`: nobody writes blobs at this moment. Raises WrongDatabase."""
@@ -225,12 +229,10 @@ class Store:
 
 def add_reply(connection: Connection, candidates: Sequence[bytes], ciphertext: bytes, day: date) -> None:
     """Put a sealed reply into the first candidate slot that is free, within a transaction. Raises NoFreeSlot."""
-    query = select(ReplyRow.tag).where(ReplyRow.tag.in_(candidates))
-    taken = set(connection.execute(query).scalars())
-    free = next((tag for tag in candidates if tag not in taken), None)
-    if free is None:
-        raise NoFreeSlot
-    connection.execute(_INSERT_REPLY, _reply_values(SealedReply(free, ciphertext), day))
+    for tag in candidates:
+        if connection.execute(_INSERT_IF_FREE, _reply_values(SealedReply(tag, ciphertext), day)).rowcount:
+            return
+    raise NoFreeSlot
 
 
 def _cut(tags: Sequence[bytes]) -> dict[str, object]:

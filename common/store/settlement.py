@@ -59,19 +59,20 @@ class Settlement:
         end: then the listing stays as it was, and another run takes it up.
         """
         presence = self._store.blobs.enter()
+        presence.share()  # servers may start meanwhile
         try:
             with self._only_one():
-                self._settle(hour, today(), alone=presence.alone)
+                self._settle(hour, today())
         finally:
             presence.leave()
 
-    def _settle(self, hour: str, day: date, *, alone: bool) -> None:
-        self._store.check_database(day, alone=alone)
+    def _settle(self, hour: str, day: date) -> None:
+        self._store.check_database(day, alone=False)
         odd = take_in(self._store, self._inbox, self._registry, self._limits, day)
         if odd:
             _log.error("%d things in the inbox were not as a courier leaves them: none was taken", odd)
         self._delete_withdrawn()
-        self._store.sweep(day, alone=alone, keep_free=self._limits.keep_free_bytes)
+        self._store.sweep(day, alone=False, keep_free=self._limits.keep_free_bytes)
         self._list_new()
         self._store.blobs.fill_pool()
         self._store.blobs.touch_all()
@@ -115,14 +116,17 @@ class Settlement:
                 )
 
     def _listed(self) -> Iterator[tuple[str, Envelope]]:
+        """One that is withdrawn meanwhile may be given twice."""
         query = (
             select(EnvelopeRow.unit, EnvelopeRow.id, EnvelopeRow.day, EnvelopeRow.padded_size)
-            .where(EnvelopeRow.state.in_(_SEEN))
+            .where(EnvelopeRow.state == bindparam("of_state"))
             .order_by(EnvelopeRow.unit, EnvelopeRow.id)
         )
-        with self._store.reading() as connection:
-            for unit, one, day, size in connection.execute(query).yield_per(_FETCHED_AT_ONCE):
-                yield unit, Envelope(one, day, size)
+        for state in _SEEN:
+            with self._store.reading() as connection:
+                found = connection.execute(query, {"of_state": state})
+                for unit, one, day, size in found.yield_per(_FETCHED_AT_ONCE):
+                    yield unit, Envelope(one, day, size)
 
     def _returned(self) -> Iterator[tuple[str, Returned]]:
         query = select(ReturnedRow.unit, ReturnedRow.post, ReturnedRow.why).where(

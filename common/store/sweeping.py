@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, delete, select, text
+from sqlalchemy import Connection, Engine, bindparam, delete, select, text
 from sqlalchemy.exc import OperationalError
 
 from common.store.aside import Aside
@@ -31,6 +31,7 @@ _AT_ONCE = 8
 _MOST_OF_A_CRASH = 32  # blobs that servers killed together can leave without a row
 _SURELY_OVER = timedelta(days=2)  # nothing that is being written now has a day as old as this
 _REWRITTEN_BESIDE_OTHERS = 256 * 1024**2  # bytes of a database
+_BETWEEN = select(EnvelopeRow.id).where(EnvelopeRow.id.between(bindparam("first"), bindparam("last")))
 _log = logging.getLogger("candour.store")
 
 
@@ -137,8 +138,10 @@ class Sweep:
         with self._engine.connect() as connection:
             count = 0
             for prefix, blob_ids in self._blobs.ids(not_after):
-                query = select(EnvelopeRow.id).where(EnvelopeRow.id.between(prefix, f"{prefix}g"))
-                for blob_id in blob_ids.difference(connection.execute(query).scalars()):
+                if not blob_ids:
+                    continue
+                known = connection.execute(_BETWEEN, {"first": prefix, "last": f"{prefix}g"}).scalars()
+                for blob_id in blob_ids.difference(known):
                     count += self._set_aside(blob_id, day)
         if count:
             _log.error(

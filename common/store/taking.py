@@ -78,13 +78,6 @@ class UnitFolder:
         finally:
             os.close(descriptor)
 
-    def size(self, name: str) -> int:
-        """Bytes of a plain file; 0 for anything else."""
-        with suppress(OSError):
-            status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
-            return status.st_size if stat.S_ISREG(status.st_mode) else 0
-        return 0
-
     def is_older(self, name: str, seconds_since_1970: float) -> bool:
         """Whether something was last written before then."""
         with suppress(OSError):
@@ -105,10 +98,11 @@ class UnitFolder:
         return True
 
     def blur(self) -> None:
-        """Set the folder's times to midnight, where that is allowed, and make what was deleted stay deleted."""
+        """Set the folder's times to midnight, where that is allowed; what was deleted stays deleted."""
+        with suppress(OSError):
+            os.fsync(self._descriptor)
         with suppress(OSError):
             os.utime(self._descriptor, (midnight_of(today()), midnight_of(today())))
-            os.fsync(self._descriptor)
 
 
 @contextmanager
