@@ -95,17 +95,24 @@ def test_whether_a_reply_was_deleted_is_not_told_by_what_can_be_posted(store, sa
 
 
 def test_of_a_deleted_reply_nothing_is_left_but_a_row_of_the_same_size_and_day(store):
-    reply = os.urandom(REPLY_CIPHERTEXT_BYTES)
-    store.post_reply(SLOTS[:1], reply, today())
-    store.delete_reply(SLOTS[0], MARK)
-    store.delete_reply(SLOTS[9], MARK)  # nothing there
-    [(tag, left)] = store.mailbox([], SLOTS).replies.items()
-    assert (tag, len(left)) == (SLOTS[0], len(reply))
+    reply, day = os.urandom(REPLY_CIPHERTEXT_BYTES), today() - timedelta(days=5)
+    store.post_reply(SLOTS[:1], reply, day)
+    store.post_reply(SLOTS[1:2], os.urandom(REPLY_CIPHERTEXT_BYTES), day)
+    for slot in (*SLOTS[:2], SLOTS[9]):  # in the last there is nothing
+        store.delete_reply(slot, MARK)
+    found = store.mailbox([], SLOTS)
+    assert found.posted == dict.fromkeys(SLOTS[:2], day)
+    left, other = (found.replies[slot] for slot in SLOTS[:2])
+    assert len(left) == len(reply)
     assert left.startswith(MARK)
-    assert not any(reply[at : at + 8] in left for at in range(0, len(reply), 8))
-    store.sweep(today() + KEEP_REPLIES, alone=False)
-    assert store.mailbox([], SLOTS).replies
-    store.sweep(today() + KEEP_REPLIES + timedelta(days=1), alone=False)
+    # Wherever it is shifted to; and as random as what it was, so that it tells of no other.
+    written = {left[at : at + 8] for at in range(len(MARK), len(left) - 7)}
+    assert len(written) == len(left) - len(MARK) - 7
+    assert written.isdisjoint(reply[at : at + 8] for at in range(len(reply) - 7))
+    assert written.isdisjoint(other[at : at + 8] for at in range(len(MARK), len(other) - 7))
+    store.sweep(day + KEEP_REPLIES, alone=False)
+    assert len(store.mailbox([], SLOTS).replies) == 2
+    store.sweep(day + KEEP_REPLIES + timedelta(days=1), alone=False)
     assert not store.mailbox([], SLOTS).replies
 
 
