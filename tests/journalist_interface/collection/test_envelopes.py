@@ -25,13 +25,17 @@ def as_seen(answer):
 
 def test_a_unit_sees_its_own_envelopes_and_no_trace_of_another_s(world, north):
     mine = world.put("north", CONTENT)
-    for _ in range(5):
-        world.put("south", CONTENT)
+    theirs = [world.put("south", CONTENT) for _ in range(5)]
     listed = north.ask("GET", LIST).json()
     assert [envelope["id"] for envelope in listed["envelopes"]] == [mine]
     assert list(listed) == ["envelopes"]
     assert listed["envelopes"][0]["size"] == len(CONTENT)
     assert sorted(listed["envelopes"][0]) == ["day", "id", "size"]
+    found = parcel.read([north.ask("GET", f"{LIST}/small?from={'0' * 32}").content])
+    assert [one for one, _ in found] == [mine]
+    assert {north.ask("GET", f"{LIST}/{one}").status_code for one in theirs} == {404}
+    assert north.ask("POST", f"{LIST}/collected", ids(mine, *theirs)).status_code == 204
+    assert world.waiting("south") == sorted(theirs)
 
 
 def test_another_s_an_unknown_and_a_malformed_id_are_answered_alike(world, north):
