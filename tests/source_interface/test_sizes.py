@@ -1,10 +1,12 @@
 """Every page has one of few sizes, head and body together, whatever is on it: traffic does not tell what is read."""
 
+import itertools
 import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from markupsafe import escape
 
 from common import codename, signing
 from common import registry as registries
@@ -20,8 +22,21 @@ from source_interface import session as sessions
 from source_interface.notices import NOTICES
 from source_interface.session import Session, longest_session, new_session
 
-THREE_ANSWERS_OF = 5_000  # characters each, ASCII: so many fit beside one message that waits
+THREE_ANSWERS_OF = 5_000  # bytes each, as a page writes them: so many fit beside one message that waits
 LONGEST_ANSWER = 7_500
+LETTERS = "w"
+ENGLISH = "She said: “I can't — he's my sergeant”, and left. 'Why?'\n\n"
+
+
+def as_long_as(sample, most):
+    """A text that takes at most so many bytes on a page, where quotes and line breaks take more than one."""
+    text, size = [], 0
+    for char in itertools.cycle(sample):
+        size += len("\n<br>" if char == "\n" else escape(char).encode())
+        if size > most:
+            return "".join(text)
+        text.append(char)
+    raise AssertionError
 
 
 def whole(answer, reason):
@@ -65,21 +80,31 @@ def test_the_filling_is_white_space_after_the_end(everything):
     assert len(filled) > 25
 
 
-@pytest.mark.parametrize("lengths", [(), (1,), (LONGEST_ANSWER,), (THREE_ANSWERS_OF,) * 3])
-def test_a_page_with_answers_is_as_large_as_one_without(reporter, answer, size, lengths):
+@pytest.mark.parametrize(
+    ("sample", "lengths"),
+    [
+        (LETTERS, ()),
+        (LETTERS, (1,)),
+        ("'", (LONGEST_ANSWER,)),
+        (LETTERS, (THREE_ANSWERS_OF,) * 3),
+        (ENGLISH, (THREE_ANSWERS_OF,) * 3),
+    ],
+)
+def test_a_page_with_answers_is_as_large_as_one_without(reporter, answer, size, sample, lengths):
     words = reporter.report()
     for slot, length in enumerate(lengths, start=1):
-        answer(words, "w" * length, slot=slot)
+        answer(words, as_long_as(sample, length), slot=slot)
     page = reporter.come_back(words)
     assert page.text.count('class="answer"') == len(lengths)
     assert size(page) == PAGE_BYTES
     assert len(reporter.cookie) == sessions.COOKIE_CHARS
 
 
-def test_what_does_not_fit_takes_four_times_as_much(reporter, answer, size):
+@pytest.mark.parametrize("texts", [["w" * LONGEST_ANSWER] * 3, ["'" * 3_543]])
+def test_what_does_not_fit_takes_four_times_as_much(reporter, answer, size, texts):
     words = reporter.report()
-    for slot in (1, 2, 3):
-        answer(words, "w" * LONGEST_ANSWER, slot=slot)
+    for slot, text in enumerate(texts, start=1):
+        answer(words, text, slot=slot)
     assert size(reporter.come_back(words)) == PAGE_BYTES * PAGE_STEP
 
 
