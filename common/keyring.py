@@ -16,6 +16,7 @@ from common.gpg import gpg_environment
 
 _FILES = "private-keys-v1.d"
 _ON_CARD = b"shadowed-private-key"
+_PROTECTED = b"protected-private-key"
 
 
 class NotDestroyed(Exception):
@@ -107,6 +108,11 @@ def _where(home: Path, keygrip: str) -> Where:
     except FileNotFoundError:
         return Where.GONE
     return Where.CARD if _ON_CARD in content else Where.HERE
+
+
+def is_unprotected(home: Path, key: Key) -> bool:
+    """Whether a key's secret is in a file here that opens without a passphrase."""
+    return key.where is Where.HERE and _PROTECTED not in _file(home, key.keygrip).read_bytes()
 
 
 def _file(home: Path, keygrip: str) -> Path:

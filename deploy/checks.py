@@ -1,4 +1,7 @@
-"""`candour test`: the checks that CI runs, one after the other, each announced; pytest last."""
+"""`candour test`: the checks that CI runs, one after the other, each announced.
+
+Last come a few of the claims that `tests/mutations/` breaks on purpose, others each day: their tests have to notice.
+"""
 
 import subprocess
 import sys
@@ -13,6 +16,7 @@ CHECKS = (
     ("Types (mypy)", ["mypy"]),
     ("Which room may import which (import-linter)", ["lint-imports"]),
     ("Tests (pytest)", ["pytest"]),
+    ("Tests that must fail (tests.mutations)", ["python", "-m", "tests.mutations", "--tenth"]),
 )
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common.days import today
 from common.epochs import OVERLAP, ahead, epochs_of, month_after, month_of
 from common.gpg import private_home
-from common.keyring import Where, end_agent, keys_of, secret_certificates
+from common.keyring import Where, end_agent, is_unprotected, keys_of, secret_certificates
 from common.opening import Opener, OpeningFailed
 from common.sealing import Sealer
 from keys.cards import UnitCard, read_card, write_card
@@ -170,6 +170,8 @@ def change_unit_passphrase(folder: Path, old: str, new: str) -> None:
 
 
 def _is_changed(home: Path, certificate: str, old: str, new: str) -> bool:
+    if old and any(is_unprotected(home, key) for key in keys_of(home, certificate)):
+        return False  # gpg would ask for no old one, and take it for the new one of the first key
     for begun in (False, True):
         end_agent(home)  # else it would not ask for the old one
         with suppress(CeremonyFailed):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -203,32 +204,104 @@ def test_an_overseer_that_is_the_subject_or_kept_from_it_is_passed_over():
     assert found(answers("ash", CHIEF, "larch"), DAY, before)[0] == "body"
 
 
-FORCE_IDS = st.frozensets(st.sampled_from([*(one.id for one in REGISTRY.forces), "atlantis"]), max_size=4)
+# Two units and an overseer that will serve from the next day on what others serve until then.
+CHANGING = replace(
+    REGISTRY,
+    units=(
+        *(
+            one
+            for one in REGISTRY.units
+            if one.id not in ("elm-unit", "fir-unit", "larch-watch", "juniper-new", "ivy-unit")
+        ),
+        unit("elm-unit", "elm", Service("juniper", since=NEXT), second_seal="larch-watch"),
+        unit("fir-unit", Service("fir", until=DAY), conflict_route="larch-watch"),
+        unit("ivy-unit", "ivy", conflict_route="larch-watch", second_seal="larch-watch"),
+        overseer("larch-watch", "larch", Service("fir", since=NEXT)),
+    ),
+)
+
+
+def broken_by(way, asked, day, registry):
+    """Which promises to who answered so a route would break, by whom, and by what they serve or will serve."""
+    broken = set()
+    for one in way.units:
+        seal = "second" if one is way.second else "first"
+        for service in one.serves:
+            if service.until is not None and service.until < day:
+                continue
+            when = "serves" if service.holds_on(day) else "will serve"
+            for promise, named in (
+                ("kept from", asked.keep_from),
+                ("subject", asked.forces if asked.involved else ()),
+            ):
+                if service.force in named:
+                    broken.add((seal, promise, when))
+                elif any(lineage(registry, service.force) & lineage(registry, force) for force in named):
+                    broken.add((seal, promise, "merged"))
+            if asked.involved and (asked.moved or not asked.forces or "atlantis" in asked.forces):
+                broken.add((seal, "subject", "may be any"))
+    return broken
+
+
+def lineage(registry, force_id):
+    return {force_id} if force_id == "atlantis" else {one.id for one in registry.lineage(force_id)}
+
+
+def check_promises(way, asked, day, registry):
+    assert broken_by(way, asked, day, registry) == set()
+    assert len({one.id for one in way.units}) == len(way.units)
+    assert all(one.status is Status.ENROLLED for one in way.units)
+    if way.second is not None:
+        assert way.second.id == way.unit.second_seal
+        assert way.second.kind is UnitKind.OVERSEER
+
+
+NAMES = [*(one.id for one in REGISTRY.forces), "atlantis"]
+EACH = [frozenset(), *(frozenset({name}) for name in NAMES)]
+PAIRS = [frozenset(pair.split()) for pair in ("beech cedar", "alder beech", "hazel ivy", "ash beech")]
+# Each promise, where who answered nothing else would have gone to just whom it excludes.
+PUT_TO_THE_TEST = {
+    *product(("first", "second"), ("kept from",), ("serves", "will serve")),
+    ("first", "kept from", "merged"),
+    *product(("first",), ("subject",), ("serves", "merged")),
+    *product(("second",), ("subject",), ("may be any",)),
+}
+
+
+@pytest.mark.parametrize("registry", [REGISTRY, CHANGING])
+def test_the_registries_of_the_promises_are_sound(registry):
+    check_content(registry)
+
+
+def test_whatever_is_answered_there_is_a_route_that_keeps_the_promises():
+    """Each force, some pairs, each that it is kept from: all of them, on both sides of a day on which much changes."""
+    put_to_the_test = set()
+    for registry, day, forces in product((REGISTRY, CHANGING), (DAY, NEXT), EACH + PAIRS):
+        for moved, involved, kept in product((False, True), ((), CHIEF), EACH):
+            asked = Answers(forces, moved, frozenset(involved), kept)
+            check_promises(route(asked, day, registry), asked, day, registry)
+            if not moved:
+                put_to_the_test |= broken_by(route(Answers(forces), day, registry), asked, day, registry)
+    assert put_to_the_test >= PUT_TO_THE_TEST
+
+
+FORCE_IDS = st.frozensets(st.sampled_from(NAMES), max_size=4)
 ANSWERS = st.builds(Answers, FORCE_IDS, st.booleans(), st.frozensets(st.sampled_from(Involved)), FORCE_IDS)
 DAYS = st.dates(DAY - timedelta(days=3), DAY + timedelta(days=3))
 STATUSES = st.lists(st.sampled_from(Status), min_size=len(REGISTRY.units), max_size=len(REGISTRY.units))
 
 
 @given(ANSWERS, DAYS, STATUSES, st.randoms())
-def test_whatever_is_answered_there_is_a_route_that_keeps_the_promises(asked, day, statuses, random):
+def test_whoever_is_enrolled_the_promises_hold_and_the_order_of_the_units_changes_nothing(
+    asked, day, statuses, random
+):
     units = [
         one if one.kind is UnitKind.DESK else replace(one, status=status)
         for one, status in zip(REGISTRY.units, statuses, strict=True)
     ]
     registry = replace(REGISTRY, units=tuple(units))
     way = route(asked, day, registry)
-    standing = {registry.force_on(one, day).id for one in asked.keep_from if one != "atlantis"}
-    subjects = {registry.force_on(one, day).id for one in asked.forces if one != "atlantis"}
-    assert len({one.id for one in way.units}) == len(way.units)
-    for one in way.units:
-        assert one.status is Status.ENROLLED
-        for service in one.serves:
-            if service.holds_on(day):
-                assert service.force not in standing | asked.keep_from
-                assert not (asked.involved and service.force in subjects)
-    if way.second is not None:
-        assert way.second.id == way.unit.second_seal
-        assert way.second.kind is UnitKind.OVERSEER
+    check_promises(way, asked, day, registry)
     random.shuffle(units)
     again = route(asked, day, replace(registry, units=tuple(units)))
     assert again == way == route(asked, day, registry)

@@ -40,14 +40,16 @@ def test_every_key_that_is_there_takes_it_and_no_other_opens(unit, gpg):
     home = folder / GNUPG_HOME
     sealed = sealed_to_each(folder, made, gpg)
     assert len(sealed) == 3
+    # Where there was none before, gpg would take what is typed as the old one for the new one of the first key.
+    assert "Is the old one right?" in change(folder, "a slip of the hand", OLD, OLD).output
+    assert all(gpg(home, "--decrypt", file).stdout == b"x" for file in sealed)
     for old, new in (("", OLD), (OLD, NEW)):
         done = change(folder, old, new, new)
         assert done.exit_code == 0, done.output
         assert new not in done.output
         for file in sealed:
             assert gpg(home, "--decrypt", file, passphrase=new).stdout == b"x", file
-            if old:
-                assert gpg(home, "--decrypt", file, passphrase=old).stdout == b""
+            assert gpg(home, "--decrypt", file, passphrase=old).stdout == b""
     done = change(folder, "wrong", OLD, OLD)
     assert done.exit_code == 1
     assert "Is the old one right?" in done.output
@@ -136,6 +138,9 @@ def test_cut_short_in_the_middle_another_try_changes_the_rest(two_units):
     for grip in (month.keygrip, *(key.keygrip for key in keys_of(folder / GNUPG_HOME, case))):
         (files / f"{grip}.key").write_bytes(before[files / f"{grip}.key"])
     change_unit_passphrase(folder, OLD, NEW)
+    assert len(secret_certificates(folder / GNUPG_HOME)) == 2
     for certificate in secret_certificates(folder / GNUPG_HOME):
         end_agent(folder / GNUPG_HOME)
         assert run(folder / GNUPG_HOME, "--export-secret-keys", certificate, passphrase=NEW).returncode == 0
+        end_agent(folder / GNUPG_HOME)
+        assert not run(folder / GNUPG_HOME, "--export-secret-keys", certificate, passphrase=OLD).stdout

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import zipfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -99,10 +100,22 @@ def test_the_database_holds_days_and_sizes_and_nothing_else(sealed, house, unit_
     assert reply == (16, 9328, str(today()))
 
 
-def test_files_and_folders_of_the_store_tell_no_hour(sealed, house):
+def test_files_and_folders_of_the_store_tell_no_hour(reporter, house, arrived):
+    """The database's files too. A folder that nothing is put into keeps the time at which it was made."""
+    folders = (house.config.blobs, house.config.blobs.with_name("forwarded"))
+    before = {path: path.stat().st_mtime_ns for folder in folders for path in (folder, *folder.rglob("*"))}
+    reporter.report("Once.")
+    [sealed] = arrived(house.config)
+    after = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+    written = [path for path in after if before.get(path) != path.stat().st_mtime_ns]
+    assert {sealed, sealed.parent} <= set(written)
+    database = [
+        Path(house.config.database.removeprefix("sqlite:///") + suffix) for suffix in ("", "-wal", "-shm")
+    ]
     midnight = datetime(*today().timetuple()[:3], tzinfo=UTC).timestamp()
-    for path in (sealed, sealed.parent, house.config.blobs / "staging"):
+    for path in (*written, *database):
         assert path.stat().st_mtime == midnight, path
+    assert sealed.stat().st_atime == midnight
     assert sealed.stat().st_mode & 0o777 == 0o600
 
 

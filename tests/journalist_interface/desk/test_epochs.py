@@ -112,6 +112,14 @@ def plain_gpg(home, file, into):
         end_agent(into)
 
 
+def agent_of(home):
+    """The process of the gpg-agent that serves a home; None when there is none."""
+    asked = ["gpg-connect-agent", "--homedir", home, "--no-autostart", "getinfo pid", "/bye"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False, env=gpg_environment()).stdout
+    found = re.match(r"D (\d+)$", said, re.MULTILINE)
+    return found and int(found[1])
+
+
 def test_the_desk_knows_what_is_sealed_to_which_month(world, receive, browser):
     reporter = world.reporter()
     receive(reporter, "one", "two")
@@ -133,11 +141,16 @@ def test_what_a_destroyed_month_held_opens_no_more_from_any_copy(world, receive,
     shutil.copyfile(sealed, copy)
     home = desk.settings.gnupg
     assert b"Words of a secret." in plain_gpg(home, copy, other / "before")
+    key_file = home / "private-keys-v1.d" / f"{old.key.keygrip}.key"
+    os.link(key_file, other / "key")
+    assert agent_of(home) is not None
     destroy_epoch(desk, old.fingerprint)
+    assert agent_of(home) is None  # whatever it remembered of passphrases and keys
+    assert set((other / "key").read_bytes()) == {0}
     assert plain_gpg(home, copy, other / "after") == b""
     with pytest.raises(OpeningFailed):
         desk.opener.open(sealed, lambda _: None)
-    assert not (home / "private-keys-v1.d" / f"{old.key.keygrip}.key").exists()
+    assert not key_file.exists()
     after = list_epochs(desk)
     assert [one.epoch.is_gone for one in after] == [True, *[False] * 5]
     assert after[0].destroyed == today()
