@@ -32,8 +32,8 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # Cc and 
 class Report:
     """One message of a reporter. `day` is the day it was sent; nothing finer is known to anyone.
 
-    `link`: 64 hex digits, the link at which `unit` held the conversation when it was sent. `sequence`: from 0, as in the
-    header that was left with it.
+    `link`: 64 hex digits, the link at which `unit` held the conversation then. `sequence`: from 0, as in the header
+    that was left with it.
     """
 
     text: str = field(repr=False)

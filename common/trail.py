@@ -47,9 +47,9 @@ SENTENCES = {
 class Step:
     """One passing on. `by`, `to`: ids of units. `conversation`: 32 hex digits.
 
-    `link`: 64 hex digits, the link at which `to` has the conversation. `originals`: SHA-256, in hex, of each archive
-    that `by` had opened; of a rewritten report, all it was made from. `used`: reply slots that may be taken, so that the
-    next holder does not try them.
+    `link`: 64 hex digits, at which `to` has the conversation. `originals`: SHA-256, in hex, of each archive that `by`
+    had opened; of a rewritten report, all it was made from. `used`: reply slots that may be taken, so that the next
+    holder does not try them.
     """
 
     by: str

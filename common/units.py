@@ -52,9 +52,9 @@ class Unit:
 
     The identity key is held by other people than those who review reports: any two of `identity_holders` open what is
     sealed to it (common/holders.py), and sign what they did. Those of `former_identities` do so for what was sealed to
-    theirs, which the holders of today cannot open. `former_reply_keys` sign nothing any more: a handover that one of them
-    signed is doubtful, where one that no key of the unit signed is nothing. `conflict_route` and `second_seal` are
-    ids of overseers: who gets a report about this unit, and to whom every report to it is also sealed.
+    theirs, which the holders of today cannot open. `former_reply_keys` sign nothing any more: a handover that one of
+    them signed is doubtful, where one that no key of the unit signed is nothing. `conflict_route` and `second_seal`
+    are ids of overseers: who gets a report about this unit, and to whom every report to it is also sealed.
     """
 
     id: str

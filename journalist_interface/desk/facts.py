@@ -34,7 +34,8 @@ class Facts:
 
 def of_conversation(desk: Desk, registry: Registry, identity: str) -> Facts:
     """As its messages say it. What does not open is not passed on either. Raises NotHere where none opens."""
-    own, sealed_anew = [], []
+    own: list[Report] = []
+    sealed_anew: list[Report] = []
     for message in desk.cabinet.envelopes.of_conversation(identity):
         with suppress(CannotOpen):
             _, opened, _ = open_envelope(desk, message.id, message.size)

@@ -49,7 +49,9 @@ def test_the_longest_text_fits_exactly_and_one_more_does_not(party, signer, char
     plaintext = reply.compose(answer(text), party.identity, signer)
     assert len(plaintext) == REPLY_PLAINTEXT_BYTES
     assert not plaintext.endswith(b" ")
-    assert reply.read(plaintext, party.identity, public(signer)).text == text
+    opened = reply.read(plaintext, party.identity, public(signer))
+    assert isinstance(opened, Reply)
+    assert opened.text == text
     with pytest.raises(AnswerTooLong, match="too long by about 1 ") as refusal:
         reply.compose(answer(text + "a"), party.identity, signer)
     assert refusal.value.over == 1

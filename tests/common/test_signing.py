@@ -31,9 +31,9 @@ def test_a_signature_for_one_purpose_does_not_pass_for_another(context):
 
 
 def test_the_rooms_contexts_differ():
-    from common import bundle, registry, reply
+    from common import bundle, post, registry, reply
 
-    assert len({bundle._CONTEXT, reply._REPLY, registry.CONTEXT}) == 3
+    assert len({bundle._CONTEXT, reply._ANSWER, reply._HANDOVER, post._CONTEXT, registry.CONTEXT}) == 5
 
 
 @pytest.mark.parametrize("public", [bytes(32), b"x" * 32, b"", PUBLIC[:31], PUBLIC + b"x", b"\xff" * 32])

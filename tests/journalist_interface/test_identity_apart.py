@@ -12,7 +12,8 @@ from common.contact import SealedContact
 from common.days import today
 from common.holders import GNUPG_HOME, HOLDERS, open_box
 from common.keyring import end_agent
-from common.report import Conversation, Report
+from common.conversation import Conversation
+from common.report import Report
 from common.secret import Secret
 from common.store.blobs import new_id
 from common.trail import Why
@@ -194,7 +195,7 @@ def test_a_request_is_one_however_often_it_is_written_and_needs_a_stick(unit):
 def test_details_that_others_could_have_put_there_are_known_by_their_way(envelope_id, changed, handed_on):
     conversation = Conversation(Secret(bytes(32)), bytes(1216))
     contact = SealedContact("test-unit", "A" * 40, b"sealed")
-    report = Report("Words.", "test-unit", today(), True, conversation, contact=contact)
+    report = Report("Words.", "test-unit", today(), True, conversation, "f" * 64, 0, contact=contact)
     assert was_handed_on(envelope_id, replace(report, **changed)) == handed_on
 
 

@@ -463,7 +463,17 @@ def test_no_unit_hides_a_conversation_from_whoever_it_gave_it_to(
     reporter.report(WORDS)
     a.fetch()
     first = answering.first_report(a.desk(), a.conversation())
-    step = Step("test-unit", "other-unit", today(), Why.OTHER_FORCE, False, a.conversation(), ("0" * 64,), ())
+    step = Step(
+        "test-unit",
+        "other-unit",
+        today(),
+        Why.OTHER_FORCE,
+        False,
+        a.conversation(),
+        "f" * 64,
+        ("0" * 64,),
+        (),
+    )
     key = signer(unit_keys) if genuine else Ed25519PrivateKey.generate()
     forged = replace(first, trail=(sign_step(step, key),))
     (tmp_path / "overseer.asc").write_text(overseer_keys.unit.certificate)
@@ -543,7 +553,7 @@ def test_what_a_hostile_unit_posts_is_not_taken_for_a_reporter_s(
     first = answering.first_report(a.desk(), a.conversation())
     (tmp_path / "b.asc").write_text(other_unit_keys.unit.certificate)
     sealed, name = tmp_path / "sealed", new_id(forwarded=True)
-    forged = Report("I made it all up.", "other-unit", today(), False, first.conversation)
+    forged = Report("I made it all up.", "other-unit", today(), False, first.conversation, first.link, 1)
     archive = BytesIO(b"".join(envelope.write((), lambda: forged)))
     Sealer(tmp_path / "home").seal(archive, [tmp_path / "b.asc"], sealed)
     item = bundle.describe(sealed)

@@ -139,10 +139,10 @@ def open_layout():
 def put() -> Callable[..., str]:
     """Accepts a message into a store, of the day before yesterday; gives the envelope's id."""
 
-    def put(store: Store, content: bytes = b"sealed", header: bool = True) -> str:
+    def put(store: Store, content: bytes = b"sealed") -> str:
         with store.blobs.pending() as blob:
             blob.path.write_bytes(content)
-            reply = SealedReply(os.urandom(16), os.urandom(REPLY_CIPHERTEXT_BYTES)) if header else None
+            reply = SealedReply(os.urandom(16), os.urandom(REPLY_CIPHERTEXT_BYTES))
             day = today() - timedelta(days=2)
             store.accept(blob, receipt_tag=os.urandom(16), unit="test-unit", day=day, header=reply)
         return blob.id

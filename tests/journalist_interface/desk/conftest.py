@@ -31,7 +31,8 @@ from common.envelope import FilePart
 from common.forces import Force, Name, Nation
 from common.mailbox import ReplyKey
 from common.registry import Registry
-from common.report import Conversation, Report
+from common.conversation import Conversation
+from common.report import Report
 from common.sealing import Sealer
 from common.secret import Secret
 from common.units import Service, Status, Unit, UnitKind
@@ -63,6 +64,9 @@ class Pull:
             self._rest += piece
         taken, self._rest = self._rest[:size], self._rest[size:]
         return taken
+
+
+LINK = "f" * 64
 
 
 @dataclass(frozen=True)
@@ -138,10 +142,12 @@ class World:
         day: date | None = None,
         kept_from: str = "",
         involved: bool = False,
+        link: str = LINK,
+        sequence: int = 0,
     ) -> Path:
         """A report, sealed as the source interface does it."""
         report = Report(
-            *(text, UNIT, day or today(), first, reporter.conversation),
+            *(text, UNIT, day or today(), first, reporter.conversation, link, sequence),
             kept_from=kept_from,
             involved=involved,
         )

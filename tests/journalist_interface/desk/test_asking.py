@@ -40,7 +40,9 @@ def envelope(world, desk, locked):
     """Seals a report to the locked unit, or to another, and puts it among the desk's files."""
 
     def put(certificate=None, reporter=None):
-        report = Report("Words.", "demo-unit", today(), True, (reporter or world.reporter()).conversation)
+        report = Report(
+            "Words.", "demo-unit", today(), True, (reporter or world.reporter()).conversation, "f" * 64, 0
+        )
         sealed = world.seal_bytes(write([], lambda: report), certificate or locked[1].certificate)
         shutil.copy(sealed, desk.files.staging / sealed.name)
         desk.files.put_envelopes([sealed.name], today())

@@ -80,7 +80,7 @@ def exported(world):
 
 def handover_in(reporter, world, sealed):
     opened = reporter.key.open(sealed.ciphertext)
-    return reply.read_any(opened, reporter.key.public(), world.house.unit.reply_public_key)
+    return reply.read(opened, reporter.identity, world.house.unit.reply_public_key)
 
 
 def test_what_is_passed_on_opens_at_the_other_unit_alone_with_every_file_and_the_trail(world):
@@ -123,9 +123,9 @@ def test_the_handover_names_the_answers_that_stand_and_later_ones_are_refused(wo
     export_waiting(desk)
     [(_, sealed, _)] = exported(world)
     handover = handover_in(reporter, world, sealed)
-    answer = reply.Reply(row.id, UNIT, row.day, "Thank you.")
+    answer = reply.Reply(row.id, UNIT, row.day, 1, "Thank you.")
     assert isinstance(handover, Handover)
-    assert handover.standing == {reply.digest(answer, reporter.key.public())}
+    assert handover.standing == {reply.digest(answer, reporter.identity)}
     with pytest.raises(HandedOver):
         answering.seal_answer(desk, reporter.identity, secrets.token_hex(16), "And also.")
     tags = mailbox.tags(reporter.secrets.mailbox_key)
@@ -327,7 +327,7 @@ def archive(world, files):
 
 
 def _report(world):
-    return Report("Words.", UNIT, today(), True, world.reporter().conversation)
+    return Report("Words.", UNIT, today(), True, world.reporter().conversation, "f" * 64, 0)
 
 
 @pytest.mark.parametrize("piece", [1, 7, 4096, 1 << 20])

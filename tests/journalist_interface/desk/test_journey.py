@@ -54,9 +54,11 @@ def test_from_the_stick_to_the_answer_and_back(world, browser):
     [folder] = bundle.found(world.stick, "replies")
     manifest = bundle.read_manifest(folder, "replies", "demo-unit", (world.house.unit.reply_public_key,))
     document = outgoing.load(bundle.read_item(manifest, manifest.items[0], outgoing.MOST_BYTES))
-    assert set(document.candidates) <= set(mailbox.tags(reporter.secrets.mailbox_key)[1:])
+    assert set(document.candidates) <= set(mailbox.tags(reporter.secrets.mailbox_key))
     opened = reply.read(
-        reporter.key.open(document.ciphertext), reporter.key.public(), world.house.unit.reply_public_key
+        reporter.key.open(document.ciphertext), reporter.identity, world.house.unit.reply_public_key
     )
+    assert isinstance(opened, reply.Reply)
+    assert opened.number == 1
     assert opened.text == words
     assert opened.unit == "demo-unit"

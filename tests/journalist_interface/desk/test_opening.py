@@ -38,7 +38,7 @@ def archive(entries, compression=zipfile.ZIP_STORED):
 
 
 def report_bytes(world, files=()):
-    report = Report("x", "demo-unit", today(), True, world.reporter().conversation)
+    report = Report("x", "demo-unit", today(), True, world.reporter().conversation, "f" * 64, 0)
     parts = [envelope.FilePart(name, iter(chunks)) for name, chunks in files]
     return b"".join(envelope.write(parts, lambda: report))
 
