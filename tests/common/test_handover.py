@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical, reply, signing
 from common.canonical import NotCanonical
-from common.padding import REPLY_PLAINTEXT_BYTES
 from common.mailbox import AnswerTooLong
+from common.padding import REPLY_PLAINTEXT_BYTES
 from common.reply import Handover
 from common.signing import BadSignature
 

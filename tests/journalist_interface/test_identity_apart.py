@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 from common import disclosure
 from common.contact import SealedContact
+from common.conversation import Conversation
 from common.days import today
 from common.holders import GNUPG_HOME, HOLDERS, open_box
 from common.keyring import end_agent
-from common.conversation import Conversation
 from common.report import Report
 from common.secret import Secret
 from common.store.blobs import new_id

@@ -24,6 +24,7 @@ from werkzeug.test import TestResponse
 
 from common import bundle, envelope
 from common.bundle import Bundle
+from common.conversation import Conversation
 from common.courier_key import new_courier
 from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets
@@ -31,7 +32,6 @@ from common.envelope import FilePart
 from common.forces import Force, Name, Nation
 from common.mailbox import ReplyKey
 from common.registry import Registry
-from common.conversation import Conversation
 from common.report import Report
 from common.sealing import Sealer
 from common.secret import Secret

@@ -1,4 +1,4 @@
-"""Who gets what is written, where the reporter chooses: it stands, it is remembered, and it is asked where nobody is to be seen."""
+"""Who gets what is written, where the reporter chooses: it stands, and it is asked where nobody is to be seen."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -143,7 +143,7 @@ def test_who_got_a_copy_and_whether_it_was_rewritten_is_told_of_the_chain_s_hand
 
 
 def test_a_conversation_is_handed_over_no_more_often_than_a_trail_has_steps():
-    many = tuple(f"x{number}" for number in range(MOST_HANDOVERS)) + ("a",)
+    many = (*(f"x{number}" for number in range(MOST_HANDOVERS)), "a")
     said = Handover("0" * 32, "a", "b", DAY, links(FIRST, many)[-1], frozenset())
     assert follow(registry(), Header(FIRST, many), [Item(1, said)]).holder == "a"
     assert follow(registry(), Header(FIRST, many[1:]), [Item(1, said)]).holder == "a", "another link"
