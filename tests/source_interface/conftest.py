@@ -329,7 +329,7 @@ def arrived():
         return sorted(
             file
             for file in config.blobs.rglob("*")
-            if file.is_file() and file.suffix != ".lock" and not file.name.startswith("pool-")
+            if file.is_file() and file.suffix != ".lock" and file.parent.name != "pool"
         )
 
     return look

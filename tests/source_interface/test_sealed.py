@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import zipfile
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -92,28 +91,26 @@ def test_small_reports_have_one_size(reporter_at, app, house, arrived):
 def test_the_database_holds_days_and_sizes_and_nothing_else(sealed, house, unit_keys):
     with sqlite3.connect(house.config.database.removeprefix("sqlite:///")) as database:
         [row] = database.execute(
-            "SELECT id, length(receipt_tag), unit, day, padded_size, state, held_day FROM envelope"
+            "SELECT id, length(receipt_tag), unit, day, padded_size, state, sha256, held_day FROM envelope"
         )
         [reply] = database.execute("SELECT length(tag), length(ciphertext), day FROM reply")
     database.close()
-    assert row == (sealed.name, 16, "test-unit", str(today()), sealed.stat().st_size, "new", None)
+    assert row == (sealed.name, 16, "test-unit", str(today()), sealed.stat().st_size, "new", None, None)
     assert reply == (16, 9328, str(today()))
 
 
 def test_files_and_folders_of_the_store_tell_no_hour(reporter, house, arrived):
     """The database's files too. A folder that nothing is put into keeps the time at which it was made."""
-    folders = (house.config.blobs, house.config.blobs.with_name("forwarded"))
-    before = {path: path.stat().st_mtime_ns for folder in folders for path in (folder, *folder.rglob("*"))}
+    folder = house.config.blobs
+    before = {path: path.stat().st_mtime_ns for path in (folder, *folder.rglob("*"))}
     reporter.report("Once.")
     [sealed] = arrived(house.config)
-    after = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+    after = [folder, *folder.rglob("*")]
     written = [path for path in after if before.get(path) != path.stat().st_mtime_ns]
     assert {sealed, sealed.parent} <= set(written)
-    database = [
-        Path(house.config.database.removeprefix("sqlite:///") + suffix) for suffix in ("", "-wal", "-shm")
-    ]
+    assert len(house.store.database_files()) == 3
     midnight = datetime(*today().timetuple()[:3], tzinfo=UTC).timestamp()
-    for path in (*written, *database):
+    for path in (*written, *house.store.database_files()):
         assert path.stat().st_mtime == midnight, path
     assert sealed.stat().st_atime == midnight
     assert sealed.stat().st_mode & 0o777 == 0o600
