@@ -7,6 +7,8 @@ a file, an argument or the environment: it goes down a pipe.
 import fcntl
 import logging
 import os
+import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -40,19 +42,29 @@ class Crypt(gnupg.Crypt):  # type: ignore[misc]  # python-gnupg carries no types
 
 
 class Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
-    """python-gnupg with larger pipes, and one thing put right.
+    """python-gnupg with larger pipes, descriptors of our choice, and one thing put right.
 
     Where gpg ends before its input does, it raises what the pipe says instead of giving gpg's own reason.
     """
 
     result_map = gnupg.GPG.result_map | {"crypt": Crypt}
 
-    def _open_subprocess(self, args: list[str], passphrase: bool = False) -> Any:
-        self.process = process = super()._open_subprocess(args, passphrase)
-        for pipe in (process.stdin, process.stdout, process.stderr):
+    def start(self, args: list[str], passphrase: bool = False, descriptors: Sequence[int] = ()) -> Any:
+        """Start gpg, which inherits these descriptors and no other but its three pipes."""
+        self.process = process = subprocess.Popen(
+            self.make_args(args, passphrase),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.env,
+            pass_fds=descriptors,
+        )
+        for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
             with suppress(OSError):  # the system's limit of large pipes is reached: a small one does too
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, CHUNK)
         return process
+
+    _open_subprocess = start
 
     def _handle_io(self, args: list[str], source: Any, result: Any, *rest: Any, **named: Any) -> Any:
         try:

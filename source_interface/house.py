@@ -1,7 +1,6 @@
 """What the application is made of: its settings, its store, its registry and its sealer, put together once."""
 
 import logging
-import threading
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,7 +14,6 @@ from common.sealing import Sealer
 from common.store.opening import open_store
 from common.store.repository import Store
 from common.store.sweeping import WrongDatabase
-from source_interface.recipients import Recipients, keep_ready
 
 EXTENSION = "candour.house"
 _log = logging.getLogger("candour.source")
@@ -29,12 +27,7 @@ class House:
     store: Store
     registry: RegistryFile
     sealer: Sealer
-    recipients: Recipients
     gate: Gate
-
-    def keep_ready(self) -> None:
-        """Runs beside the answering, for as long as the process."""
-        keep_ready(self.recipients, self.registry, threading.Event())
 
 
 def build(config: ServerConfig) -> House:
@@ -45,15 +38,12 @@ def build(config: ServerConfig) -> House:
     registry = RegistryFile.of(config)
     registry.current()
     store = open_store(config.database, config.blobs)
-    recipients = Recipients(config.run / "recipients")
     presence = store.blobs.enter()
     try:
         store.sweep(today(), alone=presence.alone)
     except WrongDatabase as error:
         _log.error("%s", error)
         raise
-    if presence.alone:  # nobody seals: what registries of the past left can go
-        recipients.clear()
     presence.share()
     store.engine.dispose()  # connections do not survive the fork into workers
     return House(
@@ -61,7 +51,6 @@ def build(config: ServerConfig) -> House:
         store=store,
         registry=registry,
         sealer=Sealer(config.run / "gnupg"),
-        recipients=recipients,
         gate=Gate(config.limits.derivations_at_once),
     )
 

@@ -24,6 +24,7 @@ from common.report import Conversation, Report, clean_text
 from common.sealing import RecipientRefused, SealingFailed
 from common.store.kept import KEEP_REPLIES, AlreadyReceived, Copy, SealedReply
 from common.units import Unit
+from source_interface import recipients
 from source_interface.form import CONTACT, TEXT, StreamedForm
 from source_interface.house import House
 from source_interface.refusals import Refused
@@ -106,11 +107,11 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
         pieces = _watching_the_disk(house, envelope.write(form.files(), report))
         second = None
         try:
-            copies = [([house.recipients.file(sender.unit, day)], blob.path)]
+            copies = [([recipients.certificate_of_the_day(sender.unit, day)], blob.path)]
             if sender.second:
                 tag = mailbox.tags(sender.secrets.receipt_key)[mailbox.second_slot(slot)]
                 second = Copy(second_blob, tag, sender.second.id)
-                copies.append(([house.recipients.file(sender.second, day)], second_blob.path))
+                copies.append(([recipients.certificate_of_the_day(sender.second, day)], second_blob.path))
             house.sealer.seal_each(_Pulled(pieces), copies)
             house.store.accept(
                 blob,
@@ -152,7 +153,7 @@ def _sealed_contact(
         raise Refused("contact closed", field=CONTACT)
     plain = contact.compose(Contact(text, conversation.identity))
     try:
-        sealed = house.sealer.seal_in_memory(plain, [house.recipients.identity_file(unit, today())])
+        sealed = house.sealer.seal_in_memory(plain, [recipients.identity_certificate(unit)])
     except SealingFailed as error:
         _log.error("a message could not be kept: %s", type(error).__name__)
         raise Refused("contact closed", field=CONTACT) from error
