@@ -68,7 +68,7 @@ class ServerConfig:
     registry: Path
     registry_root: bytes  # Ed25519, 32 bytes
     pepper_file: Path = field(repr=False)  # for the source interface alone
-    run: Path  # the servers' own folder: an empty GnuPG home, certificates as files
+    run: Path  # the servers' own folder: an empty GnuPG home, the registry's highest version
     limits: Limits
     registry_grace_days: int = 0  # for how long the servers go on with a registry that has expired
 

@@ -7,10 +7,11 @@ a file, an argument or the environment: it goes down a pipe.
 import fcntl
 import logging
 import os
+import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from subprocess import PIPE, Popen
 from typing import Any, Protocol, TypeVar
 
 import gnupg
@@ -41,7 +42,7 @@ class Crypt(gnupg.Crypt):  # type: ignore[misc]  # python-gnupg carries no types
 
 
 class Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
-    """python-gnupg with larger pipes, and one thing put right.
+    """python-gnupg with larger pipes, descriptors of our choice, and one thing put right.
 
     Where gpg ends before its input does, it raises what the pipe says instead of giving gpg's own reason.
     """
@@ -49,20 +50,23 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
     result_map = gnupg.GPG.result_map | {"crypt": Crypt}
     in_own_group = False  # whether gpg leads a process group of its own
 
-    def _open_subprocess(self, args: list[str], passphrase: bool = False) -> Any:
-        process = Popen(
+    def start(self, args: list[str], passphrase: bool = False, descriptors: Sequence[int] = ()) -> Any:
+        """Start gpg, which inherits these descriptors and no other but its three pipes."""
+        self.process = process = subprocess.Popen(
             self.make_args(args, passphrase),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=self.env,
+            pass_fds=descriptors,
             process_group=0 if self.in_own_group else None,
         )
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            assert pipe is not None  # noqa: S101  asked for above
+        for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
             with suppress(OSError):  # the system's limit of large pipes is reached: a small one does too
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, CHUNK)
         return process
+
+    _open_subprocess = start
 
     def _handle_io(self, args: list[str], source: Any, result: Any, *rest: Any, **named: Any) -> Any:
         try:

@@ -7,7 +7,6 @@ never written.
 """
 
 import os
-from threading import Thread
 from typing import Any
 
 from deploy import hardening, quiet_log, renewal
@@ -51,13 +50,6 @@ def nworkers_changed(server: Any, new: int, old: int | None) -> None:
 def child_exit(server: Any, worker: Any) -> None:
     """A worker has ended."""
     server.num_workers = server.cfg.workers
-
-
-def post_worker_init(worker: Any) -> None:
-    """Start what an application does beside answering, in a thread of the worker's own."""
-    extensions = getattr(worker.app.wsgi(), "extensions", {})
-    if begin := extensions.get("candour.beside"):
-        Thread(target=begin, daemon=True).start()
 
 
 def post_fork(server: Any, worker: Any) -> None:

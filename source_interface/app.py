@@ -40,7 +40,6 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     )
     app.extensions[circuits.EXTENSION] = circuits.Circuits()
     app.extensions["candour.contacts"] = public.contacts()
-    app.extensions["candour.beside"] = app.extensions[houses.EXTENSION].keep_ready
     app.before_request(lambda: note_codename(request))
     app.before_request(lambda: check_address(request))
     app.before_request(lambda: check_origin(request))

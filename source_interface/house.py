@@ -2,7 +2,6 @@
 
 import logging
 import sqlite3
-import threading
 from dataclasses import dataclass
 from typing import cast
 
@@ -21,7 +20,6 @@ from common.store.outbox import Outbox
 from common.store.repository import Store
 from common.store.settlement import write_listing
 from common.store.sweeping import WrongDatabase
-from source_interface.recipients import Recipients, keep_ready
 
 EXTENSION = "candour.house"
 _log = logging.getLogger("candour.source")
@@ -35,12 +33,7 @@ class House:
     store: Store
     registry: RegistryFile
     sealer: Sealer
-    recipients: Recipients
     gate: Gate
-
-    def keep_ready(self) -> None:
-        """Runs beside the answering, for as long as the process."""
-        keep_ready(self.recipients, self.registry, threading.Event())
 
 
 def build(config: ServerConfig) -> House:
@@ -53,7 +46,6 @@ def build(config: ServerConfig) -> House:
     registry = RegistryFile.of(config)
     registry.current()
     store = open_store(config.database, config.blobs)
-    recipients = Recipients(config.run / "recipients")
     presence = store.blobs.enter()
     try:
         store.check_database(today(), alone=presence.alone)
@@ -61,8 +53,6 @@ def build(config: ServerConfig) -> House:
     except WrongDatabase as error:
         _log.error("%s", error)
         raise
-    if presence.alone:  # nobody seals: what registries of the past left can go
-        recipients.clear()
     presence.share()
     store.engine.dispose()  # connections do not survive the fork into workers
     store.blur_database()
@@ -71,7 +61,6 @@ def build(config: ServerConfig) -> House:
         store=store,
         registry=registry,
         sealer=Sealer(config.run / "gnupg"),
-        recipients=recipients,
         gate=Gate(config.limits.derivations_at_once),
     )
 

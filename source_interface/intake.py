@@ -27,6 +27,7 @@ from common.report import Report, clean_text
 from common.sealing import RecipientRefused, SealingFailed
 from common.store.kept import AlreadyReceived, Copy, SealedReply
 from common.units import Unit
+from source_interface import recipients
 from source_interface.form import CONTACT, TEXT, StreamedForm
 from source_interface.house import House
 from source_interface.refusals import Refused
@@ -103,12 +104,12 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
             pieces = _watching_the_disk(house, envelope.write(form.files(), report))
             blob = stack.enter_context(house.store.blobs.pending())
             second = None
-            copies = [([house.recipients.file(sender.unit, day)], blob.path)]
+            copies = [([recipients.certificate_of_the_day(sender.unit, day)], blob.path)]
             if sender.second:
                 second_blob = stack.enter_context(house.store.blobs.pending())
                 tag = mailbox.tags(sender.secrets.receipt_key)[mailbox.second_slot(slot)]
                 second = Copy(second_blob, tag, sender.second.id)
-                copies.append(([house.recipients.file(sender.second, day)], second_blob.path))
+                copies.append(([recipients.certificate_of_the_day(sender.second, day)], second_blob.path))
             house.sealer.seal_each(_Pulled(pieces), copies)
             house.store.accept(
                 blob,
@@ -150,7 +151,7 @@ def _sealed_contact(
         raise Refused("contact closed", field=CONTACT)
     plain = contact.compose(Contact(text, conversation.identity))
     try:
-        sealed = house.sealer.seal_in_memory(plain, [house.recipients.identity_file(unit, today())])
+        sealed = house.sealer.seal_in_memory(plain, [recipients.identity_certificate(unit)])
     except SealingFailed as error:
         _log.error("a message could not be kept: %s", type(error).__name__)
         raise Refused("contact closed", field=CONTACT) from error

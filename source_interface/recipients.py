@@ -1,139 +1,175 @@
-"""The certificates that messages are sealed to, as the files that gpg takes: of each, what counts on the day.
+"""The certificates that messages are sealed to: of each, what counts on the day, as bytes in memory.
 
 A certificate has an epoch for each of many months, and gpg checks the signatures of them all each time it seals. So it
-is given one without the epochs that are over or have not begun. gpg itself leaves them out, once a day; whether what
-is left has expired or was revoked is for it to say, at each sealing.
+is given one without the epochs that are over or have not begun. Whether what is left is sound, has expired or was
+revoked is for gpg to say, at each sealing.
 
-A file system keeps the time at which a file was made. So they are made ahead, for all units, today and tomorrow, by a
-thread of each server's own: no file is made because somebody reports.
+Promises: what gpg is given are packets of the certificate in the signed registry, each as it stands there, in their
+order. They are taken out anew for each message, and lie in no file: nobody can exchange them on the way, and none is
+made because somebody reports. RFC 9580, sections 4.2 (packet headers), 5.2.3 (signatures), 5.5.2 (keys), 6.2 (armour)
+and 10.1.1 (what a certificate is).
 """
 
-import fcntl
-import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import date, timedelta
-from itertools import product
-from pathlib import Path
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
-from common.days import today
-from common.gpg import gpg_environment, private_home
-from common.keyring import keys_of
-from common.registry import RegistryRefused
-from common.registry_file import RegistryFile
 from common.sealing import RecipientRefused
-from common.store.blobs import blur_times
 from common.units import Unit
 
 _DAY = timedelta(days=1)
-_LOOK_EVERY = 60.0  # seconds
+_BEGIN, _END = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
+_SIGNATURE, _PRIMARY, _SUBKEY = 2, 6, 14
+_BINDS_A_SUBKEY = 0x18
+_MADE, _ENDS_AFTER, _MAY = (
+    2,
+    9,
+    27,
+)  # subpackets: when it was made, the key's life in seconds, what the key is for
+_ENCRYPTS = 0x04 | 0x08
+_CAN_ENCRYPT = frozenset(
+    {1, 2, 16, 18}
+)  # algorithms of keys that do not say what they are for: RSA, Elgamal, ECDH
 
 
-class Recipients:
-    """Keeps a folder for each of a few days. Safe to share between threads and processes."""
+@dataclass(frozen=True)
+class _Packet:
+    """`whole` has its header, `content` has not."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def file(self, unit: Unit, day: date) -> Path:
-        """The certificate that a message to this unit is sealed to on a day. Raises RecipientRefused."""
-        return self._file(unit.certificate, day, lambda home: _of_the_day(home, unit, day))
-
-    def identity_file(self, unit: Unit, day: date) -> Path:
-        """The certificate that contact details for this unit are sealed to: it has no epochs."""
-        return self._file(unit.identity_certificate, day, lambda _: unit.identity_certificate.encode("ascii"))
-
-    def _file(self, certificate: str, day: date, content: Callable[[Path], bytes]) -> Path:
-        # Not by its fingerprint: one that was renewed or revoked has the same.
-        name = hashlib.sha256(certificate.encode("ascii")).hexdigest()
-        file = self._folder / day.isoformat() / f"{name}.gpg"
-        if not file.exists():
-            self._forget_before(day - 2 * _DAY)  # one that began before midnight may still be at work
-            self._make(file, content, day)
-        return file
-
-    def prepare(self, units: Iterable[Unit], days: Iterable[date]) -> None:
-        """Make what is not there yet, for each unit on each day. What gpg refuses is left for the one who needs it."""
-        with self._alone() as alone:
-            for unit, day in product([unit for unit in units if alone and unit.is_enrolled], days):
-                with suppress(RecipientRefused):
-                    self.file(unit, day)
-                if unit.takes_contacts:
-                    self.identity_file(unit, day)
-
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
-        """Whether no other server process makes them at this moment."""
-        descriptor = os.open(private_home(self._folder), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-        except BlockingIOError:
-            yield False
-        finally:
-            os.close(descriptor)
-
-    def clear(self) -> None:
-        """Forget them all. Only while nobody seals."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _forget_before(self, day: date) -> None:
-        for folder in private_home(self._folder).iterdir():
-            if folder.name < day.isoformat():
-                shutil.rmtree(folder, ignore_errors=True)
-
-    @staticmethod
-    def _make(file: Path, content: Callable[[Path], bytes], day: date) -> None:
-        own = Path(tempfile.mkdtemp(prefix="new-", dir=private_home(file.parent)))
-        try:
-            part = own / file.name
-            part.write_bytes(content(own))
-            blur_times(part, day)
-            part.rename(file)
-        finally:
-            shutil.rmtree(own)
-            for folder in file.parents[:2]:
-                blur_times(folder, day)
+    tag: int
+    whole: bytes
+    content: bytes
 
 
-def _of_the_day(home: Path, unit: Unit, day: date) -> bytes:
-    """The unit's certificate without the epochs that are over on the day, or have not begun on the day after."""
-    _gpg(
-        home, ["--import"], unit.certificate.encode("ascii")
-    )  # its exit code tells that there is no agent: so what
-    epochs = [
-        key.fingerprint
-        for key in keys_of(home, unit.fingerprint)
-        if key.encrypts and key.begins <= day + _DAY and (key.ends is None or day <= key.ends)
-    ]
-    others = " && ".join(f"fpr <> {fingerprint}" for fingerprint in (unit.fingerprint, *epochs))
-    exported = _gpg(home, ["--export-filter", f"drop-subkey={others}", "--export", f"0x{unit.fingerprint}"])
-    if not epochs or not exported.stdout or exported.returncode:
-        raise RecipientRefused  # nothing is kept, so that the next one tries again
-    return exported.stdout
+@dataclass(frozen=True)
+class _Subkey:
+    """A subkey with its signatures. `ends`: the day on which it expires, or None."""
+
+    whole: bytes
+    encrypts: bool
+    begins: date
+    ends: date | None
+
+    def counts_on(self, day: date) -> bool:
+        """Whether gpg could take it on the day, or on the day after: midnight may come before it is used."""
+        return self.encrypts and self.begins <= day + _DAY and (self.ends is None or day <= self.ends)
 
 
-def _gpg(home: Path, arguments: list[str], given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-    command = [
-        *("gpg", "--homedir", os.fspath(home), "--batch", "--no-options", "--no-autostart", "--lock-never"),
-        *("--trust-model", "always", "--no-auto-check-trustdb", *arguments),
-    ]
-    return subprocess.run(command, input=given, capture_output=True, check=False, env=gpg_environment())
+def certificate_of_the_day(unit: Unit, day: date) -> bytes:
+    """What a message to this unit is sealed to on a day. Raises RecipientRefused."""
+    try:
+        primary, subkeys = _parts(_without_armour(unit.certificate))
+    except (IndexError, ValueError, OverflowError) as error:
+        raise RecipientRefused from error
+    if not subkeys:  # nothing to leave out
+        return primary
+    counting = [subkey for subkey in subkeys if subkey.counts_on(day)]
+    if not counting:
+        raise RecipientRefused
+    return primary + b"".join(subkey.whole for subkey in counting)
 
 
-def keep_ready(recipients: Recipients, registry: RegistryFile, over: threading.Event) -> None:
-    """Prepare for today and tomorrow, and again when the day or the registry changes, until it is `over`."""
-    done: tuple[int, date] | None = None
-    while True:
-        with suppress(RegistryRefused, OSError):  # whoever needs them then is told
-            now, day = registry.current(), today()
-            if done != (now.version, day):
-                recipients.prepare(now.units, (day, day + _DAY))
-                done = now.version, day
-        if over.wait(_LOOK_EVERY):
-            return
+def identity_certificate(unit: Unit) -> bytes:
+    """What contact details for this unit are sealed to: it has no epochs."""
+    return unit.identity_certificate.encode("ascii")
+
+
+def _without_armour(certificate: str) -> bytes:
+    """Its packets. Raises ValueError where it is cut short or is something else."""
+    lines = [line.strip() for line in certificate.strip().splitlines()]
+    if len(lines) < 2 or (lines[0], lines[-1]) != (_BEGIN, _END):
+        raise ValueError("no certificate, or not the whole of one")
+    body = lines[lines.index("") + 1 : -1]
+    if body and body[-1].startswith("="):  # the checksum
+        del body[-1]
+    try:
+        return base64.b64decode("".join(body), validate=True)
+    except binascii.Error as error:
+        raise ValueError("damaged armour") from error
+
+
+def _parts(certificate: bytes) -> tuple[bytes, list[_Subkey]]:
+    """The primary key with all that is about it, and the subkeys. Raises ValueError, IndexError."""
+    groups: list[list[_Packet]] = []
+    for packet in _packets(certificate):
+        if packet.tag in (_PRIMARY, _SUBKEY):
+            groups.append([])
+        groups[-1].append(packet)
+    first, *others = groups
+    if first[0].tag != _PRIMARY or any(group[0].tag != _SUBKEY for group in others):
+        raise ValueError("not one certificate")
+    return _joined(first), [_subkey(group) for group in others]
+
+
+def _joined(packets: list[_Packet]) -> bytes:
+    return b"".join(packet.whole for packet in packets)
+
+
+def _packets(certificate: bytes) -> Iterator[_Packet]:
+    at = 0
+    while at < len(certificate):
+        tag, begin, end = _header(certificate, at)
+        if end > len(certificate):
+            raise ValueError("cut short")
+        yield _Packet(tag, certificate[at:end], certificate[begin:end])
+        at = end
+
+
+def _header(packets: bytes, at: int) -> tuple[int, int, int]:
+    """The packet that begins at `at`: its tag, and where its content begins and ends."""
+    first = packets[at]
+    if first & 0xC0 == 0x80 and first & 3 != 3:  # the old form, with a length
+        begin = at + 1 + (1, 2, 4)[first & 3]
+        return first >> 2 & 0x0F, begin, begin + int.from_bytes(packets[at + 1 : begin])
+    if first & 0xC0 == 0xC0:
+        begin, length = _length(packets, at + 1)
+        return first & 0x3F, begin, begin + length
+    raise ValueError("no packet, or one without a length")
+
+
+def _length(data: bytes, at: int) -> tuple[int, int]:
+    """A length of the new form at `at`: where what it counts begins, and how long that is."""
+    first = data[at]
+    if first < 192:
+        return at + 1, first
+    if first < 224:
+        return at + 2, (first - 192 << 8) + data[at + 1] + 192
+    if first == 255:
+        return at + 5, int.from_bytes(data[at + 1 : at + 5])
+    raise ValueError("a length in parts")
+
+
+def _subkey(group: list[_Packet]) -> _Subkey:
+    key, *about = group
+    made = int.from_bytes(key.content[1:5])
+    says = max((found for packet in about if (found := _binding(packet))), key=_time_of, default={})
+    life = int.from_bytes(says.get(_ENDS_AFTER, b""))
+    return _Subkey(
+        whole=_joined(group),
+        encrypts=bool(says[_MAY][0] & _ENCRYPTS) if _MAY in says else key.content[5] in _CAN_ENCRYPT,
+        begins=_day(made),
+        ends=_day(made + life) if life else None,
+    )
+
+
+def _binding(packet: _Packet) -> dict[int, bytes]:
+    """What a signature that binds a subkey says, by kind of subpacket; nothing where it is another."""
+    if packet.tag != _SIGNATURE or packet.content[0] != 4 or packet.content[1] != _BINDS_A_SUBKEY:
+        return {}
+    at, end = 6, 6 + int.from_bytes(packet.content[4:6])
+    says = {}
+    while at < end:
+        begin, length = _length(packet.content, at)
+        at = begin + length
+        says[packet.content[begin] & 0x7F] = packet.content[begin + 1 : at]
+    return says
+
+
+def _time_of(binding: dict[int, bytes]) -> int:
+    return int.from_bytes(binding.get(_MADE, b""))
+
+
+def _day(seconds: int) -> date:
+    return datetime.fromtimestamp(seconds, UTC).date()

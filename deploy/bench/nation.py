@@ -18,7 +18,7 @@ from deploy.bench.message import Client, together
 from deploy.bench.stage import Stage, fresh_stage
 from keys.country import read_country
 from keys.private import read_private_key
-from source_interface.recipients import Recipients
+from source_interface.recipients import certificate_of_the_day
 
 _UNITS, _EPOCHS, _TIMES = 60, 24, 20
 _MESSAGES, _MESSAGE_TIMES = 20, 15  # in one repetition; repetitions
@@ -93,9 +93,9 @@ def _nation(small: Registry, certificate: str) -> Registry:
 def _village(stage: Stage, small: Registry) -> Registry:
     """The demo's registry with one unit, whose certificate has one epoch."""
     unit = small.enrolled_units()[0]
-    file = Recipients(stage.scratch / "village-recipients").file(unit, today())
+    certificate = certificate_of_the_day(unit, today())
     armoured = subprocess.run(
-        ["gpg", "--enarmor", "--output", "-", file], capture_output=True, check=True
+        ["gpg", "--enarmor", "--output", "-"], input=certificate, capture_output=True, check=True
     ).stdout
     block = armoured.decode().replace("PGP ARMORED FILE", "PGP PUBLIC KEY BLOCK")
     lines = [line for line in block.splitlines() if not line.startswith("Comment:")]

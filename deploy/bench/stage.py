@@ -17,7 +17,7 @@ from common.days import today
 from deploy import demo
 from deploy.bench.browser import Surprise
 from deploy.servers import PROJECT
-from source_interface.recipients import Recipients
+from source_interface.recipients import certificate_of_the_day
 
 _PRINTED = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+(?:/enter/\S+)?")
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -43,7 +43,9 @@ class Stage:
     def certificate(self) -> Path:
         """The demo unit's certificate, as a file with the month's epoch alone: no certificate is cheaper to seal to."""
         registry = read_server_config(demo.server_settings(self.data)).load_registry()
-        return Recipients(self.scratch / "recipients").file(registry.enrolled_units()[0], today())
+        file = self.scratch / "certificate.gpg"
+        file.write_bytes(certificate_of_the_day(registry.enrolled_units()[0], today()))
+        return file
 
     def processes(self) -> list[int]:
         """All processes of the servers: what `candour up` started, and theirs."""

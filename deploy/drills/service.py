@@ -32,7 +32,7 @@ from deploy.drills.country import FORCE
 from journalist_interface.collection.app import create_app
 from keys.private import parse_private_key
 from keys.unit import GNUPG_HOME, REPLY_KEY
-from source_interface import visit
+from source_interface import recipients, visit
 from source_interface.house import House, build
 
 
@@ -73,7 +73,7 @@ class Service:
         )
         with house.store.blobs.pending() as blob:
             pieces = envelope.write((), lambda: report)
-            house.sealer.seal(_Pulled(pieces), [house.recipients.file(unit, today())], blob.path)
+            house.sealer.seal(_Pulled(pieces), [recipients.certificate_of_the_day(unit, today())], blob.path)
             house.store.accept(
                 blob,
                 receipt_tag=mailbox.tags(keys.receipt_key)[0],

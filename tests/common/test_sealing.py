@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import threading
 import tracemalloc
@@ -138,6 +139,39 @@ def test_nothing_of_it_is_in_an_argument_or_in_the_environment(sealed, monkeypat
     assert b"--hidden-recipient-file" in command
     assert b"sergeant" not in command + environment
     assert {line.split(b"=")[0] for line in environment.split(b"\0") if line} <= {b"PATH", b"LC_ALL"}
+
+
+LOOK = """#!/bin/sh
+for file in /proc/$$/fd/*; do
+    link=$(readlink "$file") && echo "$link"
+    case "$link" in
+    /memfd:*) (echo changed > "$file"; echo changed >> "$file") 2> /dev/null && echo changed ;;
+    esac
+done > "{seen}"
+exec {gpg} "$@"
+"""
+
+
+def test_gpg_inherits_the_certificate_which_nobody_can_change_and_nothing_else(
+    unit_keys, tmp_path, monkeypatch
+):
+    seen, wrapper = tmp_path / "seen", tmp_path / "bin" / "gpg"
+    wrapper.parent.mkdir()
+    wrapper.write_text(LOOK.format(seen=seen, gpg=shutil.which("gpg")))
+    wrapper.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    other = os.open(tmp_path, os.O_RDONLY)
+    os.set_inheritable(other, True)
+    before = list(Path("/proc/self/fd").iterdir())
+    Sealer(tmp_path / "home").seal(
+        io.BytesIO(SECRET), [unit_keys.unit.certificate.encode()], tmp_path / "out.gpg"
+    )
+    assert list(Path("/proc/self/fd").iterdir()) == before
+    os.close(other)
+    links = [line.partition(":")[0] for line in seen.read_text().splitlines()]
+    ours = {str(wrapper), str(seen)}  # the shell's own
+    assert [link for link in links if link not in ours | {"pipe"}] == ["/memfd"]
+    assert gpg(unit_keys, "--decrypt", tmp_path / "out.gpg").stdout == SECRET
 
 
 def test_the_home_stays_empty_and_private(sealer, sealed, tmp_path):

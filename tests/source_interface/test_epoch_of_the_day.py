@@ -1,11 +1,8 @@
 """gpg is given of a certificate what counts on the day: the same month is sealed to, at the cost of one."""
 
 import io
-import os
-import shutil
 import subprocess
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,19 +15,13 @@ from common.gpg import gpg_environment
 from common.keyring import keys_of
 from common.opening import Opener
 from common.sealing import RecipientRefused, Sealer
-from common.units import Status
 from keys.unit import GNUPG_HOME
-from source_interface.recipients import Recipients
+from source_interface.recipients import certificate_of_the_day
 
 THIS = month_of(today())
 NEXT = month_after(THIS)
 DAY = timedelta(days=1)
 END = month_after(THIS, 24) + OVERLAP  # the certificate's
-
-
-@pytest.fixture
-def recipients(tmp_path):
-    return Recipients(tmp_path / "recipients")
 
 
 @pytest.fixture
@@ -42,14 +33,12 @@ def months(unit_keys):
 
 @pytest.fixture
 def months_in(tmp_path, unit_keys, months):
-    """The months whose keys a file has."""
+    """The months whose keys a certificate has."""
 
-    def look(file):
-        if not file.read_bytes():
-            return []
-        command = ["gpg", "--homedir", tmp_path, "--batch", "--with-colons", "--show-keys", file]
+    def look(certificate):
+        command = ["gpg", "--homedir", tmp_path, "--batch", "--with-colons", "--show-keys"]
         shown = subprocess.run(
-            command, capture_output=True, check=True, env=gpg_environment()
+            command, input=certificate, capture_output=True, check=True, env=gpg_environment()
         ).stdout.decode()
         found = [line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr:")]
         assert found[0] == unit_keys.unit.fingerprint
@@ -72,29 +61,28 @@ def months_in(tmp_path, unit_keys, months):
     ],
     ids=str,
 )
-def test_a_days_file_has_the_months_that_are_valid_on_it(recipients, unit_keys, months_in, day, those):
-    assert months_in(recipients.file(unit_keys.unit, day)) == those
+def test_of_a_day_it_has_the_months_that_are_valid_on_it(unit_keys, months_in, day, those):
+    assert months_in(certificate_of_the_day(unit_keys.unit, day)) == those
 
 
 @pytest.mark.parametrize("day", [END + DAY, THIS - OVERLAP - 2 * DAY], ids=str)
-def test_where_no_month_is_valid_no_file_is_made(recipients, unit_keys, day):
+def test_where_no_month_is_valid_nothing_can_be_sealed_to(unit_keys, day):
     with pytest.raises(RecipientRefused):
-        recipients.file(unit_keys.unit, day)
-    assert not list(recipients._folder.glob("*/*"))
+        certificate_of_the_day(unit_keys.unit, day)
 
 
 @pytest.mark.parametrize("day", [THIS, NEXT - DAY, NEXT, NEXT + OVERLAP, month_after(THIS, 12), END], ids=str)
 @pytest.mark.parametrize("later", [0, 1])
 def test_it_is_sealed_to_the_same_month_as_with_the_whole_certificate(
-    recipients, unit_keys, months, tmp_path, monkeypatch, day, later
+    unit_keys, months, tmp_path, monkeypatch, day, later
 ):
-    """`later`: midnight comes between the file and the sealing."""
+    """`later`: midnight comes between the two."""
     monkeypatch.setattr(sealing, "today", lambda: day + later * DAY)
     opener, opened = Opener(unit_keys.folder / GNUPG_HOME), []
     whole = unit_keys.folder / "certificate.asc"
-    for number, file in enumerate((recipients.file(unit_keys.unit, day), whole)):
+    for number, certificate in enumerate((certificate_of_the_day(unit_keys.unit, day), whole)):
         try:
-            Sealer(tmp_path / "home").seal(io.BytesIO(b"x"), [file], tmp_path / str(number))
+            Sealer(tmp_path / "home").seal(io.BytesIO(b"x"), [certificate], tmp_path / str(number))
             opened.append(months[opener.open(tmp_path / str(number), lambda _: None)])
         except RecipientRefused:
             opened.append(None)
@@ -102,55 +90,36 @@ def test_it_is_sealed_to_the_same_month_as_with_the_whole_certificate(
     assert (opened[0] is None) == (day + later * DAY > END)
 
 
-def test_days_that_are_over_go(recipients, unit_keys):
-    files = [recipients.file(unit_keys.unit, THIS + days * DAY) for days in range(4)]
-    assert [file.exists() for file in files] == [False, True, True, True]
-    assert list(files[3].parent.iterdir()) == [files[3]]
+def test_what_is_given_to_gpg_are_packets_of_the_registry_s_certificate_as_they_stand(unit_keys, tmp_path):
+    whole = subprocess.run(
+        ["gpg", "--homedir", tmp_path, "--batch", "--dearmor"],
+        input=unit_keys.unit.certificate.encode(),
+        capture_output=True,
+        check=True,
+    ).stdout
+    given = certificate_of_the_day(unit_keys.unit, THIS)
+    place = whole.index(given[-1000:])  # the month's subkey and what binds it, as one piece
+    assert whole.startswith(given[:-1000][:500])
+    assert place < len(whole) - 1000
+    assert len(given) < len(whole) / 4
 
 
-def test_the_first_messages_at_once_find_their_certificate(recipients, unit_keys):
-    """Each thread makes it under a name of its own, so that none moves another's away."""
-    together = threading.Barrier(8)
-
-    def look(_):
-        together.wait(60)
-        return recipients.file(unit_keys.unit, THIS)
-
-    with ThreadPoolExecutor(8) as pool:
-        for _ in range(5):
-            found = list(pool.map(look, range(8)))
-            assert len({file.read_bytes() for file in found}) == 1
-            assert list(found[0].parent.iterdir()) == [found[0]]
-            found[0].unlink()
+def test_one_that_is_cut_short_or_is_something_else_is_refused(unit_keys):
+    lines = unit_keys.unit.certificate.strip().splitlines()
+    cut = ["\n".join(lines[:number]) for number in range(len(lines))]
+    closed = [f"{one}\n{lines[-1]}" for one in cut]  # as whole as it looks, by its last line
+    for bad in (*cut, *closed[:-4:3], "junk", lines[0], "\n".join(lines[1:]), "\n".join(reversed(lines))):
+        try:
+            given = certificate_of_the_day(replace(unit_keys.unit, certificate=bad), THIS)
+        except RecipientRefused:
+            continue
+        assert bad in closed
+        assert given == certificate_of_the_day(unit_keys.unit, THIS), "cut within a month that does not count"
 
 
-def test_they_are_made_ahead_for_all_so_that_no_file_tells_when_somebody_reported(
-    recipients, other_unit_keys, identity_keys
-):
-    takes = identity_keys.unit
-    units = (takes, other_unit_keys.unit, replace(other_unit_keys.unit, status=Status.SUSPENDED))
-    recipients.prepare(units, (THIS, THIS + DAY))
-    made = {file: file.stat().st_ctime_ns for file in recipients._folder.glob("*/*")}
-    assert len(made) == 6
-    for day in (THIS, THIS + DAY):
-        for unit in units[:2]:
-            assert recipients.file(unit, day) in made
-        assert recipients.identity_file(takes, day) in made
-    assert {file: file.stat().st_ctime_ns for file in recipients._folder.glob("*/*")} == made
-
-
-@pytest.mark.parametrize("killed", ["--import", "--list-keys", "--export"])
-def test_a_gpg_that_is_killed_leaves_nothing_that_others_would_take(
-    recipients, unit_keys, tmp_path, monkeypatch, killed
-):
-    (tmp_path / "bin").mkdir()
-    path, gpg = os.environ["PATH"], shutil.which("gpg")
-    wrapper = tmp_path / "bin" / "gpg"
-    wrapper.write_text(f'#!/bin/sh\ncase "$*" in *{killed}*) kill -9 $$;; esac\nexec {gpg} "$@"\n')
-    wrapper.chmod(0o700)
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{path}")
-    with pytest.raises(RecipientRefused):
-        recipients.file(unit_keys.unit, THIS)
-    monkeypatch.setenv("PATH", path)
-    assert not list(recipients._folder.glob("*/*"))
-    assert recipients.file(unit_keys.unit, THIS).exists()
+def test_it_costs_next_to_nothing_with_24_months(unit_keys):
+    """Two thousandths of a second where sealing takes thirty: nothing has to be made ahead."""
+    began = time.process_time()
+    for _ in range(20):
+        certificate_of_the_day(unit_keys.unit, THIS)
+    assert time.process_time() - began < 20 * 0.01

@@ -11,7 +11,7 @@ from common.days import today
 from common.gpg import gpg_environment
 from common.sealing import RecipientRefused
 from keys.unit import GNUPG_HOME
-from source_interface import house as houses
+from source_interface.recipients import certificate_of_the_day
 
 GONE = "Nobody is chosen who could open this"
 AGAIN = "/conversation/routing"
@@ -144,7 +144,7 @@ def test_not_even_where_there_is_only_one_unit(new_app, reporter_at, unit_keys):
 def test_a_certificate_that_was_revoked_is_sealed_to_no_more(house, unit_keys, tmp_path):
     """It has the same fingerprint as before."""
     unit = unit_keys.unit
-    house.sealer.seal(io.BytesIO(b"x"), [house.recipients.file(unit, today())], tmp_path / "before")
+    house.sealer.seal(io.BytesIO(b"x"), [certificate_of_the_day(unit, today())], tmp_path / "before")
     revocation = unit_keys.folder / GNUPG_HOME / "openpgp-revocs.d" / f"{unit.fingerprint}.rev"
 
     def gpg(*arguments, stdin=""):
@@ -156,13 +156,4 @@ def test_a_certificate_that_was_revoked_is_sealed_to_no_more(house, unit_keys, t
     gpg("--import", stdin=unit.certificate + revocation.read_text().replace(":-----BEGIN", "-----BEGIN"))
     revoked = replace(unit, certificate=gpg("--armor", "--export"))
     with pytest.raises(RecipientRefused):
-        house.sealer.seal(io.BytesIO(b"x"), [house.recipients.file(revoked, today())], tmp_path / "after")
-
-
-def test_certificates_of_old_registries_go_when_the_servers_start(server_config):
-    config = server_config()
-    old = config.run / "recipients" / "2026-01-01" / "old.gpg"
-    old.parent.mkdir(parents=True)
-    old.touch()
-    houses.build(config).store.engine.dispose()
-    assert not old.exists()
+        house.sealer.seal(io.BytesIO(b"x"), [certificate_of_the_day(revoked, today())], tmp_path / "after")

@@ -24,8 +24,7 @@ from deploy.onions import couriers
 from keys import cli as keys_cli
 from keys import publishing, registry_command, splitting, succession
 from keys.unit import GNUPG_HOME, change_unit_passphrase, read_unit_card
-from source_interface import session
-from source_interface.recipients import Recipients
+from source_interface import recipients, session
 
 CHECKS = {
     "unit-key-stolen": 11,
@@ -71,9 +70,11 @@ def serve_the_suspended(patch):
 
 
 def keep_the_first_certificate(patch):
-    first: dict[str, Path] = {}
-    look = Recipients.file
-    patch.setattr(Recipients, "file", lambda its, unit, day: first.setdefault(unit.id, look(its, unit, day)))
+    first: dict[str, bytes] = {}
+    look = recipients.certificate_of_the_day
+    patch.setattr(
+        recipients, "certificate_of_the_day", lambda unit, day: first.setdefault(unit.id, look(unit, day))
+    )
 
 
 def believe_every_answer(patch):

@@ -7,6 +7,8 @@ from configparser import RawConfigParser
 
 import pytest
 
+from common import derivation
+from common.config import Limits
 from deploy import servers
 from deploy.host import steps
 
@@ -157,6 +159,55 @@ def test_what_is_logged_is_in_memory_and_gone_after_a_day():
         told = (steps.TREE / "etc/systemd" / file).read_text()
         assert "Storage=volatile\n" in told
         assert "MaxRetentionSec=1day\n" in told
+
+
+def megabytes(told):
+    number, unit = int(told[:-1]), told[-1]
+    return number * {"M": 1, "G": 1024}[unit]
+
+
+@pytest.mark.parametrize("unit", RUN_SOMETHING)
+def test_each_unit_that_runs_something_has_a_limit_of_memory(unit):
+    file = UNITS / unit if (UNITS / unit).is_file() else UNITS / f"{unit}.d/candour.conf"
+    told = RawConfigParser(strict=False)
+    told.read_string(file.read_text().replace("\\\n", ""))
+    most = megabytes(told["Service"]["MemoryMax"])
+    assert 128 <= most <= 4096
+    if high := told["Service"].get("MemoryHigh"):
+        assert 0.5 * most < megabytes(high) < most, "slowed before it is ended"
+
+
+PROCESS, UPLOAD, BODIES = (
+    64,
+    4,
+    4,
+)  # MB: of a process, of an upload with its gpg, of what a thread holds of a body
+
+
+def test_the_limits_hold_what_adds_up(tmp_path):
+    """Of the servers as deploy starts them, with the default limits; one worker more while one is replaced."""
+    listener = servers.listen("source interface", 0, "--port")
+    source = servers.source_interface(tmp_path / "server.toml", listener)
+    collection = servers.collection(tmp_path / "server.toml", listener)
+    listener.close()
+    derivations = Limits().derivations_at_once * derivation.CURRENT.memory_kib // 1024
+    each = PROCESS + derivations + source.threads * UPLOAD
+    wanted = PROCESS + (source.workers + 1) * each
+    assert wanted <= megabytes(read("candour-source.service")["MemoryHigh"]) < wanted * 1.1
+    wanted = PROCESS + collection.workers * (PROCESS + collection.threads * BODIES)
+    assert wanted <= megabytes(read("candour-collection.service")["MemoryHigh"]) < wanted * 1.5
+    torrc = (steps.TREE / "etc/tor/instances/candour/torrc").read_text()
+    assert "\nMaxMemInQueues 512 MB\n" in torrc
+    for unit in ("candour-source.service", "candour-collection.service"):
+        assert read(unit)["OOMPolicy"] == "continue", "one process ends, and the master goes on"
+        assert (
+            f"--workers {source.workers if 'source' in unit else collection.workers} "
+            in read(unit)["ExecStart"]
+        )
+        assert (
+            f"--threads {source.threads if 'source' in unit else collection.threads} "
+            in read(unit)["ExecStart"]
+        )
 
 
 @pytest.mark.parametrize("unit", ["candour-source.service", "candour-collection.service"])
