@@ -33,6 +33,7 @@ class Outcome(StrEnum):
     SURVIVED = "SURVIVED"
     STALE = "NO LONGER APPLIES"
     NOT_RUN = "DID NOT RUN"
+    SKIPPED = "cannot be tried here"
     LEFT = "left for another day"
 
 
@@ -47,7 +48,7 @@ class Result:
     @property
     def is_well(self) -> bool:
         """The claim's tests can fail, as far as was tried."""
-        return self.outcome in (Outcome.CAUGHT, Outcome.LEFT)
+        return self.outcome in (Outcome.CAUGHT, Outcome.SKIPPED, Outcome.LEFT)
 
 
 def run_all(project: Path, mutations: Sequence[Mutation], seconds: float | None = None) -> Iterator[Result]:
@@ -150,5 +151,6 @@ def _judge(mutation: Mutation, code: int, printed: str) -> Result:
     failed = [line.removeprefix("FAILED ") for line in lines if line.startswith("FAILED ")]
     for test in mutation.tests:
         if not any(line == test or line.startswith((f"{test} ", f"{test}[")) for line in failed):
-            return Result(mutation, Outcome.SURVIVED, f"{test} passes ({last})")
+            outcome = Outcome.SKIPPED if " skipped" in last else Outcome.SURVIVED
+            return Result(mutation, outcome, f"{test} does not fail ({last})")
     return Result(mutation, Outcome.CAUGHT, failed[0])
