@@ -78,12 +78,11 @@ def _run(project: Path, folder: Path, mutation: Mutation, end: float | None) -> 
         return Result(
             mutation, Outcome.STALE, f"The old text does not stand in {mutation.file} exactly once."
         )
-    tree, temporary = folder / "tree", folder / "tmp"
+    tree = folder / "tree"
     copy_project(project, tree)
-    temporary.mkdir()
     (tree / mutation.file).write_text(patched, "utf-8")
     try:
-        return _judge(mutation, *_run_tests(tree, temporary, mutation.tests, longest))
+        return _judge(mutation, *_run_tests(tree, folder, mutation.tests, longest))
     except subprocess.TimeoutExpired:
         if longest < LONGEST:
             return Result(mutation, Outcome.LEFT, "")
@@ -110,21 +109,16 @@ def copy_project(project: Path, into: Path) -> None:
         (into / _VENV).symlink_to((project / _VENV).resolve())
 
 
-def _run_tests(tree: Path, temporary: Path, tests: Sequence[str], longest: float) -> tuple[int, str]:
-    """pytest's exit code and what it printed. Raises TimeoutExpired, and then nothing of it runs any more."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--color=no",
-        "--tb=no",
-        "-rfE",
-        "-p",
-        "no:cacheprovider",
-        *tests,
-    ]
+def _run_tests(tree: Path, folder: Path, tests: Sequence[str], longest: float) -> tuple[int, str]:
+    """pytest's exit code and what it printed. Raises TimeoutExpired, and then nothing of it runs any more.
+
+    `folder`: where temporary files go, by a short path, because gpg-agent's socket is among them.
+    """
+    options = ["--color=no", "--tb=no", "-rfE", "-pno:cacheprovider", f"--basetemp={folder / 'b'}"]
+    temporary = folder / "t"
+    temporary.mkdir()
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", "pytest", *options, *tests],
         cwd=tree,
         env=os.environ | {"TMPDIR": str(temporary), "COLUMNS": "400"},
         stdin=subprocess.DEVNULL,
