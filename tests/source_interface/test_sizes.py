@@ -30,7 +30,8 @@ ENGLISH = "She said: “I can't — he's my sergeant”, and left. 'Why?'\n\n"
 
 def as_long_as(sample, most):
     """A text that takes at most so many bytes on a page, where quotes and line breaks take more than one."""
-    text, size = [], 0
+    text: list[str] = []
+    size = 0
     for char in itertools.cycle(sample):
         size += len("\n<br>" if char == "\n" else escape(char).encode())
         if size > most:
