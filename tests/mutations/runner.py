@@ -33,6 +33,7 @@ class Outcome(StrEnum):
     SURVIVED = "SURVIVED"
     STALE = "NO LONGER APPLIES"
     NOT_RUN = "DID NOT RUN"
+    SKIPPED = "cannot be tried here"
     LEFT = "left for another day"
 
 
@@ -47,7 +48,7 @@ class Result:
     @property
     def is_well(self) -> bool:
         """The claim's tests can fail, as far as was tried."""
-        return self.outcome in (Outcome.CAUGHT, Outcome.LEFT)
+        return self.outcome in (Outcome.CAUGHT, Outcome.SKIPPED, Outcome.LEFT)
 
 
 def run_all(project: Path, mutations: Sequence[Mutation], seconds: float | None = None) -> Iterator[Result]:
@@ -77,12 +78,11 @@ def _run(project: Path, folder: Path, mutation: Mutation, end: float | None) -> 
         return Result(
             mutation, Outcome.STALE, f"The old text does not stand in {mutation.file} exactly once."
         )
-    tree, temporary = folder / "tree", folder / "tmp"
+    tree = folder / "tree"
     copy_project(project, tree)
-    temporary.mkdir()
     (tree / mutation.file).write_text(patched, "utf-8")
     try:
-        return _judge(mutation, *_run_tests(tree, temporary, mutation.tests, longest))
+        return _judge(mutation, *_run_tests(tree, folder, mutation.tests, longest))
     except subprocess.TimeoutExpired:
         if longest < LONGEST:
             return Result(mutation, Outcome.LEFT, "")
@@ -109,21 +109,16 @@ def copy_project(project: Path, into: Path) -> None:
         (into / _VENV).symlink_to((project / _VENV).resolve())
 
 
-def _run_tests(tree: Path, temporary: Path, tests: Sequence[str], longest: float) -> tuple[int, str]:
-    """pytest's exit code and what it printed. Raises TimeoutExpired, and then nothing of it runs any more."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--color=no",
-        "--tb=no",
-        "-rfE",
-        "-p",
-        "no:cacheprovider",
-        *tests,
-    ]
+def _run_tests(tree: Path, folder: Path, tests: Sequence[str], longest: float) -> tuple[int, str]:
+    """pytest's exit code and what it printed. Raises TimeoutExpired, and then nothing of it runs any more.
+
+    `folder`: where temporary files go, by a short path, because gpg-agent's socket is among them.
+    """
+    options = ["--color=no", "--tb=no", "-rfE", "-pno:cacheprovider", f"--basetemp={folder / 'b'}"]
+    temporary = folder / "t"
+    temporary.mkdir()
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", "pytest", *options, *tests],
         cwd=tree,
         env=os.environ | {"TMPDIR": str(temporary), "COLUMNS": "400"},
         stdin=subprocess.DEVNULL,
@@ -150,5 +145,6 @@ def _judge(mutation: Mutation, code: int, printed: str) -> Result:
     failed = [line.removeprefix("FAILED ") for line in lines if line.startswith("FAILED ")]
     for test in mutation.tests:
         if not any(line == test or line.startswith((f"{test} ", f"{test}[")) for line in failed):
-            return Result(mutation, Outcome.SURVIVED, f"{test} passes ({last})")
+            outcome = Outcome.SKIPPED if " skipped" in last else Outcome.SURVIVED
+            return Result(mutation, outcome, f"{test} does not fail ({last})")
     return Result(mutation, Outcome.CAUGHT, failed[0])

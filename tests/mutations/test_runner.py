@@ -24,6 +24,10 @@ def test_nothing():
 
 def test_the_door_with_a_fixture(shut):
     assert shut
+
+@pytest.mark.skipif(True, reason="not here")
+def test_of_elsewhere():
+    assert not is_open()
 """
 CONFTEST = """
 import pytest
@@ -84,6 +88,10 @@ def test_a_patch_whose_text_is_not_there_once_no_longer_applies(project):
 def test_a_test_that_is_gone_or_breaks_before_it_begins_has_noticed_nothing(project):
     found = outcomes(project, opened("test_of_long_ago"), opened("test_the_door_with_a_fixture"))
     assert found == [Outcome.NOT_RUN] * 2
+
+
+def test_a_test_that_is_skipped_here_says_nothing_of_its_claim(project):
+    assert outcomes(project, opened("test_of_elsewhere")) == [Outcome.SKIPPED]
 
 
 def test_what_there_is_no_time_for_is_left(project):
