@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from common.config import Limits, load_registry, read_root
 from common.days import today
 from common.padding import REPLY_CIPHERTEXT_BYTES
+from common.settled import this_hour
+from common.store.inbox import Inbox
 from common.store.kept import SealedReply
 from common.store.opening import open_store
+from common.store.outbox import Outbox
 from common.store.repository import Store
+from common.store.settlement import Settlement
 from deploy.backup.layout import Layout, in_data_folder, on_host
 from deploy.host.settings import HERE
 from keys.unit import GNUPG_HOME
@@ -148,6 +153,22 @@ def put() -> Callable[..., str]:
         return blob.id
 
     return put
+
+
+@pytest.fixture(scope="session")
+def settle_in() -> Callable[[Layout, Store], None]:
+    """A settled hour comes to a set-up."""
+
+    def settle(layout: Layout, store: Store) -> None:
+        outbox = Outbox(layout.blobs.with_name("outbox"), layout.blobs)
+        registry = load_registry(
+            layout.settings / "registry.json", read_root(layout.settings / "registry-root.pub")
+        )
+        Settlement(
+            store, Inbox(layout.blobs.with_name("inbox")), outbox, registry, Limits(keep_free_bytes=0)
+        ).run(this_hour())
+
+    return settle
 
 
 @pytest.fixture(scope="session")
