@@ -66,7 +66,8 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, CHUNK)
         return process
 
-    _open_subprocess = start
+    def _open_subprocess(self, args: list[str], passphrase: bool = False) -> Any:
+        return self.start(args, passphrase)
 
     def _handle_io(self, args: list[str], source: Any, result: Any, *rest: Any, **named: Any) -> Any:
         try:

@@ -8,7 +8,7 @@ the content.
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from subprocess import Popen
 from typing import Any, Self
@@ -94,8 +94,8 @@ class WatchedGpg(Gpg):
     watch: Watch | None = None
     in_own_group = True
 
-    def _open_subprocess(self, args: list[str], passphrase: bool = False) -> Any:
-        process = super()._open_subprocess(args, passphrase)
+    def start(self, args: list[str], passphrase: bool = False, descriptors: Sequence[int] = ()) -> Any:
+        process = super().start(args, passphrase, descriptors)
         if self.watch:
             self.watch.begin(process)
         return process
