@@ -165,7 +165,7 @@ def leave_the_pepper_out(patch):
 
 def keep_the_session_key(patch):
     box = session.SessionBox(60, 60)
-    patch.setattr(server_key, "SessionBox", lambda _: box)
+    patch.setattr(server_key, "SessionBox", lambda *_: box)
 
 
 BROKEN = [
