@@ -1,11 +1,13 @@
 """What the servers are told: one TOML file, read once at start, checked, and never changed.
 
-Paths in it are relative to the file's own folder. It holds no secret: the pepper is a file of its own.
+Paths in it are relative to the file's own folder. It holds no secret: the pepper is a file of its own, which only the
+source interface reads.
 """
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,26 +35,52 @@ class Limits:
     keep_free_bytes: int = 1024**3
     session_idle_seconds: int = 3600
     derivations_at_once: int = 1  # in each worker process
+    reserve_for_reports_bytes: int = 4 * 1024**3
 
     @property
     def keep_free_of_small(self) -> int:
         """What text alone and answers leave free: one that fills the disk with files does not close it to words."""
         return self.keep_free_bytes // 16
 
+    @property
+    def largest_sealed_bytes(self) -> int:
+        """What the largest report takes, padded and sealed, and a little more."""
+        return self.max_report_bytes + self.max_report_bytes // 8 + 1024 * 1024
+
+    def kept_from_posts(self, disk_bytes: int) -> int:
+        """What everything that units post has to leave free on a disk of this size: it never closes it to reports.
+
+        The reserve is at most a sixteenth of the disk, so that a small one takes answers too.
+        """
+        return self.keep_free_bytes + min(self.reserve_for_reports_bytes, disk_bytes // 16)
+
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """The settings of the source interface and the collection."""
+    """The settings of the source interface and the collection. Reading them does not read the pepper."""
 
     service_name: str
     database: str  # URL
     blobs: Path
+    inbox: Path  # what couriers delivered; the collection writes it
+    outbox: Path  # what couriers may collect; the settlement writes it
     registry: Path
     registry_root: bytes  # Ed25519, 32 bytes
-    pepper: Secret = field(repr=False)
+    pepper_file: Path = field(repr=False)  # for the source interface alone
     run: Path  # the servers' own folder: an empty GnuPG home, certificates as files
     limits: Limits
     registry_grace_days: int = 0  # for how long the servers go on with a registry that has expired
+
+    @cached_property
+    def pepper(self) -> Secret:
+        """What its file held when it was first asked for: the collection, which may not read it, never asks.
+
+        Raises BadConfiguration.
+        """
+        pepper = read_bytes(self.pepper_file)
+        if len(pepper) != PEPPER_BYTES:
+            raise BadConfiguration(f"The pepper in {self.pepper_file} must be {PEPPER_BYTES} bytes.")
+        return Secret(pepper)
 
     def load_registry(self) -> Registry:
         """The registry as it is on disk now. Raises RegistryRefused."""
@@ -70,16 +98,16 @@ def load_registry(file: Path, root: bytes, grace_days: int = 0) -> Registry:
 def read_server_config(file: Path) -> ServerConfig:
     """The settings in `server.toml`. Raises BadConfiguration."""
     table = read_table(file)
-    pepper = read_bytes(within(file, table, "pepper"))
-    if len(pepper) != PEPPER_BYTES:
-        raise BadConfiguration(f"The pepper named in {file} must be {PEPPER_BYTES} bytes.")
+    blobs = within(file, table, "blobs")
     return ServerConfig(
         service_name=str(table.get("service_name", "Candour")),
         database=_database(file, text(file, table, "database")),
-        blobs=within(file, table, "blobs"),
+        blobs=blobs,
+        inbox=within(file, table, "inbox") if "inbox" in table else blobs.with_name("inbox"),
+        outbox=within(file, table, "outbox") if "outbox" in table else blobs.with_name("outbox"),
         registry=within(file, table, "registry"),
         registry_root=read_root(within(file, table, "registry_root")),
-        pepper=Secret(pepper),
+        pepper_file=within(file, table, "pepper"),
         run=file.parent / "run",
         limits=_limits(file, table.get("limits", {})),
         registry_grace_days=_days(file, table, "registry_grace_days"),

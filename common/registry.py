@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from common import canonical, forces, signing, soundness, units
+from common import canonical, forces, settled, signing, soundness, units
 from common.canonical import NotCanonical
 from common.forces import Force
 from common.units import Unit, UnitKind
@@ -38,13 +38,17 @@ class UnknownForce(LookupError):
 
 @dataclass(frozen=True)
 class Registry:
-    """One version of the list. `expires` is the last day on which it holds."""
+    """One version of the list. `expires` is the last day on which it holds.
+
+    `settle_every_hours`: how many hours lie between two settled hours (see common/settled.py).
+    """
 
     version: int
     issued: date
     expires: date
     forces: tuple[Force, ...]
     units: tuple[Unit, ...]
+    settle_every_hours: int = settled.DEFAULT_EVERY_HOURS
 
     def unit(self, unit_id: str) -> Unit:
         """The unit of this id, whatever its status. Raises UnknownUnit."""
@@ -135,6 +139,8 @@ def check_content(registry: Registry) -> None:
     """Raises RegistryRefused when the registry contradicts itself, with where."""
     if registry.expires < registry.issued:
         raise RegistryRefused("it would end before it was issued")
+    if registry.settle_every_hours not in settled.EVERY_HOURS:
+        raise RegistryRefused(f"{registry.settle_every_hours} hours between two settled hours divide no day")
     try:
         soundness.check(registry.forces, registry.units)
     except soundness.Unsound as error:
@@ -153,6 +159,7 @@ def to_body(registry: Registry) -> dict[str, Any]:
         "version": registry.version,
         "issued": registry.issued.isoformat(),
         "expires": registry.expires.isoformat(),
+        "settle_every_hours": registry.settle_every_hours,
         "forces": [forces.to_body(force) for force in registry.forces],
         "units": [units.to_body(unit) for unit in registry.units],
     }
@@ -169,6 +176,7 @@ def read(body: dict[str, Any]) -> Registry:
         expires=canonical.day(body, "expires"),
         forces=tuple(forces.read(force) for force in canonical.listed(body, "forces")),
         units=tuple(units.read(unit) for unit in canonical.listed(body, "units")),
+        settle_every_hours=canonical.whole(body, "settle_every_hours"),
     )
     if registry.version > MOST_VERSION:
         raise NotCanonical("its version is higher than there can be")

@@ -23,6 +23,7 @@ _TO_STDOUT = Path("-")
 _SEAL = [
     *("--no-options", "--no-keyring", "--lock-never", "--no-random-seed-file", "--no-autostart"),
     *("--compress-algo", "none", "-z", "0", "--cipher-algo", "AES256", "--digest-algo", "SHA256"),
+    "--yes",  # an output that is there, empty and in place, is written into: it stays the same file
     *("--no-emit-version", "--no-comments", "--set-filename", ""),
 ]
 
@@ -82,7 +83,7 @@ class Sealer:
         self._gpg = tool(private_home(home), _SEAL)
 
     def seal(self, source: Readable, recipients: Sequence[Path], output: Path) -> None:
-        """Write `source`, sealed to the certificates in `recipients`, to the new file `output`.
+        """Write `source`, sealed to the certificates in `recipients`, to the file `output`, which may be there.
 
         Raises RecipientRefused, SealingFailed, or whatever `source.read` raises. `output` may then exist in
         part: it is the caller's to remove.

@@ -22,7 +22,7 @@ class LazyGroup(click.Group):
         "restore": ("deploy.backup.command:restore", "Put a backup in place on a clean machine."),
         "deploy": ("deploy.operating:operating", "What an operator does on the host."),
         "drill": ("deploy.drills.command:drill", "Rehearse what to do on a bad day."),
-        "sweep": ("deploy.sweep:sweep", "Delete what is past its time."),
+        "settle": ("deploy.settle:settle", "Let pass what waits between the units and the servers."),
         "courier": (
             "journalist_interface.courier.cli:courier",
             "Carry sealed bundles between collection and desk.",

@@ -19,6 +19,10 @@ FORMS = (
     rf"a message could not be kept: {_KIND}",
     r"\d+ sealed messages that the database does not know were set aside for \d+ days",
     r"Something odd lies among the messages that are set aside: it was left alone",
+    r"\d+ things in the inbox were not as a courier leaves them: none was taken",
+    r"The disk has no room for a copy of the database: it was not written anew",
+    r"The database could not be written anew",
+    rf"what is past its time could not be tidied away: {_KIND}",
     r"the certificate of unit [a-z0-9-]{1,64} is refused by gpg",
     r"The registry is refused: [\w ,-]{1,100}\. Until it is mended nothing is taken in or given out\.",
     r"(?:common|keys|source_interface|journalist_interface|deploy)\.[\w.]+: [^\n]+",  # why it did not start

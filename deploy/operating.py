@@ -1,11 +1,9 @@
 """`candour deploy`: what an operator does on the host, and for it. Each command is imported when it is called."""
 
-from datetime import datetime
 from pathlib import Path
 
 import click
 
-from deploy.host.place import SETTINGS
 from deploy.where import data_option
 
 
@@ -39,34 +37,6 @@ def couriers() -> None:
     from deploy.onions.gate import list_here
 
     list_here()
-
-
-@operating.command("recollect")
-@click.argument("unit")
-@click.option(
-    "--since",
-    required=True,
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="The first day on which the lost courier collected what it did not deliver.",
-)
-@click.option(
-    "--settings",
-    type=click.Path(path_type=Path),
-    default=Path(SETTINGS) / "server.toml",
-    show_default=True,
-    metavar="FILE",
-    help="The servers' server.toml.",
-)
-@click.option("--yes", is_flag=True, help="The lost key is not among those that may collect: do not ask.")
-def recollect(unit: str, since: datetime, settings: Path, yes: bool) -> None:
-    """Let UNIT's courier collect once more what a lost one had collected since a day."""
-    from deploy.recollecting import couriers_now, recollect_here
-
-    keys = couriers_now(unit, settings)
-    click.echo(f"May collect for {unit} now: {', '.join(keys) or 'nobody'}.")
-    if keys and not yes:
-        click.confirm("Is the lost courier's key none of these?", abort=True)
-    recollect_here(unit, since.date(), settings)
 
 
 @operating.command()

@@ -21,11 +21,21 @@ def changes(old: Registry, new: Registry, today: date) -> Iterator[str]:
     """A sentence for each difference. Both may be unfinished; of past days nothing is said but what is written."""
     if old.expires != new.expires:
         yield f"The last day is {phrases.day(new.expires)}, no longer {phrases.day(old.expires)}."
+    if old.settle_every_hours != new.settle_every_hours:
+        yield (
+            f"What arrives is listed for the units {_every(new)}, no longer {_every(old)}; what is withdrawn "
+            "disappears at the same hours."
+        )
     yield from _ways(old, new, today)
     yield from gaps.of_units(new, today, old)
     yield from gaps.no_longer(new, today, old)
     yield from _of_forces(old, new)
     yield from _of_units(old, new)
+
+
+def _every(registry: Registry) -> str:
+    hours = registry.settle_every_hours
+    return "every hour" if hours == 1 else f"every {hours} hours"
 
 
 def _ways(old: Registry, new: Registry, today: date) -> Iterator[str]:

@@ -105,6 +105,10 @@ class Draft:
             )
         )
 
+    def settled_every(self, hours: int) -> "Draft":
+        """With another number of hours between two settled hours."""
+        return Draft(replace(self.content, settle_every_hours=hours))
+
     def with_expiry(self, expires: date) -> "Draft":
         """With another last day."""
         return Draft(replace(self.content, expires=expires))

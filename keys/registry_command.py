@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from common import registry as registries
+from common import settled
 from common.courier_key import CourierCard
 from common.days import today
 from common.phrases import count
@@ -92,6 +93,11 @@ def add(draft: Path, cards: tuple[Path, ...], kind: str) -> None:
 @click.argument("draft", type=_FILE)
 @click.argument("unit_id", metavar="[UNIT]", required=False)
 @click.option("--expires", type=_DAY, help="The registry's last day. Goes without UNIT.")
+@click.option(
+    "--settle-every",
+    type=click.Choice([str(hours) for hours in settled.EVERY_HOURS]),
+    help="Hours between the hours at which units are shown what arrived. Goes without UNIT.",
+)
 @click.option("--status", type=_one_of(Status))
 @click.option("--serves", metavar="FORCE", help="A force it serves; see --from and --until.")
 @click.option("--no-longer-serves", metavar="FORCE", help="A force it serves until the end of --until.")
@@ -103,10 +109,13 @@ def add(draft: Path, cards: tuple[Path, ...], kind: str) -> None:
 @click.option("--drop-former-identity", metavar="DIGITS", help="Strike a former identity key off.")
 @click.option("--language", "languages", multiple=True, help="A language it reads, such as cy. Repeat it.")
 @click.option("--drop-courier", metavar="KEYID", help="Strike a courier's key off.")
-def set_(draft: Path, unit_id: str | None, expires: datetime | None, **asked: Any) -> None:
-    """Change what the draft says of UNIT, or the registry's last day."""
+def set_(
+    draft: Path, unit_id: str | None, expires: datetime | None, settle_every: str | None, **asked: Any
+) -> None:
+    """Change what the draft says of UNIT, the registry's last day, or its settled hours."""
     before = read_draft(draft)
     after = before if expires is None else before.with_expiry(_last_day(expires))
+    after = after if settle_every is None else after.settled_every(int(settle_every))
     if unit_id is None and any(asked.values()):
         raise click.UsageError("name the UNIT that this is about.")
     _check_days(asked)
@@ -272,6 +281,7 @@ def _show(registry: Registry) -> None:
         f"of {count(len(registry.forces), 'force')}."
     )
     click.echo(f"The last day on which it holds is {day_words(registry.expires)}.")
+    click.echo(f"Hours between two settled hours: {registry.settle_every_hours}.")
     for unit in registry.units:
         click.echo(f"\n{unit.name} ({unit.id}), {unit.kind}, {unit.status}")
         for service in unit.serves:

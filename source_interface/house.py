@@ -1,19 +1,26 @@
 """What the application is made of: its settings, its store, its registry and its sealer, put together once."""
 
 import logging
+import sqlite3
 import threading
 from dataclasses import dataclass
 from typing import cast
 
 from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
 
 from common.config import ServerConfig
 from common.days import today
 from common.derivation import Gate
+from common.registry import Registry
 from common.registry_file import RegistryFile
 from common.sealing import Sealer
+from common.settled import last_settled_hour
+from common.store.inbox import Inbox
 from common.store.opening import open_store
+from common.store.outbox import Outbox
 from common.store.repository import Store
+from common.store.settlement import Settlement
 from common.store.sweeping import WrongDatabase
 from source_interface.recipients import Recipients, keep_ready
 
@@ -40,15 +47,18 @@ class House:
 def build(config: ServerConfig) -> House:
     """Put the house together, sweep what a crash left, and refuse to start on a registry that is not valid.
 
-    Raises RegistryRefused or WrongDatabase.
+    Raises BadConfiguration, RegistryRefused or WrongDatabase. It needs no room on the disk: what does is left for
+    another time.
     """
+    _ = config.pepper  # it is there, and right
     registry = RegistryFile.of(config)
     registry.current()
     store = open_store(config.database, config.blobs)
     recipients = Recipients(config.run / "recipients")
     presence = store.blobs.enter()
     try:
-        store.sweep(today(), alone=presence.alone)
+        store.check_database(today(), alone=presence.alone)
+        _tidy(config, store, registry.current(), alone=presence.alone)
     except WrongDatabase as error:
         _log.error("%s", error)
         raise
@@ -56,6 +66,7 @@ def build(config: ServerConfig) -> House:
         recipients.clear()
     presence.share()
     store.engine.dispose()  # connections do not survive the fork into workers
+    store.blur_database()
     return House(
         config=config,
         store=store,
@@ -64,6 +75,21 @@ def build(config: ServerConfig) -> House:
         recipients=recipients,
         gate=Gate(config.limits.derivations_at_once),
     )
+
+
+def _tidy(config: ServerConfig, store: Store, registry: Registry, *, alone: bool) -> None:
+    """Sweep, make files ahead, and make the first listing. None of it keeps the servers from starting."""
+    outbox = Outbox(config.outbox, config.blobs)
+    try:
+        store.sweep(today(), alone=alone, keep_free=config.limits.keep_free_bytes)
+        store.blobs.fill_pool()
+        if outbox.settled_hour() is None:  # never settled, or restored: the next settled hour changes it
+            settlement = Settlement(store, Inbox(config.inbox), outbox, registry, config.limits)
+            settlement.write_listing(last_settled_hour(registry.settle_every_hours))
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        _log.error("what is past its time could not be tidied away: %s", type(error).__name__)
+    finally:
+        outbox.close()
 
 
 def house() -> House:

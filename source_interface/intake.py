@@ -117,7 +117,7 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
                 receipt_tag=receipt_tag,
                 unit=sender.unit.id,
                 day=day,
-                header=_header(sender, day) if sender.needs_header(day) else None,
+                header=_header(sender, day),
                 second=second,
             )
         except RecipientRefused as error:

@@ -16,7 +16,7 @@ from common.registry import Registry, UnknownUnit
 from common.routing import kept_from_units
 from common.secret import Secret
 from common.signing import BadSignature
-from common.store.kept import Mailbox
+from common.store.kept import Mailbox, Sent, State
 from common.store.repository import Store
 from common.units import Unit, UnitKind
 from source_interface import holding
@@ -193,12 +193,16 @@ def _lying(
         if tag in found.replies
         and not found.replies[tag].startswith(mailbox.deleted_mark(keys.header_key, tag))
     }
-    return slots, {slot: found.posted[reply_tags[slot]] for slot in slots}
+    return slots, dict.fromkeys(slots, today())
 
 
-def _message(slot: int, first: tuple[date, bool] | None, second: tuple[date, bool] | None) -> Message:
-    day = next(copy[0] for copy in (first, second) if copy)
-    return Message(slot, phrases.day(day), first and first[1], second and second[1])
+def _message(slot: int, first: Sent | None, second: Sent | None) -> Message:
+    day = next(copy.day for copy in (first, second) if copy)
+    return Message(slot, phrases.day(day), _is_held(first), _is_held(second))
+
+
+def _is_held(copy: Sent | None) -> bool | None:
+    return None if copy is None else copy.state is State.HELD
 
 
 def _header(

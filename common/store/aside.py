@@ -1,8 +1,7 @@
 """Where blobs are set aside before they are deleted: `set-aside/` in a folder of blobs, with a folder for each day.
 
-The folder of what units forward is one that another user writes into, who may be in wrong hands. So each step is taken
-from a folder that is open, and no link is followed: where something is not the plain folder or file that it should be,
-that raises OSError, and nothing is moved or deleted by way of it.
+Each step is taken from a folder that is open, and no link is followed: where something is not the plain folder or file
+that it should be, that raises OSError, and nothing is moved or deleted by way of it.
 """
 
 import os
@@ -17,8 +16,8 @@ from pathlib import Path
 from common.days import midnight_of, today
 
 FOLDER = "set-aside"
-_COLLECTED = "-collected"
-_DAY = re.compile(rf"\d{{4}}-\d\d-\d\d(?:{_COLLECTED})?")
+_HELD = "-held"
+_DAY = re.compile(rf"\d{{4}}-\d\d-\d\d(?:{_HELD})?")
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,12 @@ class Aside:
 
     root: Path
 
-    def put(self, blob: Path, day: date, *, collected: bool) -> None:
-        """Move a blob here, if it is there, noting the day, and whether it was collected. Raises OSError."""
+    def put(self, blob: Path, day: date, *, held: bool) -> None:
+        """Move a blob here, if it is there, noting the day, and whether its unit holds it. Raises OSError."""
         with _entered(self.root) as root:
             _make(FOLDER, root)
             with _entered(FOLDER, root) as aside:
-                name = f"{day}{_COLLECTED if collected else ''}"
+                name = f"{day}{_HELD if held else ''}"
                 _make(name, aside)
                 with _entered(name, aside) as folder:
                     with suppress(FileNotFoundError):
@@ -81,9 +80,9 @@ class Aside:
             yield _each_day(aside)
 
 
-def was_collected(aside: Path) -> bool:
-    """Whether a blob was set aside because the database says that it was collected, and not because it has no row."""
-    return aside.parent.name.endswith(_COLLECTED)
+def was_held(aside: Path) -> bool:
+    """Whether a blob was set aside because the database says that its unit holds it, and not because it has no row."""
+    return aside.parent.name.endswith(_HELD)
 
 
 def _each_day(aside: int | None) -> Iterator[tuple[str, int]]:

@@ -4,17 +4,22 @@ A blob's name is random and its time is midnight of the day. What a crash leaves
 blob without a row; both are swept at start. A blob without a row is set aside for a while before it is deleted: it
 may be the row that is missing, where the database is an old one or another. An object store can take its place.
 
+A file system notes when a file was made, and numbers files in that order. So empty files are made ahead, many at once,
+and each blob is written into one that is drawn from them at random: neither its number nor the time at which it was
+made tells when its message came, or what came with it.
+
 All of it is its owner's alone, whatever the umask. Where two users serve, as on a host, whoever sets it up makes the
-folder setgid: then its group may read what is in it, and write nothing. What a unit forwards comes in by the collection
-instead, and lies in a folder beside, `forwarded/`, in which both may write and delete.
+folder setgid. Then its group may enter, list nothing, and read the blobs that are `shown` to it; it can write nothing.
 """
 
 import fcntl
+import hashlib
 import os
 import re
 import secrets
 import shutil
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,8 +30,11 @@ from common.days import midnight_of, today
 from common.store.aside import Aside
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_PART = ".part"
 FORWARDED_PREFIX = "ffff"
+POOL = 256  # empty files that are made at once
+_FEW = POOL // 4  # with fewer to draw from, more are made: the last ones could be told from each other
+_POOLED = "pool-"
+_DAY_NS = 86_400 * 10**9
 
 
 def is_blob_id(untrusted: str) -> bool:
@@ -66,48 +74,90 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def is_shared(folder: Path) -> bool:
+    """Whether a folder was made setgid, for a group of two users."""
+    return bool(folder.stat().st_mode & stat.S_ISGID)
+
+
 @dataclass(frozen=True)
 class PendingBlob:
-    """A blob that is being written. `path` does not exist yet: whoever seals creates it."""
+    """A blob that is being written. `path` is an empty file, which whoever seals writes into."""
 
     id: str
     path: Path
 
 
 class BlobFolder:
-    """Blobs under one folder, in 256 subfolders by their first two digits."""
+    """Blobs under one folder, in 256 subfolders by their first two digits. Safe to share between threads."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / "staging"
-        self._forwarded = _forwarded_beside(root)
+        self._pool: list[str] = []  # names of empty files; another process may have taken some meanwhile
+        self._drawing = threading.Lock()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shared = bool(root.stat().st_mode & stat.S_ISGID)
-        self._mode = 0o640 if shared else 0o600
-        mask = os.umask(0o027 if shared else 0o077)
+        self._shared = is_shared(root)
+        mask = os.umask(0o067 if self._shared else 0o077)
         try:
-            for folder in (self._staging, *(root / f"{n:02x}" for n in range(256))):
+            for folder in (self._staging, *self._folders()):
                 folder.mkdir(exist_ok=True)
-            self._forwarded.mkdir(exist_ok=True)
         finally:
             os.umask(mask)
 
+    def _folders(self) -> list[Path]:
+        return [self._root / f"{n:02x}" for n in range(256)]
+
     @contextmanager
-    def pending(self) -> Iterator[PendingBlob]:
-        """A new blob. Whatever was written is gone at the end, unless `publish` has put it in place."""
-        identity = new_id()
+    def pending(self, blob_id: str | None = None) -> Iterator[PendingBlob]:
+        """A new blob. Whatever was written is gone at the end, unless `publish` has put it in place.
+
+        `blob_id`: its id, where that is not to be a random one.
+        """
+        identity = blob_id or new_id()
         blob = PendingBlob(identity, self._staging / identity)
+        self._draw(blob.path)
         try:
             yield blob
         finally:
             blob.path.unlink(missing_ok=True)
+            blur_times(self._staging, today())
+
+    def _draw(self, place: Path) -> None:
+        """Give one of the empty files, at random, its place."""
+        while True:
+            with self._drawing:
+                if len(self._pool) < _FEW:
+                    self._pool = self._filled_pool()
+                at = secrets.randbelow(len(self._pool))
+                self._pool[at], self._pool[-1] = self._pool[-1], self._pool[at]
+                drawn = self._staging / self._pool.pop()
+            with suppress(FileNotFoundError):  # another process has drawn it
+                os.utime(drawn, (midnight_of(today()), midnight_of(today())))  # no sweep takes it now
+                drawn.rename(place)
+                blur_times(self._staging, today())
+                return
+
+    def fill_pool(self) -> None:
+        """Make empty files until there are 256."""
+        with self._drawing:
+            self._pool = self._filled_pool(enough=POOL)
+
+    def _filled_pool(self, enough: int = _FEW) -> list[str]:
+        pool = [entry.name for entry in os.scandir(self._staging) if entry.name.startswith(_POOLED)]
+        if len(pool) < enough:
+            made = [f"{_POOLED}{secrets.token_hex(16)}" for _ in range(POOL - len(pool))]
+            for name in made:
+                _make_empty(self._staging / name)
+            blur_times(self._staging, today())
+            pool += made
+        return pool
 
     def publish(self, blob: PendingBlob, day: date) -> int:
         """Put a finished blob in place, durably. Returns its size in bytes."""
         place = self.path(blob.id)
         descriptor = os.open(blob.path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
-            os.fchmod(descriptor, self._mode)
+            os.fchmod(descriptor, 0o600)
             os.utime(descriptor, (midnight_of(day), midnight_of(day)))
             os.fsync(descriptor)
             size = os.fstat(descriptor).st_size
@@ -115,65 +165,54 @@ class BlobFolder:
             os.close(descriptor)
         blob.path.rename(place)
         sync_folder(place.parent)
-        for folder in (place.parent, self._staging):
-            blur_times(folder, day)
+        blur_times(place.parent, day)
         return size
 
     def path(self, blob_id: str) -> Path:
         """Where a blob is. Raises ValueError for what cannot be a blob's name."""
-        if not is_blob_id(blob_id):
-            raise ValueError("not a blob's name")
-        return self._forwarded / blob_id if is_forwarded_id(blob_id) else self._root / blob_id[:2] / blob_id
+        return blob_path(self._root, blob_id)
 
-    def forwarded_part(self, name: str) -> Path:
-        """Where an envelope that a unit forwards grows. `name`: 32 hex digits, which need not be its id."""
-        if not is_blob_id(name):
-            raise ValueError("not a blob's name")
-        return self._forwarded / f"{name}{_PART}"
-
-    def publish_forwarded(self, part: Path, blob_id: str, day: date) -> None:
-        """Put a forwarded envelope that is whole in place, durably."""
-        place = self._forwarded / blob_id
-        descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW)
+    def show(self, blob_id: str) -> bytes | None:
+        """Let the folder's group, if there is one, read a blob. Returns its SHA-256; None where there is no blob."""
         try:
-            os.fchmod(descriptor, self._mode)
-            os.utime(descriptor, (midnight_of(day), midnight_of(day)))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        part.rename(place)
-        sync_folder(self._forwarded)
-        self._blur_forwarded(day)
-
-    def forwarded_ids(self, not_after: date) -> set[str]:
-        """The forwarded blobs that are of this day or older. Unfinished ones of such a day are removed."""
-        limit, found = midnight_of(not_after + timedelta(days=1)), set()
-        for entry in self._forwarded.iterdir():
-            with suppress(FileNotFoundError):
-                status = entry.lstat()
-                if status.st_mtime >= limit or not stat.S_ISREG(status.st_mode):
-                    continue
-                if entry.suffix == _PART:
-                    entry.unlink()
-                elif is_forwarded_id(entry.name):
-                    found.add(entry.name)
-        return found
-
-    def _blur_forwarded(self, day: date) -> None:
-        with suppress(PermissionError):  # on a host the folder is the source interface's
-            blur_times(self._forwarded, day)
+            with self.path(blob_id).open("rb") as stream:
+                if self._shared:
+                    os.fchmod(stream.fileno(), 0o640)
+                return hashlib.file_digest(stream, "sha256").digest()
+        except FileNotFoundError:
+            return None
 
     def delete(self, blob_id: str) -> None:
         """Remove a blob, if it is there."""
         place = self.path(blob_id)
         place.unlink(missing_ok=True)
-        with suppress(PermissionError):
-            blur_times(place.parent, today())
+        blur_times(place.parent, today())
+
+    def touch_all(self) -> None:
+        """Set the times of all blobs and folders to what they are, so that each was last changed now.
+
+        A file system notes when a file's times were last set, and no program can set that note. After this it says
+        the same of all of them, one by one in the order of their names.
+        """
+        for folder in (self._staging, *self._folders()):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                with os.scandir(descriptor) as entries:
+                    names = sorted(entry.name for entry in entries)
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        if folder == self._staging and not name.startswith(_POOLED):
+                            continue  # it is being written, and will have its time
+                        _set_to_midnight(name, within=descriptor)
+                _set_to_midnight(descriptor)
+            finally:
+                os.close(descriptor)
+        _set_to_midnight(self._root)
 
     def ids(self, not_after: date) -> Iterator[tuple[str, set[str]]]:
         """The blobs that are of this day or older, folder by folder: (their first two digits, their ids)."""
         limit = midnight_of(not_after + timedelta(days=1))
-        for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
+        for folder in self._folders():
             with os.scandir(folder) as entries:
                 yield (
                     folder.name,
@@ -184,28 +223,25 @@ class BlobFolder:
                     },
                 )
 
-    def set_aside(self, blob_id: str, day: date, *, collected: bool = False) -> None:
-        """Move a blob to where nothing looks for it but `put_back`, noting the day, and whether it was collected.
+    def set_aside(self, blob_id: str, day: date, *, held: bool = False) -> None:
+        """Move a blob to where nothing looks for it but `put_back`, noting the day, and whether its unit holds it.
 
-        It stays within the folder of its kind: on a host each of the two is a mount of its own. Raises OSError.
+        Raises OSError.
         """
         place = self.path(blob_id)
-        self._aside(blob_id).put(place, day, collected=collected)
+        self.aside.put(place, day, held=held)
         blur_times(place.parent, day)
 
     def put_back(self, blob_id: str) -> None:
         """Move a blob that was set aside to its place again. Raises OSError."""
         place = self.path(blob_id)
-        self._aside(blob_id).put_back(place)
+        self.aside.put_back(place)
         blur_times(place.parent, today())
 
-    def _aside(self, blob_id: str) -> Aside:
-        return self.asides[is_forwarded_id(blob_id)]
-
     @property
-    def asides(self) -> tuple[Aside, Aside]:
-        """Where reporters' blobs are set aside, and where forwarded ones are."""
-        return Aside(self._root), Aside(self._forwarded)
+    def aside(self) -> Aside:
+        """Where blobs are set aside."""
+        return Aside(self._root)
 
     def clear_staging(self, not_after: date) -> None:
         """Remove what unfinished writing left, where nothing was written to it after this day."""
@@ -214,24 +250,51 @@ class BlobFolder:
             with suppress(FileNotFoundError):  # put in place meanwhile
                 if entry.stat().st_mtime < limit:
                     entry.unlink()
+        blur_times(self._staging, today())
 
     def free_bytes(self) -> int:
         """Room left on the disk."""
         return shutil.disk_usage(self._root).free
+
+    def disk_bytes(self) -> int:
+        """The disk's size."""
+        return shutil.disk_usage(self._root).total
+
+    @property
+    def lock_of_settlement(self) -> Path:
+        """What only one settlement at a time holds."""
+        return self._root / "settlement.lock"
 
     def enter(self) -> "Presence":
         """Say that this process may write blobs, for as long as it lives."""
         return Presence(self._root / "writers.lock")
 
 
-def _forwarded_beside(root: Path) -> Path:
-    return root.with_name("forwarded")
+def blob_path(root: Path, blob_id: str) -> Path:
+    """Where a blob is in the folder of blobs `root`. Raises ValueError for what cannot be a blob's name."""
+    if not is_blob_id(blob_id):
+        raise ValueError("not a blob's name")
+    return root / blob_id[:2] / blob_id
+
+
+def _make_empty(place: Path) -> None:
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.utime(descriptor, (midnight_of(today()), midnight_of(today())))
+    finally:
+        os.close(descriptor)
+
+
+def _set_to_midnight(place: Path | str | int, within: int | None = None) -> None:
+    follow = isinstance(place, int)  # a descriptor is no link
+    status = os.stat(place, dir_fd=within, follow_symlinks=follow)
+    midnight = status.st_mtime_ns - status.st_mtime_ns % _DAY_NS
+    os.utime(place, ns=(midnight, midnight), dir_fd=within, follow_symlinks=follow)
 
 
 def set_aside_under(root: Path) -> list[Path]:
-    """The blobs set aside, of those in a folder of blobs and of the forwarded ones beside it. Raises OSError."""
-    asides = (Aside(root), Aside(_forwarded_beside(root)))
-    return [file for aside in asides for file in aside.files() if is_blob_id(file.name)]
+    """The blobs set aside, of those in a folder of blobs. Raises OSError."""
+    return [file for file in Aside(root).files() if is_blob_id(file.name)]
 
 
 class Presence:

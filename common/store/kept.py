@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from enum import StrEnum
 
 from common.store.blobs import PendingBlob
 
 KEEP_REPLIES = timedelta(days=365)
+KEEP_RETURNED = timedelta(days=30)
 
 
 class AlreadyReceived(Exception):
@@ -14,6 +16,29 @@ class AlreadyReceived(Exception):
 
 class NoFreeSlot(Exception):
     """None of the candidate slots is free. Seal the answer again with other candidates."""
+
+
+class State(StrEnum):
+    """How far an envelope is on its way."""
+
+    NEW = "new"  # it arrived after the last settlement: no unit sees it
+    LISTED = "listed"
+    WITHDRAWN = "withdrawn"  # listed, and gone with the next settlement
+    HELD = "held"  # its unit's desk has said that it holds it
+
+
+class Withdrawal(StrEnum):
+    """What became of a message that its reporter withdrew."""
+
+    GONE = "gone"  # no unit ever saw that it was there
+    LATER = "later"  # it is deleted at the next settlement; until then its unit may collect it
+
+
+class Why(StrEnum):
+    """Why a post was not taken."""
+
+    NO_PLACE = "no-place"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
@@ -26,8 +51,16 @@ class Envelope:
 
 
 @dataclass(frozen=True)
+class Returned:
+    """A post, or an envelope that was to be passed on, that was not taken. `post`: 32 hex digits."""
+
+    post: str
+    why: str
+
+
+@dataclass(frozen=True)
 class SealedReply:
-    """A ciphertext of 9,328 bytes and the tag (16 bytes) of the slot it goes into, or candidates for it."""
+    """A ciphertext of 9,328 bytes and the tag (16 bytes) of the slot it goes into."""
 
     tag: bytes = field(repr=False)
     ciphertext: bytes = field(repr=False)
@@ -43,12 +76,16 @@ class Copy:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A message that its reporter sent: the day on which it arrived, and how far it is."""
+
+    day: date
+    state: State
+
+
+@dataclass(frozen=True)
 class Mailbox:
-    """What lies under a codename's tags: by receipt tag (day, collected), by reply tag the ciphertext.
+    """What lies under a codename's tags: by receipt tag what was sent, by reply tag the ciphertext."""
 
-    `posted`: by reply tag the day it was put there. Only this server knows it, and nobody can change it.
-    """
-
-    sent: dict[bytes, tuple[date, bool]] = field(repr=False)
+    sent: dict[bytes, Sent] = field(repr=False)
     replies: dict[bytes, bytes] = field(repr=False)
-    posted: dict[bytes, date] = field(repr=False)

@@ -13,7 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from common.store.blobs import BlobFolder
 from common.store.repository import Store
 
-NEWEST = "0002"  # the last migration in migrations/versions
+NEWEST = "0003"  # the last migration in migrations/versions
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",

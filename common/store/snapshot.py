@@ -22,15 +22,17 @@ from common.canonical import NotCanonical
 from common.mailbox import TAG_BYTES
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.store.blobs import is_blob_id
-from common.store.models import Base
+from common.store.kept import State, Why
+from common.store.models import TAKEN, Base
 from common.store.opening import NEWEST
 
-ENVELOPE, REPLY = "envelope", "reply"
-TABLES = (ENVELOPE, REPLY)
+ENVELOPE, REPLY, RETURNED = "envelope", "reply", "returned"
+TABLES = (ENVELOPE, REPLY, RETURNED)
 PIECE_ROWS = 500
 MOST_PIECE_BYTES = 16 * 1024**2
 _PATIENCE = 10.0  # seconds, until the database is free
-_BYTES = {"receipt_tag": TAG_BYTES, "tag": TAG_BYTES, "ciphertext": REPLY_CIPHERTEXT_BYTES}
+_BYTES = {"receipt_tag": TAG_BYTES, "tag": TAG_BYTES, "ciphertext": REPLY_CIPHERTEXT_BYTES, "sha256": 32}
+_WORDS = {"state": set(State), "why": {*Why, TAKEN}}
 
 
 class NoSnapshot(Exception):
@@ -71,8 +73,9 @@ def _pieces(connection: sqlite3.Connection) -> Iterator[Piece]:
             raise NoSnapshot("It has another shape.")
         for name in TABLES:
             columns = list(Base.metadata.tables[name].columns)
+            keys = ", ".join(column.name for column in columns if column.primary_key)
             named = ", ".join(column.name for column in columns)
-            rows = connection.execute(f"SELECT {named} FROM {name} ORDER BY 1")  # noqa: S608  names of our own
+            rows = connection.execute(f"SELECT {named} FROM {name} ORDER BY {keys}")  # noqa: S608  names of our own
             while some := rows.fetchmany(PIECE_ROWS):
                 written = [[_written(value) for value in row] for row in some]
                 content = canonical.dump({"columns": [column.name for column in columns], "rows": written})
@@ -129,8 +132,10 @@ def _from_text(column: Column[Any], untrusted: str) -> Any:
         return canonical.decode(untrusted, _BYTES[column.name])
     if isinstance(column.type, Date):
         return date.fromisoformat(untrusted)
-    if column.name == "id" and not is_blob_id(untrusted):
+    if column.name in ("id", "post") and not is_blob_id(untrusted):
         raise BadRows("not an id")
+    if column.name in _WORDS and untrusted not in _WORDS[column.name]:
+        raise BadRows("not a word that there is")
     if not 0 < len(untrusted) <= 64:
         raise BadRows("not a unit")
     return untrusted

@@ -1,24 +1,29 @@
 """What is past its time goes, and what a crash left; the database is written anew, so that it forgets what came when.
 
 Safe beside servers that write: then it takes only what is surely left over, and leaves a large database for another
-time. A blob that the database does not know, or says was collected long ago, is set aside before it is deleted: it may
-be the database that is wrong, or whoever wrote into it. Where something odd lies among what is set aside, that is
-logged and passed over: whoever can put it there cannot keep the servers from starting.
+time. A blob that the database does not know, or says its desk has held for long, is set aside before it is deleted: it
+may be the database that is wrong, or whoever wrote into it. Where something odd lies among what is set aside, that is
+logged and passed over. Where the disk has no room for a copy of the database, that is left as it is.
 """
 
 import logging
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, delete, select, text
+from sqlalchemy import Connection, Engine, bindparam, delete, select, text
+from sqlalchemy.exc import OperationalError
 
 from common.store.aside import Aside
-from common.store.blobs import FORWARDED_PREFIX, BlobFolder
-from common.store.models import EnvelopeRow, ReplyRow
+from common.store.blobs import BlobFolder
+from common.store.kept import KEEP_RETURNED, State
+from common.store.models import EnvelopeRow, ReplyRow, ReturnedRow
 
-KEEP_COLLECTED = timedelta(days=7)  # an acknowledged envelope is kept this long, should the unit's copy fail
+KEEP_HELD = timedelta(
+    days=7
+)  # an envelope that its desk holds is kept this long, should the desk's copy fail
 KEEP_SET_ASIDE = timedelta(
     days=14
 )  # a blob that the database does not know, should the database be an old one
@@ -26,6 +31,7 @@ _AT_ONCE = 8
 _MOST_OF_A_CRASH = 32  # blobs that servers killed together can leave without a row
 _SURELY_OVER = timedelta(days=2)  # nothing that is being written now has a day as old as this
 _REWRITTEN_BESIDE_OTHERS = 256 * 1024**2  # bytes of a database
+_BETWEEN = select(EnvelopeRow.id).where(EnvelopeRow.id.between(bindparam("first"), bindparam("last")))
 _log = logging.getLogger("candour.store")
 
 
@@ -40,27 +46,35 @@ class WrongDatabase(Exception):
 
 
 class Sweep:
-    """One sweep of a store. `writing` begins a transaction, as the store does."""
+    """One sweep of a store. `writing` begins a transaction, as the store does.
+
+    `keep_free`: how much of the database's disk, in bytes, writing the database anew leaves free.
+    """
 
     def __init__(
-        self, engine: Engine, blobs: BlobFolder, writing: Callable[[], AbstractContextManager[Connection]]
+        self,
+        engine: Engine,
+        blobs: BlobFolder,
+        writing: Callable[[], AbstractContextManager[Connection]],
+        keep_free: int = 0,
     ) -> None:
+        self._keep_free = keep_free
         self._engine, self._blobs, self._writing = engine, blobs, writing
         self._odd = False
         self._is_sqlite = engine.url.get_backend_name() == "sqlite"
 
     def run(self, today: date, *, alone: bool) -> None:
         """`alone`: nobody writes blobs at this moment. Raises WrongDatabase before anything is changed."""
-        over_since = today + _SURELY_OVER if alone else today - _SURELY_OVER
-        self._check_database(over_since)
+        over_since = _over_since(today, alone=alone)
+        self.check_database(today, alone=alone)
         with self._writing() as connection:
             connection.execute(delete(ReplyRow).where(ReplyRow.expires < today))
-        while over := self._forget_some(today - KEEP_COLLECTED):
+            connection.execute(delete(ReturnedRow).where(ReturnedRow.day < today - KEEP_RETURNED))
+        while over := self._forget_some(today - KEEP_HELD):
             for blob_id in over:
-                self._set_aside(blob_id, today, collected=True)
+                self._set_aside(blob_id, today, held=True)
         self._blobs.clear_staging(over_since)
-        for aside in self._blobs.asides:
-            self._clear(aside, today - KEEP_SET_ASIDE)
+        self._clear(self._blobs.aside, today - KEEP_SET_ASIDE)
         self._set_aside_unknown(over_since, today)
         if self._odd:
             _log.error("Something odd lies among the messages that are set aside: it was left alone")
@@ -72,8 +86,9 @@ class Sweep:
         database = self._engine.url.database
         return self._is_sqlite and Path(str(database)).stat().st_size <= _REWRITTEN_BESIDE_OTHERS
 
-    def _check_database(self, not_after: date) -> None:
+    def check_database(self, today: date, *, alone: bool) -> None:
         """Raises WrongDatabase where it knows of nothing, beside blobs that no crash can have left."""
+        not_after = _over_since(today, alone=alone)
         with self._engine.connect() as connection:
             if connection.execute(select(EnvelopeRow.id).limit(1)).first() is not None:
                 return
@@ -81,9 +96,10 @@ class Sweep:
         if count > _MOST_OF_A_CRASH:
             raise WrongDatabase(count)
 
-    def _forget_some(self, collected_before: date) -> list[str]:
+    def _forget_some(self, held_before: date) -> list[str]:
         """Delete a few rows that are past their time, so that no more blobs lose theirs at once; returns their ids."""
-        some = select(EnvelopeRow.id).where(EnvelopeRow.collected_day < collected_before).limit(_AT_ONCE)
+        over = EnvelopeRow.state == State.HELD, EnvelopeRow.held_day < held_before
+        some = select(EnvelopeRow.id).where(*over).limit(_AT_ONCE)
         with self._writing() as connection:
             found = list(connection.execute(some).scalars())
             connection.execute(delete(EnvelopeRow).where(EnvelopeRow.id.in_(found)))
@@ -91,10 +107,21 @@ class Sweep:
 
     def _forget_order(self) -> None:
         """Write SQLite's file anew in the order of its keys, and empty its log: both show what came last."""
-        if self._is_sqlite:
+        if not self._is_sqlite:
+            return
+        try:
+            if not self._has_room_for_a_copy():
+                _log.error("The disk has no room for a copy of the database: it was not written anew")
+                return
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("VACUUM"))
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        except OperationalError:  # it was too full all the same, or others kept the database busy
+            _log.error("The database could not be written anew")
+
+    def _has_room_for_a_copy(self) -> bool:
+        database = Path(str(self._engine.url.database))
+        return shutil.disk_usage(database.parent).free - self._keep_free >= database.stat().st_size
 
     def _clear(self, aside: Aside, before: date) -> None:
         """Put back what the database knows, and delete what is old; where that cannot be looked through, neither."""
@@ -110,10 +137,11 @@ class Sweep:
     def _set_aside_unknown(self, not_after: date, day: date) -> None:
         with self._engine.connect() as connection:
             count = 0
-            forwarded = self._blobs.forwarded_ids(day - _SURELY_OVER)  # the collection may be writing
-            for prefix, blob_ids in (*self._blobs.ids(not_after), (FORWARDED_PREFIX, forwarded)):
-                query = select(EnvelopeRow.id).where(EnvelopeRow.id.between(prefix, f"{prefix}g"))
-                for blob_id in blob_ids.difference(connection.execute(query).scalars()):
+            for prefix, blob_ids in self._blobs.ids(not_after):
+                if not blob_ids:
+                    continue
+                known = connection.execute(_BETWEEN, {"first": prefix, "last": f"{prefix}g"}).scalars()
+                for blob_id in blob_ids.difference(known):
                     count += self._set_aside(blob_id, day)
         if count:
             _log.error(
@@ -122,10 +150,14 @@ class Sweep:
                 KEEP_SET_ASIDE.days,
             )
 
-    def _set_aside(self, blob_id: str, day: date, *, collected: bool = False) -> bool:
+    def _set_aside(self, blob_id: str, day: date, *, held: bool = False) -> bool:
         try:
-            self._blobs.set_aside(blob_id, day, collected=collected)
+            self._blobs.set_aside(blob_id, day, held=held)
         except OSError:
             self._odd = True
             return False
         return True
+
+
+def _over_since(today: date, *, alone: bool) -> date:
+    return today + _SURELY_OVER if alone else today - _SURELY_OVER

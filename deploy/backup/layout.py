@@ -34,11 +34,6 @@ class Layout:
     onions: Path | None
     stamp: Path  # tells the day of the last backup
 
-    @property
-    def forwarded(self) -> Path:
-        """The envelopes that one unit passed on to another, beside the others (common/store/blobs.py)."""
-        return self.blobs.with_name("forwarded")
-
     def fresh(self, path: Path) -> Path:
         """Where a path lies while its folder is made, beside its place."""
         folder = next(folder for folder in self.folders if path.is_relative_to(folder))

@@ -22,7 +22,7 @@ def give_owners(layout: Layout, fresh: Layout) -> None:
     place.tool("systemd-sysusers", *(["--inline"] if lines else []), *lines)
     assert fresh.onions is not None  # noqa: S101
     _all_within(fresh.blobs, place.user(_WRITER), place.group(_GROUP), (0o2750, 0o640))
-    _all_within(fresh.forwarded, place.user(_WRITER), place.group(_GROUP), (0o3770, 0o640))
+    _all_within(fresh.database.parent, place.user(_WRITER), place.group(_WRITER), (0o700, 0o600))
     _all_within(fresh.onions, place.user(_TOR), place.group(_TOR), (0o2700, 0o600))
     for rule in owners.rules():
         path = place.path(rule.path)

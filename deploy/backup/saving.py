@@ -8,17 +8,16 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from common import canonical
 from common.config import BadConfiguration
 from common.days import today
 from common.sealing import RecipientRefused, Sealer, SealingFailed
 from common.store import snapshot
-from common.store.blobs import blur_times, is_blob_id, is_forwarded_id, sync_folder
+from common.store.blobs import blur_times, is_blob_id, sync_folder
 from common.store.opening import NEWEST
 from deploy.backup.archive import FORMAT, FORMAT_FILE, Writer
 from deploy.backup.errors import BackupFailed
@@ -147,7 +146,7 @@ class Contents:
             if not is_blob_id(envelope):
                 raise BackupFailed("A row of the database names no envelope. `candour doctor` may say more.")
             try:
-                with self._opened(envelope) as (stream, size):
+                with opened(self._layout.blobs, envelope[:2], envelope) as (stream, size):
                     yield from writer.file(f"blobs/{envelope}", size, iter(lambda: stream.read(_CHUNK), b""))
             except FileNotFoundError:  # withdrawn or swept since the rows were read, row first
                 missing.append(envelope)
@@ -157,8 +156,3 @@ class Contents:
             with snapshot.reading(self._layout.database) as rows:
                 still = {key for piece in rows if piece.table == snapshot.ENVELOPE for key in piece.keys}
             self.lost = len(still.intersection(missing))
-
-    def _opened(self, envelope: str) -> AbstractContextManager[tuple[BinaryIO, int]]:
-        if is_forwarded_id(envelope):
-            return opened(self._layout.forwarded, envelope)
-        return opened(self._layout.blobs, envelope[:2], envelope)

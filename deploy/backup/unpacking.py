@@ -129,7 +129,7 @@ class Unpacking:
         with self._store.engine.begin() as connection:
             for envelope in set(connection.execute(select(EnvelopeRow.id)).scalars()) - self._came:
                 connection.execute(delete(EnvelopeRow).where(EnvelopeRow.id == envelope))
-        for folder in (self._fresh.forwarded, *self._fresh.blobs.iterdir()):
+        for folder in self._fresh.blobs.iterdir():
             blur_times(folder, today())
         self.close()
 

@@ -12,7 +12,7 @@ from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.days import today
 from common.registry import Registry, RegistryRefused, SignatureRefused
 from common.store import snapshot
-from common.store.aside import was_collected
+from common.store.aside import was_held
 from common.store.blobs import set_aside_under
 from common.store.sweeping import KEEP_SET_ASIDE
 from deploy.doctor import endings
@@ -103,7 +103,7 @@ def check_database(database: Path) -> Iterator[Finding]:
 
 def check_set_aside(config: ServerConfig) -> Iterator[Finding]:
     """Blobs that the database did not know when the servers started."""
-    if count := sum(not was_collected(blob) for blob in set_aside_under(config.blobs)):
+    if count := sum(not was_held(blob) for blob in set_aside_under(config.blobs)):
         remedy = (
             f"A crash leaves a few. If the database is an old or another one, put the right one in place within "
             f"{KEEP_SET_ASIDE.days} days and start again: what it knows is taken back."

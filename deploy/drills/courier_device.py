@@ -4,13 +4,11 @@ import shlex
 from pathlib import Path
 
 from common import bundle
-from common.days import today
 from common.gpg import private_home
 from deploy.drills.country import UNIT, Country, next_version, opens, point_courier
 from deploy.drills.rehearsal import Exposed, Outcome, Rehearsal
 from deploy.drills.service import Reporter, Service, collection
 from deploy.onions import couriers
-from deploy.recollecting import couriers_now, recollect_here
 from keys.draft import read_draft
 from keys.unit import GNUPG_HOME
 
@@ -29,7 +27,7 @@ OUTCOME = Outcome(
             "the finder, since the loss, if the disk was not locked",
         ),
         Exposed(
-            "What waited for the unit, sealed; and the finder could have said that it was collected",
+            "What waited for the unit, sealed. Nobody but its desk could have said that it was collected",
             "the finder, from the loss until the new registry",
         ),
     ),
@@ -37,9 +35,10 @@ OUTCOME = Outcome(
 
 
 def rehearse(rehearsal: Rehearsal, country: Country) -> Outcome:
-    """Dismiss, strike off, enrol another, collect once more what was lost."""
+    """Dismiss, strike off, enrol another, which collects what was lost."""
     service, lost = Service(country.config()), country.folder / "courier"
     sealed = service.send(Reporter(), "What was seen.")
+    service.settle()
     onions = _stand_in_for_tor(country.folder / "onions")
     with collection(country.config()) as address:
         point_courier(lost / "courier.toml", address)
@@ -47,6 +46,7 @@ def rehearse(rehearsal: Rehearsal, country: Country) -> Outcome:
         rehearsal.run("./candour courier collect --to stick/ --config courier/courier.toml")
         [carried] = bundle.found(country.folder / "stick", "envelopes")
         service.send(Reporter(), "What was seen later.")
+        service.settle()
         _shut_out(rehearsal, country, onions)
         _look_at_what_is_lost(rehearsal, country, carried, sealed.name)
         line = _enrol_another(rehearsal, country, address)
@@ -121,17 +121,7 @@ def _enrol_another(rehearsal: Rehearsal, country: Country, address: str) -> str:
 
 def _collect_once_more(rehearsal: Rehearsal, country: Country, name: str) -> None:
     rehearsal.step(
-        "What was on the lost stick is still at the collection, for seven days: have it wait again."
-    )
-    key_id = (
-        (country.folder / "courier" / "courier.toml").read_text("ascii").split('key_id = "')[1].split('"')[0]
-    )
-    may = couriers_now(UNIT, country.server / "server.toml")
-    rehearsal.note(f"The command names the keys that may collect now, and asks: {', '.join(may)}")
-    rehearsal.check("The lost machine’s key is not among those that may collect", key_id not in may)
-    rehearsal.on_host(
-        f"candour deploy recollect {UNIT} --since {today()}",
-        lambda: recollect_here(UNIT, today(), country.server / "server.toml"),
+        "What was on the lost stick is still at the collection, for the desk never said that it holds it. Collect."
     )
     (country.folder / "stick-2").mkdir()
     rehearsal.run("./candour courier collect --to stick-2/ --config courier-2/courier.toml")

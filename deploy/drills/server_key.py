@@ -118,7 +118,8 @@ def _lost_without(rehearsal: Rehearsal, country: Country, reporter: Reporter) ->
         "It looks like any codename without news: no page can tell them, the public notice must",
         (found.messages, found.answers) == (never.messages, never.answers),
     )
-    rehearsal.check("What waits for the unit depends on no pepper", len(anew.house.store.waiting(UNIT)) == 1)
+    anew.settle()
+    rehearsal.check("What waits for the unit depends on no pepper", len(anew.listed(UNIT)) == 1)
     anew.close()
     pepper.write_bytes(kept)
 
@@ -163,9 +164,8 @@ def _install_anew(rehearsal: Rehearsal, server: Path, stolen_pepper: Secret) -> 
     drawn = secrets.token_bytes(PEPPER_BYTES)
     rehearsal.on_host("deploy/install --ssh-from ADDRESS", lambda: (server / "pepper").write_bytes(drawn))
     service, since = Service(read_server_config(server / "server.toml")), Reporter()
-    rehearsal.check(
-        "What had not been collected reaches its unit", len(service.house.store.waiting(UNIT)) == 1
-    )
+    service.settle()
+    rehearsal.check("What had not been collected reaches its unit", len(service.listed(UNIT)) == 1)
     service.send(since, "What was seen since.")
     service.close()
     rehearsal.check(

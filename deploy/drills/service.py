@@ -20,7 +20,11 @@ from common.opening import Opener
 from common.report import Conversation, Report
 from common.routing import Answers, route
 from common.secret import Secret
-from common.store.kept import SealedReply
+from common.settled import this_hour
+from common.store.inbox import Inbox
+from common.store.kept import Envelope, SealedReply
+from common.store.outbox import Outbox
+from common.store.settlement import Settlement
 from common.units import Unit
 from deploy.drills.country import FORCE
 from journalist_interface.collection.app import create_app
@@ -85,7 +89,26 @@ class Service:
         plain = reply.compose(reply.new_reply(unit_id, today(), text), public, signed_by)
         slots = mailbox.draw_candidates(keys.mailbox_key)
         tags = [mailbox.tags(keys.mailbox_key)[slot] for slot in slots]
-        self.house.store.post_reply(tags, mailbox.seal(plain, public), today())
+        self.house.store.put_reply(tags, mailbox.seal(plain, public), today())
+
+    def settle(self) -> None:
+        """What a settled hour brings: what was sent until now is listed for its unit's courier."""
+        house, config = self.house, self.house.config
+        inbox = Inbox(config.inbox)
+        Settlement(house.store, inbox, self._outbox(), house.registry.current(), config.limits).run(
+            this_hour()
+        )
+
+    def listed(self, unit_id: str) -> list[Envelope]:
+        """What a unit's courier may collect."""
+        outbox = self._outbox()
+        try:
+            return outbox.waiting(unit_id)
+        finally:
+            outbox.close()
+
+    def _outbox(self) -> Outbox:
+        return Outbox(self.house.config.outbox, self.house.config.blobs)
 
     def visit(self, reporter: Reporter) -> visit.Visit:
         """What the reporter finds on coming back."""

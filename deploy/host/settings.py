@@ -1,4 +1,4 @@
-"""What is a host's own and outlives its code: settings, registry, pepper, an empty database, the couriers' lock.
+"""What is a host's own and outlives its code: settings, registry, pepper, the couriers' lock.
 
 Promises: what is there is kept, whole; only the registry is replaced, and only by one that holds. Whom the registry is
 believed from is settled at the first installation: another root comes by `candour keys root trust` alone.
@@ -7,7 +7,6 @@ believed from is settled at the first installation: another root comes by `cando
 import os
 import secrets
 import shutil
-import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -25,7 +24,7 @@ REMEMBERED = f"{DATA}/source/registry-version"  # written by the source interfac
 def make_folders(place: Place) -> None:
     """The folders that settings and data go into; systemd-tmpfiles gives them their owners."""
     mask = os.umask(0o077)
-    for folder in (SETTINGS, f"{DATA}/database"):
+    for folder in (SETTINGS, DATA):
         place.path(folder).mkdir(parents=True, exist_ok=True)
     os.umask(mask)
 
@@ -94,21 +93,6 @@ def _check(place: Place, trial: Path) -> None:
     if ended.returncode != 0:
         said = (ended.stderr.strip().splitlines() or ["It did not say why."])[-1]
         raise StepFailed(f"The services would not start with these settings. {said}")
-
-
-def make_database(place: Place) -> None:
-    """An empty database in the mode in which two users can write without making or removing a file."""
-    file = place.path(f"{DATA}/database/candour.sqlite")
-    if file.exists():
-        return
-    fresh = file.with_name("new.sqlite")
-    fresh.unlink(missing_ok=True)
-    connection = sqlite3.connect(fresh)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
-    fresh.rename(file)
 
 
 def lock_collection(place: Place) -> None:

@@ -28,7 +28,7 @@ UNITS = (
     "candour-collection.socket",
     "candour-source.service",
     "candour-collection.service",
-    "candour-sweep.timer",
+    "candour-settle.timer",
 )
 OTHER_TOR = "tor@default.service"  # a proxy that nobody here needs
 TOR = "tor@candour.service"
@@ -67,7 +67,6 @@ def install(place: Place, wishes: Wishes) -> None:
             "Putting in place settings and registry",
             lambda: settings.put_settings(place, wishes.registry, wishes.registry_root),
         ),
-        ("Making the database", lambda: settings.make_database(place)),
         ("Giving everything its owner and mode", lambda: set_modes(place, wishes.ssh_from)),
         ("Enabling the services", lambda: enable(place)),
     ]
@@ -116,7 +115,7 @@ def start() -> None:
     run("systemctl", "restart", "nftables-candour.service")
     run("systemctl", "start", "var-lib-candour.mount")
     run("systemctl", "restart", "candour-source.service", "candour-collection.service")
-    run("systemctl", "start", "candour-sweep.timer")
+    run("systemctl", "start", "candour-settle.timer")
     run("systemctl", "restart", TOR)
 
 

@@ -15,6 +15,7 @@ def main(settings: Path, remembered: Path) -> None:
     """Ends with a sentence and exit code 1 when they would not. `remembered`: the newest registry's version."""
     try:
         config = read_server_config(settings)
+        _ = config.pepper  # which is read when it is first asked for
         check_not_older(config.load_registry(), recall(remembered, config.registry_root))
     except (BadConfiguration, RegistryRefused) as refused:
         sys.exit(str(refused))

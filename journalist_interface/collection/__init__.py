@@ -1,1 +1,1 @@
-"""The collection service: hands sealed envelopes to their unit's courier and takes sealed replies. Ciphertext only."""
+"""The collection: gives units' couriers sealed envelopes, and takes what their desks signed. Ciphertext only."""

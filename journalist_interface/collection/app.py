@@ -1,8 +1,10 @@
 """The collection service: what a unit's courier calls, on a private onion. It never sees plaintext.
 
-Every request is signed; the signature says which unit is calling, and each call to the store names that unit, so
-that nothing of another unit is seen, not even counted. There are no cookies, no pages, no access log. Run it in
-one process: the nonces it has seen are in its memory.
+Every request is signed; the signature says which unit is calling, and each look at the listing names that unit, so
+that nothing of another unit is seen, not even counted. It has neither the database nor the pepper: it reads the outbox
+and writes the inbox, and what passes between those and the store does so at settled hours alone (see
+common/store/settlement.py). There are no cookies, no pages, no access log. Run it in one process: the nonces it has
+seen are in its memory.
 """
 
 import os
@@ -10,11 +12,12 @@ from pathlib import Path
 
 from flask import Flask, Response, g, request
 
-from common import forwarding, outgoing
+from common import forwarding, post
 from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.registry_file import RegistryFile
-from common.store.opening import open_store
-from journalist_interface.collection import envelopes, errors, forwards, replies
+from common.store.inbox import Inbox
+from common.store.outbox import Outbox
+from journalist_interface.collection import envelopes, errors, forwards, posts
 from journalist_interface.collection.context import EXTENSION, Collection, here
 from journalist_interface.collection.freshness import Freshness
 from journalist_interface.collection.signatures import verify
@@ -23,25 +26,26 @@ from journalist_interface.collection.signatures import verify
 def create_app(config: ServerConfig | None = None) -> Flask:
     """The application. `config` None: the file that CANDOUR_SERVER names. Raises BadConfiguration."""
     settings = config or read_server_config(_named_by_environment())
-    store = open_store(settings.database, settings.blobs)
-    store.engine.dispose()  # a worker that is forked from here makes connections of its own
     app = Flask("candour_collection", static_folder=None, template_folder=None)
     app.config.update(
-        MAX_CONTENT_LENGTH=outgoing.MOST_BYTES + 1,
+        MAX_CONTENT_LENGTH=post.MOST_BYTES + 1,
         PROVIDE_AUTOMATIC_OPTIONS=False,
     )
     app.url_map.merge_slashes = False  # no redirects: a request is answered as it was signed
     app.url_map.strict_slashes = True
     app.extensions[EXTENSION] = Collection(
-        store, RegistryFile.of(settings), Freshness(), settings.limits.keep_free_of_small
+        Outbox(settings.outbox, settings.blobs),
+        Inbox(settings.inbox),
+        RegistryFile.of(settings),
+        Freshness(),
+        settings.limits,
     )
     errors.install(app)
     app.before_request(_admit)
     app.after_request(_seal_answer)
     app.register_blueprint(envelopes.blueprint)
-    app.register_blueprint(replies.blueprint)
+    app.register_blueprint(posts.blueprint)
     app.register_blueprint(forwards.blueprint)
-    app.extensions[forwards.EXTENSION] = forwards.Incoming(settings.limits)
     return app
 
 
@@ -55,7 +59,7 @@ def _named_by_environment() -> Path:
 def _admit() -> None:
     """Before anything else, unknown addresses included: whose request is this?"""
     collection = here()
-    most = forwarding.CHUNK if request.path.startswith(f"{forwards.PREFIX}/") else outgoing.MOST_BYTES
+    most = forwarding.CHUNK if request.path.startswith(f"{forwards.PREFIX}/") else post.MOST_BYTES
     request.max_content_length = most + 1  # one more, to tell what is too large from what just fits
     g.unit = verify(request, collection.registry.current(), collection.freshness, most)
 

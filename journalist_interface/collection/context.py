@@ -1,11 +1,18 @@
-"""What the views of the collection share: the store, the registry, the memory of nonces, and who is calling."""
+"""What the views of the collection share: the listing, the inbox, the registry, the nonces, and who is calling."""
 
-from dataclasses import dataclass
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from flask import current_app, g
 
+from common.config import Limits
 from common.registry_file import RegistryFile
-from common.store.repository import Store
+from common.store.inbox import Inbox
+from common.store.outbox import Outbox
+from common.units import Unit
 from journalist_interface.collection.freshness import Freshness
 
 EXTENSION = "candour-collection"
@@ -13,12 +20,20 @@ EXTENSION = "candour-collection"
 
 @dataclass(frozen=True)
 class Collection:
-    """The parts of one running collection."""
+    """The parts of one running collection. It has no database, and reads no pepper."""
 
-    store: Store
+    outbox: Outbox
+    inbox: Inbox
     registry: RegistryFile
     freshness: Freshness
-    keep_free_bytes: int = 0
+    limits: Limits
+    _locks: defaultdict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+
+    @contextmanager
+    def delivering(self, unit: str) -> Iterator[None]:
+        """Deliveries of one unit come one after another: so what lies in the inbox is what its quota is counted by."""
+        with self._locks[unit]:  # setdefault is one step of the interpreter: no two threads get two locks
+            yield
 
 
 def here() -> Collection:
@@ -31,3 +46,8 @@ def calling_unit() -> str:
     """The id of the unit whose courier signed this request."""
     unit: str = g.unit
     return unit
+
+
+def the_unit() -> Unit:
+    """The unit whose courier signed this request, as the registry has it now. Raises UnknownUnit."""
+    return here().registry.current().recipient(calling_unit())

@@ -1,4 +1,8 @@
-"""Envelopes: listed, downloaded, acknowledged. An id that is another unit's, unknown or none at all: one answer."""
+"""Envelopes, as they stood at the last settled hour: listed and downloaded.
+
+What is not in the listing for the caller's unit is not here, whatever lies on the disk. An id that is another unit's,
+unknown or none at all gets one answer.
+"""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -6,56 +10,60 @@ from pathlib import Path
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, NotFound
 
-from common import canonical, parcel
-from common.canonical import NotCanonical
-from common.days import today
+from common import parcel
 from common.store.blobs import is_blob_id
 from journalist_interface.collection.context import calling_unit, here
+from journalist_interface.collection.errors import Refused
 from journalist_interface.collection.ranges import send_part
 
 MOST_LISTED = 1000
-MOST_ACKNOWLEDGED = 500
 _PARCEL_BYTES = 16 * 1024 * 1024  # a parcel ends with the envelope that reaches it
+
+NOT_SETTLED = "Nothing has been settled here yet. Collect again after the next settled hour."
 
 blueprint = Blueprint("envelopes", __name__, url_prefix="/v1/envelopes")
 
 
 @blueprint.get("")
 def listed() -> Response:
-    """Up to `most` waiting envelopes of the caller's unit whose id is greater than `after`, in order of id."""
+    """Up to `most` listed envelopes of the caller's unit whose id is greater than `after`, in order of id."""
     after = request.args.get("after", "")
     most = request.args.get("most", "100")
     if after and not is_blob_id(after):
         raise BadRequest
     if not (most.isascii() and most.isdigit() and len(most) <= 4 and 1 <= int(most) <= MOST_LISTED):
         raise BadRequest
-    waiting = here().store.waiting(calling_unit(), after, int(most))
-    return jsonify(
-        {"envelopes": [{"id": one.id, "day": one.day.isoformat(), "size": one.size} for one in waiting]}
-    )
+    outbox = here().outbox
+    settled = outbox.settled_hour()
+    if settled is None:
+        raise Refused(503, NOT_SETTLED)
+    found = outbox.waiting(calling_unit(), after, int(most))
+    envelopes = [{"id": one.id, "day": one.day.isoformat(), "size": one.size} for one in found]
+    return jsonify({"settled": settled, "envelopes": envelopes})
 
 
 @blueprint.get("/small")
 def small() -> Response:
-    """The waiting envelopes that are small, `from` an id on, in order of id, as a parcel (see common/parcel.py)."""
+    """The listed envelopes that are small, `from` an id on, in order of id, as a parcel (see common/parcel.py)."""
     begin = request.args.get("from", "")
     if not is_blob_id(begin):
         raise BadRequest
     before = f"{int(begin, 16) - 1:032x}" if int(begin, 16) else ""
-    store = here().store
-    found = store.waiting(calling_unit(), before, MOST_LISTED, no_larger_than=parcel.SMALL_BYTES)
-    return Response(
-        _parcel((one.id, store.blobs.path(one.id)) for one in found), mimetype="application/octet-stream"
-    )
+    outbox, unit = here().outbox, calling_unit()
+    found = outbox.waiting(unit, before, MOST_LISTED, no_larger_than=parcel.SMALL_BYTES)
+    files = ((one.id, outbox.sealed_file(unit, one.id)) for one in found)
+    return Response(_parcel(files), mimetype="application/octet-stream")
 
 
-def _parcel(files: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
+def _parcel(files: Iterable[tuple[str, Path | None]]) -> Iterator[bytes]:
     sent = 0
     for identity, file in files:
+        if file is None:  # a settlement came in between
+            continue
         try:
             with file.open("rb") as stream:
                 content = stream.read(parcel.SMALL_BYTES)
-        except FileNotFoundError:  # withdrawn a moment ago
+        except FileNotFoundError:  # the next settlement is under way
             continue
         yield parcel.head(identity, len(content)) + content
         sent += len(content)
@@ -63,26 +71,13 @@ def _parcel(files: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
             return
 
 
-@blueprint.post("/collected")
-def collected() -> tuple[str, int]:
-    """The courier has these safely, each an id of `ids`. Saying so again changes nothing."""
-    try:
-        ids = canonical.listed(canonical.load(request.get_data()), "ids")
-    except NotCanonical as error:
-        raise BadRequest from error
-    if len(ids) > MOST_ACKNOWLEDGED or not all(isinstance(one, str) and is_blob_id(one) for one in ids):
-        raise BadRequest
-    here().store.acknowledge(calling_unit(), ids, today())
-    return "", 204
-
-
 @blueprint.get("/<envelope_id>")
 def sealed(envelope_id: str) -> Response:
     """The sealed bytes, or a range of them."""
-    file = here().store.sealed_file(calling_unit(), envelope_id)
+    file = here().outbox.sealed_file(calling_unit(), envelope_id)
     if file is None:
         raise NotFound
     try:
         return send_part(file, request)
-    except FileNotFoundError as error:  # withdrawn a moment ago
+    except FileNotFoundError as error:  # the next settlement is under way
         raise NotFound from error

@@ -19,7 +19,7 @@ _SENTENCES = {
     400: "This request is not understood. Check the courier's version.",
     404: NOT_FOUND,
     405: "This address does not take that method. Check the courier's version.",
-    413: "This is larger than a sealed reply can be. Have the desk make the bundle again.",
+    413: "This is larger than anything that a courier delivers here. Have the desk make the bundle again.",
     416: "This range is not in the envelope. Ask for it from the beginning.",
 }
 _OTHER = "This request cannot be answered. Check the courier's version."

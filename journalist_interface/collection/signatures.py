@@ -18,7 +18,7 @@ from http_message_signatures import (
 )
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from common import outgoing
+from common import post
 from common.registry import Registry, UnknownUnit
 from journalist_interface.collection.errors import Refused
 from journalist_interface.collection.freshness import Freshness
@@ -30,9 +30,7 @@ UNSIGNED = "This request is not signed. Sign it with the courier's key, as RFC 9
 DOES_NOT_HOLD = "The signature does not hold. Check the courier's key and its key id against the registry."
 
 
-def verify(
-    request: Request, registry: Registry, freshness: Freshness, most: int = outgoing.MOST_BYTES
-) -> str:
+def verify(request: Request, registry: Registry, freshness: Freshness, most: int = post.MOST_BYTES) -> str:
     """The id of the unit whose courier signed this request, now and for the first time. Raises Refused.
 
     `most`: bytes that its body may have.

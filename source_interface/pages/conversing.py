@@ -1,5 +1,6 @@
 """Coming back: in by codename, read, write again, withdraw, delete, leave."""
 
+import os
 from dataclasses import dataclass, replace
 
 from flask import Flask, Response, g, request
@@ -8,6 +9,7 @@ from common import codename
 from common.codename import NotACodename
 from common.derivation import Busy, derive_root
 from common.mailbox import SLOTS, deleted_mark, second_slot, tags
+from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.registry import Registry
 from source_interface import circuits
 from source_interface.addressees import of_next
@@ -123,7 +125,8 @@ def delete_answer(session: Session) -> Response:
     for answer in found.answers:
         for copy in answer.slots if slot in answer.slots else ():
             tag = tags(found.secrets.mailbox_key)[copy]
-            house().store.delete_reply(tag, deleted_mark(found.secrets.header_key, tag))
+            mark = deleted_mark(found.secrets.header_key, tag)
+            house().store.overwrite_reply(tag, mark + os.urandom(REPLY_CIPHERTEXT_BYTES - len(mark)))
     keep(replace(session, notice="deleted"))
     return go("conversation")
 

@@ -29,9 +29,9 @@ def with_line(file, key, value):
     return file
 
 
-def refused(file, match):
+def refused(file, match, use=lambda _: None):
     with pytest.raises(BadConfiguration, match=match) as refusal:
-        read_server_config(file)
+        use(read_server_config(file))
     error: BaseException | None = refusal.value
     shown = ""
     while error is not None:
@@ -77,13 +77,42 @@ def test_a_setting_that_is_not_there_is_named(file, key, value):
 @pytest.mark.parametrize("length", [0, 31, 33, 64])
 def test_a_pepper_of_the_wrong_length_is_refused_and_not_shown(file, length):
     (file.parent / "pepper").write_bytes((PEPPER * 2)[:length])
-    refused(file, "pepper .* must be 32 bytes")
+    refused(file, "pepper must be 32 bytes", lambda config: config.pepper)
 
 
-@pytest.mark.parametrize("name", ["pepper", "registry-root.pub"])
-def test_a_file_that_is_not_there_is_named(file, name):
-    (file.parent / name).unlink()
-    refused(file, f"{name} cannot be read")
+def test_settings_are_read_by_who_may_not_read_the_pepper(file):
+    (file.parent / "pepper").unlink()
+    config = read_server_config(file)
+    assert config.load_registry()
+    refused(file, "pepper cannot be read", lambda config: config.pepper)
+
+
+def test_the_pepper_of_the_start_is_the_pepper_of_the_run(file):
+    config = read_server_config(file)
+    assert config.pepper.reveal() == PEPPER
+    (file.parent / "pepper").write_bytes(bytes(32))
+    assert config.pepper.reveal() == PEPPER
+
+
+def test_inbox_and_outbox_lie_beside_the_blobs_unless_said(file):
+    config = read_server_config(file)
+    assert (config.inbox, config.outbox) == (file.parent / "inbox", file.parent / "outbox")
+    config = read_server_config(with_line(with_line(file, "inbox", '"in"'), "outbox", '"/srv/out"'))
+    assert (config.inbox, config.outbox) == (file.parent / "in", Path("/srv/out"))
+    refused(with_line(file, "inbox", "3"), "must say what `inbox` is")
+
+
+@pytest.mark.parametrize(
+    ("disk", "kept"),
+    [(1024**4, 5 * 1024**3), (64 * 1024**3, 5 * 1024**3), (1024**3, 1024**3 + 1024**3 // 16)],
+)
+def test_what_units_post_leaves_room_for_reports_and_more_on_a_large_disk(disk, kept):
+    assert Limits().kept_from_posts(disk) == kept > Limits().keep_free_bytes
+
+
+def test_a_file_that_is_not_there_is_named(file):
+    (file.parent / "registry-root.pub").unlink()
+    refused(file, "registry-root.pub cannot be read")
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"00" * 31, b"00" * 33, b"\xff" * 64])

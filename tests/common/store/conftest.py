@@ -1,16 +1,30 @@
 """A fresh store with blobs, and what tests put into it."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from common import post
+from common.config import Limits
 from common.days import today
+from common.forwarding import Slip, sign_slip
+from common.registry import Registry
+from common.store.blobs import FORWARDED_PREFIX
+from common.store.inbox import Inbox
 from common.store.kept import SealedReply
 from common.store.opening import open_store
+from common.store.outbox import Outbox
 from common.store.repository import Store
+from common.store.settlement import Settlement
+from common.units import Status, Unit, UnitKind
+
+HOUR = "2026-11-28T18"
+ROOM = Limits(keep_free_bytes=0, reserve_for_reports_bytes=0)
 
 
 @pytest.fixture
@@ -63,7 +77,85 @@ def blob_files(folder: Path) -> Callable[[], list[Path]]:
         return sorted(
             path
             for path in (folder / "blobs").rglob("*")
-            if path.is_file() and path.name != "writers.lock" and "set-aside" not in path.parts
+            if path.is_file()
+            and path.suffix != ".lock"
+            and not path.name.startswith("pool-")
+            and "set-aside" not in path.parts
         )
 
     return found
+
+
+class Desk:
+    """A unit's desk: what it signs."""
+
+    def __init__(self, unit_id: str, status: Status = Status.ENROLLED) -> None:
+        self.key = Ed25519PrivateKey.generate()
+        public = self.key.public_key().public_bytes_raw()
+        self.unit = Unit(unit_id, unit_id, UnitKind.UNIT, status, (), "c", "F" * 40, public, {"c": b"c" * 32})
+
+    def reply(self, *candidates: bytes, content: bytes = b"", day=None) -> bytes:
+        """A post: an answer to some slots, or to three of its own."""
+        slots = candidates or tuple(os.urandom(16) for _ in range(3))
+        ciphertext = content.ljust(9328, b"\0") if content else os.urandom(9328)
+        return post.sign_reply(self.unit.id, day or today(), slots, ciphertext, self.key)
+
+    def receipts(self, held: dict[str, bytes], day=None) -> bytes:
+        """A post: by id the content that it holds."""
+        digests = {one: hashlib.sha256(content).hexdigest() for one, content in held.items()}
+        return post.sign_receipts(self.unit.id, day or today(), digests, self.key)
+
+    def slip(self, content: bytes, to: str, day=None, **other) -> tuple[str, bytes]:
+        """An id and a slip for an envelope that it passes on."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        identity = FORWARDED_PREFIX + sha256[:28]
+        values = {"id": identity, "by": self.unit.id, "to": to, "day": day or today()}
+        slip = Slip(**(values | {"size": len(content), "sha256": sha256} | other))
+        return identity, sign_slip(slip, self.key)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk("u")
+
+
+@pytest.fixture
+def other_desk() -> Desk:
+    return Desk("other")
+
+
+@pytest.fixture
+def inbox(folder: Path) -> Inbox:
+    return Inbox(folder / "inbox")
+
+
+@pytest.fixture
+def outbox(folder: Path) -> Iterator[Outbox]:
+    opened = Outbox(folder / "outbox", folder / "blobs")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def settle(store: Store, inbox: Inbox, outbox: Outbox, desk: Desk, other_desk: Desk) -> Callable[..., None]:
+    """Settles, for two units that are enrolled."""
+
+    def settle(hour: str = HOUR, limits: Limits = ROOM, units: tuple[Unit, ...] = ()) -> None:
+        known = units or (desk.unit, other_desk.unit)
+        Settlement(store, inbox, outbox, Registry(1, today(), today(), (), known), limits).run(hour)
+
+    return settle
+
+
+@pytest.fixture
+def forward(inbox: Inbox) -> Callable[..., str]:
+    """Delivers an envelope that a desk passes on; gives its id back."""
+
+    def forward(desk: Desk, content: bytes, to: str, **other) -> str:
+        identity, slip = desk.slip(content, to, **other)
+        inbox.begin(desk.unit.id, identity, slip)
+        inbox.append(desk.unit.id, identity, 0, content)
+        assert inbox.finish(desk.unit.id, identity, hashlib.sha256(content).hexdigest())
+        return identity
+
+    return forward

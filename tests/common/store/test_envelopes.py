@@ -10,29 +10,33 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.days import today
-from common.store.kept import AlreadyReceived, SealedReply
-from common.store.sweeping import KEEP_COLLECTED
+from common.store.kept import AlreadyReceived, SealedReply, Sent, State, Withdrawal
+from common.store.sweeping import KEEP_HELD
 
 DAY = timedelta(days=1)
 TAG = b"t" * 16
 HEADER = SealedReply(b"h" * 16, b"header")
 
 
-def test_an_accepted_message_is_there(store, put, blob_files):
+def test_an_accepted_message_is_there(store, put, blob_files, settle, outbox):
     put(TAG, header=b"h" * 16, content=b"sealed" * 1000)
     assert store.was_received(TAG)
     assert not store.was_received(b"u" * 16)
-    envelope = store.waiting("u")[0]
+    box = store.mailbox([TAG], [b"h" * 16])
+    assert box.sent == {TAG: Sent(today(), State.NEW)}
+    assert len(box.replies) == 1
+    settle()
+    [envelope] = outbox.waiting("u")
     assert envelope.day == today()
     assert envelope.size == 6000
-    assert store.sealed_file("u", envelope.id).read_bytes() == b"sealed" * 1000
-    assert blob_files() == [store.sealed_file("u", envelope.id)]
-    box = store.mailbox([TAG], [b"h" * 16])
-    assert box.sent == {TAG: (today(), False)}
-    assert len(box.replies) == 1
+    assert outbox.sealed_file("u", envelope.id).read_bytes() == b"sealed" * 1000
+    assert blob_files() == [outbox.sealed_file("u", envelope.id)]
 
 
-def test_a_blob_is_durable_and_in_place_before_its_row_is_written(store, put, monkeypatch, folder):
+def test_a_blob_is_durable_and_in_place_before_its_row_is_written(
+    store, put, monkeypatch, folder, blob_files
+):
+    store.blobs.fill_pool()
     events = []
     fsync = os.fsync
 
@@ -48,7 +52,7 @@ def test_a_blob_is_durable_and_in_place_before_its_row_is_written(store, put, mo
             events.append("row")
 
     put(TAG)
-    blob = store.sealed_file("u", store.waiting("u")[0].id)
+    [blob] = blob_files()
     assert events == [str(folder / "blobs" / "staging" / blob.name), str(blob.parent), "row"]
 
 
@@ -78,16 +82,17 @@ def test_of_eight_at_once_with_one_tag_exactly_one_is_kept(store, put, blob_file
     for thread in threads:
         thread.join(60)
     assert sorted(outcomes) == ["already"] * 7 + ["kept"]
-    assert len(blob_files()) == len(store.waiting("u")) == 1
+    assert len(blob_files()) == 1
 
 
-def test_many_at_once_with_their_own_tags_are_all_kept(store, another_process, put, blob_files):
+def test_many_at_once_with_their_own_tags_are_all_kept(another_process, put, blob_files, settle, outbox):
     threads = [threading.Thread(target=put) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len(another_process.waiting("u")) == len(blob_files()) == 16
+    settle()
+    assert len(outbox.waiting("u")) == len(blob_files()) == 16
 
 
 def test_only_a_message_that_is_kept_is_called_received(store, blob_files):
@@ -122,89 +127,136 @@ def test_what_was_never_accepted_is_gone_when_its_writer_leaves(store, blob_file
     assert blob_files() == []
 
 
-def test_a_follow_up_replaces_the_header(store, put):
+def test_every_message_leaves_a_header_of_its_own(store, put):
+    """So each writes as many rows of the same look, and none is written over: nothing pairs a later one with it."""
     put(header=b"h" * 16)
-    first = store.mailbox([], [b"h" * 16]).replies
-    put(header=b"h" * 16)
-    assert store.mailbox([], [b"h" * 16]).replies != first
-    assert len(store.waiting("u")) == 2
+    put(header=b"i" * 16)
+    assert len(store.mailbox([], [b"h" * 16, b"i" * 16]).replies) == 2
 
 
-def test_a_withdrawn_message_is_gone_with_its_blob(store, put, blob_files):
+def test_a_message_whose_header_is_there_already_was_received(store, put, blob_files):
+    put(header=b"h" * 16)
+    before = store.mailbox([], [b"h" * 16]).replies
+    with pytest.raises(AlreadyReceived):
+        put(TAG, header=b"h" * 16)
+    assert not store.was_received(TAG)
+    assert store.mailbox([], [b"h" * 16]).replies == before
+    assert len(blob_files()) == 1
+
+
+def test_what_no_unit_ever_saw_is_withdrawn_at_once(store, put, blob_files, settle, outbox):
     put(TAG)
     put()
-    assert store.withdraw(TAG)
+    assert store.withdraw(TAG) is Withdrawal.GONE
     assert not store.was_received(TAG)
-    assert len(blob_files()) == len(store.waiting("u")) == 1
-    assert not store.withdraw(TAG)
-
-
-def test_a_collected_message_cannot_be_withdrawn(store, put, blob_files):
-    put(TAG)
-    store.acknowledge("u", [store.waiting("u")[0].id], today())
-    assert not store.withdraw(TAG)
     assert len(blob_files()) == 1
-    assert store.mailbox([TAG], []).sent == {TAG: (today(), True)}
+    assert store.withdraw(TAG) is None
+    settle()
+    assert len(outbox.waiting("u")) == 1
 
 
-def test_a_unit_sees_nothing_of_anothers(store, put):
+def test_what_is_listed_is_withdrawn_at_the_next_settlement_and_the_unit_sees_nothing_of_it_before(
+    store, put, blob_files, settle, outbox
+):
+    put(TAG, content=b"sealed")
+    settle()
+    [envelope] = outbox.waiting("u")
+    for _ in range(2):
+        assert store.withdraw(TAG) is Withdrawal.LATER
+        assert store.mailbox([TAG], []).sent == {TAG: Sent(today(), State.WITHDRAWN)}
+        assert outbox.waiting("u") == [envelope]
+        assert outbox.sealed_file("u", envelope.id).read_bytes() == b"sealed"
+    settle("2026-11-29T00")
+    assert outbox.waiting("u") == []
+    assert outbox.sealed_file("u", envelope.id) is None
+    assert blob_files() == []
+    assert store.mailbox([TAG], []).sent == {}
+
+
+def test_what_its_desk_holds_cannot_be_withdrawn_and_is_listed_no_more(
+    store, put, blob_files, settle, outbox
+):
+    put(TAG)
+    settle()
+    [envelope] = outbox.waiting("u")
+    store.note_held("u", [envelope.id], today())
+    assert store.withdraw(TAG) is None
+    assert len(blob_files()) == 1
+    assert store.mailbox([TAG], []).sent == {TAG: Sent(today(), State.HELD)}
+    settle()
+    assert outbox.waiting("u") == []
+
+
+def test_what_its_desk_held_before_it_was_withdrawn_is_said_to_be_held(store, put, settle, outbox):
+    put(TAG)
+    settle()
+    store.withdraw(TAG)
+    store.note_held("u", [outbox.waiting("u")[0].id], today())
+    assert store.mailbox([TAG], []).sent == {TAG: Sent(today(), State.HELD)}
+
+
+def test_a_unit_sees_nothing_of_anothers(store, put, settle, outbox):
     put(TAG, unit="u")
-    envelope = store.waiting("u")[0]
-    assert store.waiting("other") == []
-    assert store.sealed_file("other", envelope.id) is None
-    store.acknowledge("other", [envelope.id], today())
-    assert store.waiting("u") == [envelope]
+    settle()
+    [envelope] = outbox.waiting("u")
+    assert outbox.waiting("other") == []
+    assert outbox.sealed_file("other", envelope.id) is None
+    assert outbox.sealed_file("u", envelope.id) is not None
+    store.note_held("other", [envelope.id], today())
+    assert store.mailbox([TAG], []).sent == {TAG: Sent(today(), State.LISTED)}
+
+
+def test_what_no_unit_was_shown_none_can_hold(store, put, blob_files):
+    put(TAG)
+    store.note_held("u", [path.name for path in blob_files()], today())
+    assert store.mailbox([TAG], []).sent == {TAG: Sent(today(), State.NEW)}
 
 
 @pytest.mark.parametrize(
     "untrusted", ["", "..", "../x", "0" * 31, "0" * 33, "G" * 32, "0" * 32, "A" * 32, "0" * 32 + "\n"]
 )
-def test_a_name_that_is_no_blobs_gives_no_file(store, untrusted):
-    assert store.sealed_file("u", untrusted) is None
+def test_a_name_that_is_no_blobs_gives_no_file(store, settle, outbox, untrusted):
+    settle()
+    assert outbox.sealed_file("u", untrusted) is None
     if untrusted != "0" * 32:
         with pytest.raises(ValueError, match="not a blob's name"):
             store.blobs.path(untrusted)
 
 
-def test_waiting_is_given_in_pages_by_id(store, put):
-    for _ in range(7):
-        put()
+def test_listed_is_given_in_pages_by_id(put, settle, outbox):
+    for size in range(7):
+        put(content=b"x" * size)
+    settle()
     seen, after = [], ""
-    while page := store.waiting("u", after, most=3):
+    while page := outbox.waiting("u", after, most=3):
         assert len(page) <= 3
         seen += [envelope.id for envelope in page]
         after = seen[-1]
     assert seen == sorted(set(seen))
     assert len(seen) == 7
+    assert sorted(one.size for one in outbox.waiting("u", no_larger_than=3)) == [0, 1, 2, 3]
 
 
-def test_acknowledging_twice_keeps_the_first_day(store, put):
+def test_noting_twice_keeps_the_first_day(store, put, settle, outbox):
     put(TAG)
-    envelope = store.waiting("u")[0]
-    store.acknowledge("u", [envelope.id], today() - timedelta(days=7))
-    store.acknowledge("u", [envelope.id], today())
-    assert store.waiting("u") == []
+    settle()
+    [envelope] = outbox.waiting("u")
+    store.note_held("u", [envelope.id], today() - timedelta(days=7))
+    store.note_held("u", [envelope.id], today())
     store.sweep(today() + timedelta(days=1), alone=True)
     assert not store.was_received(TAG)
 
 
-def test_what_waits_again_stays_collected_for_its_reporter_and_is_kept_until_it_is_collected_again(
-    store, put
+def test_what_nobody_holds_waits_however_long_and_is_kept_a_week_once_its_desk_holds_it(
+    store, put, settle, outbox
 ):
     tag = put()
-    [envelope] = store.waiting("u")
-    store.acknowledge("u", [envelope.id], today())
-    assert store.recall("u", today()) == 1
-    assert store.waiting("u") == [envelope]
-    assert store.mailbox([tag], []).sent == {tag: (today(), True)}
-    assert not store.withdraw(tag)
+    settle()
     late = today() + 400 * DAY
     store.sweep(late, alone=True)
-    assert store.waiting("u") == [envelope]
-    store.acknowledge("u", [envelope.id], late)
-    assert store.waiting("u") == []
-    assert store.mailbox([tag], []).sent == {tag: (today(), True)}
-    store.sweep(late + KEEP_COLLECTED, alone=True)
     assert store.was_received(tag)
-    store.sweep(late + KEEP_COLLECTED + DAY, alone=True)
+    store.note_held("u", [envelope.id for envelope in outbox.waiting("u")], late)
+    store.sweep(late + KEEP_HELD, alone=True)
+    assert store.was_received(tag)
+    store.sweep(late + KEEP_HELD + DAY, alone=True)
     assert not store.was_received(tag)

@@ -1,5 +1,6 @@
 """What a seized disk shows: no hours, no row numbers; and nothing to others on the machine."""
 
+import hashlib
 import os
 import re
 import sqlite3
@@ -32,19 +33,25 @@ def test_whatever_the_umask_files_and_folders_are_the_owners_alone(folder):
     assert modes(folder / "others") == {0o700, 0o600}
 
 
-def test_in_a_folder_that_was_made_for_a_group_it_may_read_and_not_write(folder):
+def test_in_a_folder_that_was_made_for_a_group_it_may_enter_and_reads_what_is_shown(folder):
     shared = folder / "shared"
     shared.mkdir()
     shared.chmod(0o2750)
     mask = os.umask(0o077)
     try:
         blobs = BlobFolder(shared)
-        with blobs.pending() as blob:
-            blob.path.write_bytes(b"x")
-            blobs.publish(blob, today())
+        with blobs.pending() as blob, blobs.pending() as other:
+            for one in (blob, other):
+                one.path.write_bytes(b"x")
+                blobs.publish(one, today())
+        assert blobs.show(blob.id) == hashlib.sha256(b"x").digest()
+        assert blobs.show("0" * 32) is None
     finally:
         os.umask(mask)
-    assert modes(shared) == {0o2750, 0o640}
+    assert blobs.path(blob.id).stat().st_mode & 0o777 == 0o640
+    shown = blobs.path(blob.id)
+    assert modes(shared) == {0o2750, 0o2710, 0o640, 0o600}
+    assert [file for file in shared.rglob("*") if file.stat().st_mode & 0o7777 == 0o640] == [shown]
 
 
 def modes(top):
@@ -112,22 +119,24 @@ def test_no_column_is_finer_than_a_day_or_names_a_person():
             "unit": "VARCHAR(64)",
             "day": "DATE",
             "padded_size": "BIGINT",
-            "collected_day": "DATE",
-            "collected_before": "DATE",
+            "state": "VARCHAR(9)",
+            "sha256": "BLOB",
+            "held_day": "DATE",
         },
         "reply": {"tag": "BLOB", "ciphertext": "BLOB", "day": "DATE", "expires": "DATE"},
+        "returned": {"unit": "VARCHAR(64)", "post": "VARCHAR(32)", "why": "VARCHAR(8)", "day": "DATE"},
     }
 
 
 def test_what_is_deleted_is_not_in_the_database_file_any_more(store, put, folder):
     tag, reply = os.urandom(16), os.urandom(9328)
     put(tag)
-    store.post_reply([b"r" * 16], reply, today())
+    store.put_reply([b"r" * 16], reply, today())
     checkpoint(store)
     assert tag in (folder / "candour.sqlite").read_bytes()
     assert reply[-64:] in (folder / "candour.sqlite").read_bytes()
     store.withdraw(tag)
-    store.delete_reply(b"r" * 16, b"m" * 16)
+    store.overwrite_reply(b"r" * 16, os.urandom(9328))
     checkpoint(store)
     assert tag not in (folder / "candour.sqlite").read_bytes()
     left = (folder / "candour.sqlite").read_bytes()
@@ -151,15 +160,14 @@ def test_a_visit_writes_nothing(store, put, folder):
     before = (folder / "candour.sqlite-wal").stat().st_size
     store.mailbox([tag], [tag])
     store.was_received(tag)
-    store.waiting("u")
     assert written == []
     assert (folder / "candour.sqlite-wal").stat().st_size == before
 
 
-def test_after_a_sweep_the_file_does_not_tell_what_came_first(store, put, folder):
+def test_after_a_sweep_the_file_does_not_tell_what_came_first(store, put, folder, blob_files):
     for _ in range(40):
         put()
-    ids = [envelope.id for envelope in store.waiting("u")]
+    ids = [path.name for path in sorted(blob_files())]
     store.sweep(today(), alone=True)
     content = (folder / "candour.sqlite").read_bytes()
     places = [content.index(identity.encode()) for identity in ids]

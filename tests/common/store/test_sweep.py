@@ -9,48 +9,55 @@ import pytest
 
 from common.days import midnight_of, today
 from common.store import sweeping
-from common.store.aside import Aside, was_collected
-from common.store.blobs import new_id, set_aside_under
+from common.store.aside import was_held
+from common.store.blobs import set_aside_under
 from common.store.kept import KEEP_REPLIES, SealedReply
 from common.store.opening import open_store
-from common.store.sweeping import KEEP_COLLECTED, KEEP_SET_ASIDE, WrongDatabase
+from common.store.sweeping import KEEP_HELD, KEEP_SET_ASIDE, WrongDatabase
 
 DAY = timedelta(days=1)
 TAG = b"t" * 16
 
 
-def collected(store, put, tag=TAG):
-    put(tag)
-    store.acknowledge("u", [store.waiting("u")[0].id], today())
+@pytest.fixture
+def held(store, put, blob_files, settle):
+    """A message that its desk holds."""
+
+    def held(tag=TAG, day=None):
+        before = set(blob_files())
+        put(tag)
+        settle()
+        store.note_held("u", [path.name for path in set(blob_files()) - before], day or today())
+
+    return held
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_a_collected_message_is_set_aside_after_its_grace_and_deleted_later(store, put, blob_files, alone):
-    collected(store, put)
+def test_a_held_message_is_set_aside_after_its_grace_and_deleted_later(store, put, blob_files, held, alone):
+    held()
     put(b"w" * 16)
-    store.sweep(today() + KEEP_COLLECTED, alone=alone)
+    store.sweep(today() + KEEP_HELD, alone=alone)
     assert store.was_received(TAG)
     assert len(blob_files()) == 2
-    store.sweep(today() + KEEP_COLLECTED + DAY, alone=alone)
+    store.sweep(today() + KEEP_HELD + DAY, alone=alone)
     assert not store.was_received(TAG)
-    assert store.was_received(b"w" * 16)  # not collected: kept however old
+    assert store.was_received(b"w" * 16)  # not held: kept however old
     assert len(blob_files()) == len(set_aside_under(store.blobs._root)) == 1
-    store.sweep(today() + KEEP_COLLECTED + KEEP_SET_ASIDE + DAY, alone=alone)
+    store.sweep(today() + KEEP_HELD + KEEP_SET_ASIDE + DAY, alone=alone)
     assert len(set_aside_under(store.blobs._root)) == 1
-    store.sweep(today() + KEEP_COLLECTED + KEEP_SET_ASIDE + 2 * DAY, alone=alone)
+    store.sweep(today() + KEEP_HELD + KEEP_SET_ASIDE + 2 * DAY, alone=alone)
     assert not set_aside_under(store.blobs._root)
     assert len(blob_files()) == 1
 
 
-def test_a_collection_that_is_broken_into_can_have_no_message_deleted_at_once(store, put, blob_files):
-    """Its user may write into the database, and say that all was collected long ago."""
-    put(TAG)
+def test_what_the_database_calls_held_for_long_is_not_deleted_at_once(store, blob_files, held):
+    """It may be the database that is wrong, or whoever wrote into it."""
+    held(day=date(2000, 1, 1))
     before = [path.read_bytes() for path in blob_files()]
-    store.acknowledge("u", [store.waiting("u")[0].id], date(2000, 1, 1))
     store.sweep(today(), alone=True)
     (aside,) = set_aside_under(store.blobs._root)
     assert [aside.read_bytes()] == before
-    assert was_collected(aside)
+    assert was_held(aside)
 
 
 def test_a_message_that_nobody_collects_is_kept(store, put, blob_files):
@@ -61,7 +68,7 @@ def test_a_message_that_nobody_collects_is_kept(store, put, blob_files):
 
 
 def test_a_reply_is_deleted_after_its_last_day(store):
-    store.post_reply([b"r" * 16], b"one", today())
+    store.put_reply([b"r" * 16], b"one", today())
     store.sweep(today() + KEEP_REPLIES, alone=True)
     assert len(store.mailbox([], [b"r" * 16]).replies) == 1
     store.sweep(today() + KEEP_REPLIES + DAY, alone=True)
@@ -146,12 +153,13 @@ def test_an_empty_database_beside_many_blobs_changes_nothing(store, other_databa
     assert blob_files() == before
 
 
-def test_killed_among_many_deletions_the_next_start_takes_it_up(store, put, blob_files, monkeypatch):
+def test_killed_among_many_deletions_the_next_start_takes_it_up(store, put, blob_files, settle, monkeypatch):
     """All rows are gone in the end: no crash on the way may look like a wrong database."""
     for number in range(40):
         put(b"%16d" % number)
-    store.acknowledge("u", [envelope.id for envelope in store.waiting("u")], today())
-    late = today() + KEEP_COLLECTED + DAY
+    settle()
+    store.note_held("u", [path.name for path in blob_files()], today())
+    late = today() + KEEP_HELD + DAY
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(store.blobs, "set_aside", Mock(side_effect=KeyboardInterrupt))
         store.sweep(late, alone=True)
@@ -195,7 +203,7 @@ def test_the_first_is_alone_and_a_second_waits_until_it_shares(store, another_pr
     last.leave()
 
 
-def test_a_server_that_starts_beside_a_writer_does_not_take_its_blob(store, another_process, put):
+def test_a_server_that_starts_beside_a_writer_does_not_take_its_blob(store, another_process, blob_files):
     """The writer has published its blob and not yet committed its row, even over midnight."""
     writer = store.blobs.enter()
     writer.share()
@@ -214,15 +222,18 @@ def test_a_server_that_starts_beside_a_writer_does_not_take_its_blob(store, anot
         store.blobs.publish = publish_then_others_start
         header = SealedReply(b"h" * 16, b"x")
         store.accept(blob, receipt_tag=TAG, unit="u", day=today(), header=header)
-    assert store.sealed_file("u", store.waiting("u")[0].id).read_bytes() == b"x"
+    assert [path.read_bytes() for path in blob_files()] == [b"x"]
+    assert store.was_received(TAG)
     writer.leave()
 
 
-def test_beside_others_too_what_is_deleted_is_gone_and_the_log_is_empty(store, another_process, put, folder):
+def test_beside_others_too_what_is_deleted_is_gone_and_the_log_is_empty(
+    store, another_process, put, folder, held
+):
     put(b"k" * 16, unit="other")
-    collected(store, put)
-    another_process.waiting("u")  # it has the database open
-    store.sweep(today() + KEEP_COLLECTED + DAY, alone=False)
+    held()
+    another_process.was_received(TAG)  # it has the database open
+    store.sweep(today() + KEEP_HELD + DAY, alone=False)
     content = b"".join(file.read_bytes() for file in folder.glob("candour.sqlite*"))
     assert TAG not in content
     assert b"k" * 16 in content
@@ -238,56 +249,21 @@ def test_a_large_database_is_not_written_anew_beside_others(store, another_proce
     assert (folder / "candour.sqlite-wal").stat().st_size == 0
 
 
-def forwarded(store, day):
-    """A forwarded blob without a row."""
-    blob_id = new_id(forwarded=True)
-    part = store.blobs.forwarded_part(blob_id)
-    part.write_bytes(b"x")
-    store.blobs.publish_forwarded(part, blob_id, day)
-    return store.blobs.path(blob_id)
-
-
-def test_a_forwarded_message_that_the_database_does_not_know_is_set_aside_within_its_folder(store, folder):
-    """On a host that folder is a mount of its own, out of which nothing can be renamed."""
-    young, old = forwarded(store, today() - DAY), forwarded(store, today() - 2 * DAY)
-    store.sweep(today(), alone=True)
-    assert young.exists()
-    assert set_aside_under(folder / "blobs") == [folder / "forwarded" / "set-aside" / str(today()) / old.name]
-    store.blobs.put_back(old.name)
-    assert old.read_bytes() == b"x"
-    store.sweep(today(), alone=True)
-    store.sweep(today() + KEEP_SET_ASIDE + DAY, alone=True)
-    assert not old.exists()
-    assert old.name not in [file.name for file in set_aside_under(folder / "blobs")]
-
-
-def test_a_forwarded_message_that_was_collected_is_set_aside_within_its_folder(store, folder):
-    blob_id, part = new_id(forwarded=True), store.blobs.forwarded_part("0" * 32)
-    part.write_bytes(b"x")
-    assert store.accept_forwarded(part, blob_id, "unit", 1, today())
-    store.acknowledge("unit", [blob_id], today())
-    store.sweep(today() + KEEP_COLLECTED + DAY, alone=False)
-    [aside] = set_aside_under(folder / "blobs")
-    assert aside.parent.parent == folder / "forwarded" / "set-aside"
-    assert was_collected(aside)
-
-
 ODD = "Something odd lies among the messages that are set aside: it was left alone"
 
 
 @pytest.mark.parametrize("odd", ["link", "link of a day", "file", "folder for a message", "file of a day"])
-def test_whatever_a_collection_in_wrong_hands_puts_there_no_reporter_s_message_moves_and_the_sweep_goes_on(
+def test_whatever_odd_lies_among_what_is_set_aside_no_message_moves_and_the_sweep_goes_on(
     store, put, blob_files, folder, caplog, odd
 ):
-    """It writes into `forwarded/`, beside which the reporters' envelopes lie."""
     put(TAG)
     before = {path: path.read_bytes() for path in blob_files()}
     [blob] = before
-    forwarded_one = forwarded(store, today() - 9 * DAY)
-    aside = folder / "forwarded" / "set-aside"
+    left = orphan(store, today() - 9 * DAY)
+    aside = folder / "blobs" / "set-aside"
     long_ago = str(today() - KEEP_SET_ASIDE - 9 * DAY)
     if odd == "link":
-        aside.symlink_to(folder / "blobs")
+        aside.symlink_to(folder)
     elif odd == "file":
         aside.touch()
     else:
@@ -295,18 +271,16 @@ def test_whatever_a_collection_in_wrong_hands_puts_there_no_reporter_s_message_m
     if odd == "link of a day":
         (aside / long_ago).symlink_to(blob.parent)
     elif odd == "folder for a message":
-        (aside / str(today()) / forwarded_one.name).mkdir(parents=True)
-        (aside / str(today()) / forwarded_one.name / "x").touch()
+        (aside / str(today()) / left.name).mkdir(parents=True)
+        (aside / str(today()) / left.name / "x").touch()
     elif odd == "file of a day":
         (aside / long_ago).touch()
-    orphan(store, today())
     for alone in (True, False):
         store.sweep(today(), alone=alone)
         assert caplog.messages.count(ODD) == 1
         caplog.clear()
-    assert {path: path.read_bytes() for path in blob_files()} == before
-    assert forwarded_one.exists() or odd in ("link of a day", "file of a day")
-    assert len(Aside(folder / "blobs").files()) == 1  # all else went as ever
+    assert {path: path.read_bytes() for path in blob_files() if path != left} == before
+    assert left.exists() or odd in ("link of a day", "file of a day")
 
 
 def test_a_link_in_place_of_the_own_folder_is_not_followed_either(store, put, blob_files, folder, caplog):
@@ -317,13 +291,3 @@ def test_a_link_in_place_of_the_own_folder_is_not_followed_either(store, put, bl
     assert left.exists()
     assert list(elsewhere.iterdir()) == []
     assert caplog.messages == [ODD]
-
-
-def test_a_file_that_bears_the_name_of_a_reporter_s_message_moves_nothing(store, put, blob_files, folder):
-    put(TAG)
-    [blob] = blob_files()
-    (folder / "forwarded" / blob.name).write_bytes(b"planted")
-    os.utime(folder / "forwarded" / blob.name, (0, 0))
-    store.sweep(today(), alone=True)
-    assert blob.read_bytes() == b"x"
-    assert store.blobs.path(blob.name) == blob

@@ -29,7 +29,7 @@ from source_interface.recipients import Recipients
 
 CHECKS = {
     "unit-key-stolen": 11,
-    "courier-lost": 8,
+    "courier-lost": 7,
     "reviewer-leaves": 7,
     "root-changes": 13,
     "server-key-gone": 14,

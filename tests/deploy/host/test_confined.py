@@ -5,21 +5,34 @@ namespace with nothing in it, no capability and no way to one, no core, and the 
 Not here, for only systemd sets them: the filter of system calls, the AppArmor profile, PrivateUsers=.
 """
 
+import hashlib
 import http.client
 import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from http_message_signatures import HTTPMessageSigner, MappingKeyResolver, algorithms
 
+from common import post
+from common.days import today
+from common.forwarding import Slip, sign_slip
 from deploy import bootstrap
+from deploy.drills.service import reply_key
 from deploy.host import steps
+from keys.private import read_private_key
 
 UNITS = steps.TREE / "etc/systemd/system"
 PACKAGES = str(next(Path(bootstrap.PROJECT).glob(".venv/lib/python3*/site-packages")))
@@ -58,49 +71,43 @@ user=$3 shared=$4
 shift 4
 exec setpriv --reuid "$user" --regid "$user" --groups "$shared" "$@"
 """
-# What the couriers' side does with a store, as its user; what it may not, it is refused by the file system alone.
+# What the collection's user may read and write, of the paths that root names: owner and mode decide, nothing else.
+PROBE = """
+import json, os, sys
+paths = json.load(sys.stdin)
+print(json.dumps({name: [path for path in paths if os.access(path, right)]
+                  for name, right in (("read", os.R_OK), ("write", os.W_OK))}))
+"""
+# What a collection in the wrong hands leaves in the inbox, beside a post that a courier delivered. As under its
+# service, it can make nothing setgid (RestrictSUIDSGID=).
 AS_COLLECTION = """
 import json, os, sys
-from datetime import date
 from pathlib import Path
 from common.config import read_server_config
-from common.store.opening import open_store
+from common.store.inbox import Inbox
 
+def refuse_setgid(event, arguments):
+    if event in ("os.mkdir", "os.chmod") and arguments[1] & 0o6000:
+        raise PermissionError("RestrictSUIDSGID")
+
+sys.addaudithook(refuse_setgid)
 config = read_server_config(Path(os.environ["CANDOUR_SERVER"]))
-store = open_store(config.database, config.blobs)
-[envelope] = store.waiting("test-unit")
-file = store.sealed_file("test-unit", envelope.id)
-found = {"id": envelope.id, "bytes": len(file.read_bytes()), "said": envelope.size}
-aside = config.blobs.with_name("forwarded") / "set-aside"
-
-def refused(what):
-    try:
-        what()
-    except OSError as error:
-        return type(error).__name__
-    return "done"
-
-found["refused"] = [
-    refused(lambda: file.open("r+b")),
-    refused(file.unlink),
-    refused(lambda: file.chmod(0o666)),
-    refused(lambda: (file.parent / "another").touch()),
-    refused(lambda: (config.blobs / "staging/another").touch()),
-    refused(lambda: store.blobs.enter()),
-    refused(lambda: os.listdir(sys.argv[1])),
-    refused(lambda: os.listdir(sys.argv[2])),
-    refused(lambda: aside.rename(aside.with_name("another"))),
-    refused(lambda: (aside / "another").touch()),
-]
-store.acknowledge("test-unit", [envelope.id], date.today())
-store.post_reply([bytes(16)], bytes(9328), date.today())
-found["waiting"] = len(store.waiting("test-unit"))
-forwarded = "ffff" + os.urandom(14).hex()
-part = store.blobs.forwarded_part(os.urandom(16).hex())
-part.write_bytes(b"sealed")
-store.accept_forwarded(part, forwarded, "other-unit", 6, date.today())
-found["forwarded"] = forwarded
-print(json.dumps(found))
+told = json.load(sys.stdin)
+inbox = Inbox(config.inbox)
+for document in told["posts"]:
+    inbox.put_post("test-unit", document.encode())
+inbox.begin("test-unit", told["forward"], told["slip"].encode())
+mine = config.inbox / "test-unit"
+(mine / told["forward"]).symlink_to(config.pepper_file)
+(mine / ("a" * 32)).symlink_to(config.pepper_file)
+(mine / ("b" * 32)).symlink_to(told["database"])
+(mine / ("c" * 32 + ".part")).symlink_to(told["blob"])
+os.mkfifo(mine / ("d" * 32))
+(mine / ("e" * 32)).mkdir()
+(mine / ("e" * 32) / "deep").touch()
+(config.inbox / "nobody").symlink_to(config.blobs)
+(config.inbox / "other-unit").mkdir(mode=0)
+(config.inbox / "test-charity").symlink_to(Path(told["database"]).parent)
 """
 
 
@@ -161,8 +168,17 @@ class Service:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
-    def ask(self, method: str, path: str, body: bytes = b"", *, first: bytes = b"", **headers: str):
-        """One request over a connection of its own: (status, headers, text)."""
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        first: bytes = b"",
+        text: bool = True,
+        **headers: str,
+    ):
+        """One request over a connection of its own: (status, headers, text, or bytes)."""
         connection = http.client.HTTPConnection("onion.test", timeout=30)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.settimeout(30)
@@ -171,7 +187,8 @@ class Service:
         try:
             connection.request(method, path, body or None, headers)
             response = connection.getresponse()
-            return response.status, response.headers, response.read().decode()
+            content = response.read()
+            return response.status, response.headers, content.decode() if text else content
         finally:
             connection.close()
 
@@ -287,71 +304,210 @@ def test_the_walls_stand(source):
         assert re.search(r" / ro[, ]", Path(f"/proc/{pid}/mountinfo").read_text())
 
 
-def test_an_envelope_is_the_group_s_to_read_and_nobody_s_to_write(source, codename):
+def test_an_envelope_is_its_owner_s_alone_until_it_is_listed_and_the_database_always(source, codename):
     root, shared = source.root, source.root.number("group", "candour")
     blobs = root.folder / "var/lib/candour/blobs"
     [file] = [path for path in blobs.glob("??/*") if path.is_file()]
-    assert root.owner(str(file.relative_to(root.folder))) == (source.user, shared, "0o640")
-    for folder in (blobs / "staging", file.parent):
-        assert root.owner(str(folder.relative_to(root.folder))) == (source.user, shared, "0o2750")
-    for suffix in ("", "-wal", "-shm", ".lock"):
-        assert root.owner(f"var/lib/candour/database/candour.sqlite{suffix}") == (
-            source.user,
-            shared,
-            "0o660",
-        )
+    assert root.owner(str(file.relative_to(root.folder))) == (source.user, shared, "0o600")
+    for folder in (blobs, blobs / "staging", file.parent):
+        assert root.owner(str(folder.relative_to(root.folder))) == (source.user, shared, "0o2710")
+    own = root.number("group", "candour-source")
+    assert root.owner("var/lib/candour/database") == (source.user, own, "0o700")
+    for file in (root.folder / "var/lib/candour/database").iterdir():
+        assert root.owner(str(file.relative_to(root.folder)))[::2] == (source.user, "0o600")
 
 
-def test_the_other_user_fetches_and_acknowledges_what_one_took_in_and_can_change_no_envelope(
-    host, source, codename
-):
-    user, shared = host.number("passwd", "candour-collection"), host.number("group", "candour")
-    unit = (UNITS / "candour-collection.service").read_text()
-    told = environment(host, unit)
-    folders = [
-        str(host.folder / path) for path in ("var/lib/candour/source", "var/lib/tor-instances/candour")
-    ]
+def as_user(host, name: str, *words: str, told: object = None) -> str:
+    """Run Python as a web user, held back by owners and modes alone. What it says."""
+    user, shared = host.number("passwd", f"candour-{name}"), host.number("group", "candour")
+    unit = (UNITS / f"candour-{name}.service").read_text()
+    bare = (
+        "unshare",
+        "--mount",
+        "bash",
+        "-c",
+        BARE,
+        "bare",
+        PACKAGES,
+        str(host.folder),
+        str(user),
+        str(shared),
+    )
+    python = str(host.folder / "usr/lib/candour/.venv/bin/python")
     done = subprocess.run(
-        [
-            *(
-                "unshare",
-                "--mount",
-                "bash",
-                "-c",
-                BARE,
-                "bare",
-                PACKAGES,
-                str(host.folder),
-                str(user),
-                str(shared),
-            ),
-            *(str(host.folder / "usr/lib/candour/.venv/bin/python"), "-P", "-c", AS_COLLECTION, *folders),
-        ],
-        env=told,
+        [*bare, python, "-P", *words],
+        env=environment(host, unit) | {"GNUPGHOME": "/nonexistent"},
+        input=json.dumps(told),
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["bytes"] == found["said"] > 45_000
-    assert found["refused"] == ["PermissionError"] * 10
-    assert found["waiting"] == 0
-    forwarded = f"var/lib/candour/forwarded/{found['forwarded']}"
-    assert host.owner(forwarded) == (
-        user,
-        shared,
-        "0o640",
-    )  # the source interface's sweep and a backup can read it
-    assert "<strong>collected</strong>" in Visitor(source).come_back(codename)
+    return done.stdout
 
 
-def test_the_couriers_service_answers_under_its_own_user(host, source):
+def settle(host) -> None:
+    """What the timer starts, as the user of its unit."""
+    unit = (UNITS / "candour-settle.service").read_text()
+    [command] = re.findall(r"^ExecStart=\S+python -P (.*)$", unit, re.MULTILINE)
+    assert "User=candour-source\n" in unit
+    assert as_user(host, "source", *shlex.split(command), "--now") == ""
+
+
+def within_reach(host) -> tuple[set[str], set[str]]:
+    """The files under the settings and the data that the collection's user may read; all that it may write."""
+    paths = [
+        path for path in host.folder.rglob("*") if not path.is_symlink() and (path.is_file() or path.is_dir())
+    ]
+    found = json.loads(as_user(host, "collection", "-c", PROBE, told=[str(path) for path in paths]))
+    read, write = (
+        {str(Path(one).relative_to(host.folder)) for one in found[right]} for right in ("read", "write")
+    )
+    ours = ("etc/candour/", "var/lib/candour/")
+    files = {name for name in read if name.startswith(ours) and (host.folder / name).is_file()}
+    return files, write
+
+
+SETTINGS = {
+    f"etc/candour/{name}"
+    for name in ("server.toml", "registry.json", "registry-root.pub", "firewall.nft")  # nothing secret
+}
+LISTING = "var/lib/candour/outbox/listing.sqlite"
+
+
+def blobs_of(host) -> set[str]:
+    blobs = host.folder / "var/lib/candour/blobs"
+    return {str(path.relative_to(host.folder)) for path in blobs.glob("??/*") if path.is_file()}
+
+
+def test_the_collection_s_user_reads_the_listing_and_what_is_listed_and_writes_the_inbox_alone(
+    host, source, codename
+):
+    """Neither database nor pepper, no envelope that is not listed, no folder of envelopes; and not one row."""
+    [before] = blobs_of(host)
+    assert host.owner(before)[2] == "0o600"
+    writable = {"var/lib/candour/collection", "var/lib/candour/inbox"}
+    assert within_reach(host) == (SETTINGS | {LISTING}, writable)
+    settle(host)
+    shared = host.number("group", "candour")
+    assert host.owner(before) == (source.user, shared, "0o640")
+    assert host.owner(LISTING) == (source.user, shared, "0o640")
+    Visitor(source).report("Something else, since then.", "later.jpg", b"light" * 9000)
+    [later] = blobs_of(host) - {before}
+    assert within_reach(host) == (SETTINGS | {LISTING, before}, writable)
+    names = "import os, sys; os.listdir(sys.argv[1])"
+    for folder in ("blobs", str(Path(later).parent.relative_to("var/lib/candour")), "database", "source"):
+        with pytest.raises(AssertionError, match="PermissionError"):
+            as_user(host, "collection", "-c", names, str(host.folder / "var/lib/candour" / folder))
+
+
+def test_whatever_a_collection_in_wrong_hands_leaves_in_the_inbox_leads_the_settlement_nowhere(
+    host, source, codename, unit_keys
+):
+    key, tags = reply_key(unit_keys.folder), [os.urandom(16) for _ in range(3)]
+    answer = post.sign_reply("test-unit", today(), tags, os.urandom(9328), key)
+    pepper, data = host.folder / "etc/candour/pepper", host.folder / "var/lib/candour"
+    stolen = hashlib.sha256(pepper.read_bytes()).hexdigest()
+    slip = Slip(f"ffff{stolen[:28]}", "test-unit", "other-unit", today(), 32, stolen)
+    forged = post.sign_reply(
+        "test-unit", today(), [os.urandom(16) for _ in range(3)], os.urandom(9328), other_key()
+    )
+    settle(host)
+    blob = next(iter(blobs_of(host)))
+    kept = {name: (host.folder / name).read_bytes() for name in blobs_of(host)}
+    told = {
+        "posts": [answer.decode(), forged.decode()],
+        "forward": slip.id,
+        "slip": sign_slip(slip, key).decode(),
+        "database": str(data / "database/candour.sqlite"),
+        "blob": str(host.folder / blob),
+    }
+    as_user(host, "collection", "-c", AS_COLLECTION, told=told)
+    assert host.owner("var/lib/candour/inbox/test-unit")[1:] == (host.number("group", "candour"), "0o2770")
+    try:
+        settle(host)
+        with closing(sqlite3.connect(f"file:{data}/database/candour.sqlite?mode=ro", uri=True)) as rows:
+            replies = {tag for (tag,) in rows.execute("SELECT tag FROM reply")}
+            envelopes = {
+                f"var/lib/candour/blobs/{one[:2]}/{one}" for (one,) in rows.execute("SELECT id FROM envelope")
+            }
+            returned = set(rows.execute("SELECT unit, post, why FROM returned"))
+        assert len(replies.intersection(tags)) == 1, (
+            "what the desk signed was taken, in spite of all the rest"
+        )
+        assert returned <= {
+            ("test-unit", post.identity(forged), "refused"),
+            ("test-unit", slip.id, "refused"),
+        }
+        assert envelopes == blobs_of(host) == set(kept)
+        assert {name: (host.folder / name).read_bytes() for name in kept} == kept
+        assert hashlib.sha256(pepper.read_bytes()).hexdigest() == stolen
+        left = {path.name for path in (data / "inbox/test-unit").iterdir()}
+        assert left <= {"c" * 32 + ".part", "e" * 32}, (
+            "what no courier leaves is gone, or stays and is passed over"
+        )
+        assert (data / "blobs").is_dir()
+    finally:
+        for path in (data / "inbox").iterdir():  # the next test finds the inbox as a courier would
+            if path.is_symlink():
+                path.unlink()
+            else:
+                shutil.rmtree(path)
+
+
+def other_key() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.generate()
+
+
+def test_a_courier_s_post_goes_through_the_service_under_its_own_user_to_the_reporter_s_mailbox(
+    host, source, unit_keys
+):
+    tags, sealed = [os.urandom(16) for _ in range(3)], os.urandom(9328)
+    document = post.sign_reply("test-unit", today(), tags, sealed, reply_key(unit_keys.folder))
     collection = Service(host, "collection")
     try:
         assert collection.user != source.user
         assert collection.ask("GET", "/envelopes")[0] == 401
+        mark = json.loads(ask_signed(collection, unit_keys, "GET", "/v1/envelopes")[2])["nonce"]
+        status, _, listed = ask_signed(collection, unit_keys, "GET", "/v1/envelopes", mark=mark)
+        assert (status, sorted(json.loads(listed))) == (200, ["envelopes", "settled"])
+        for one in json.loads(listed)["envelopes"]:
+            assert (
+                ask_signed(collection, unit_keys, "GET", f"/v1/envelopes/{one['id']}", mark=mark, text=False)[
+                    0
+                ]
+                == 200
+            )
+        assert ask_signed(collection, unit_keys, "POST", "/v1/posts", document, mark=mark)[0] == 204
     finally:
         collection.stop()
     assert "Error" not in collection.said
+    name = f"var/lib/candour/inbox/test-unit/{post.identity(document)}"
+    assert host.owner(name) == (collection.user, host.number("group", "candour"), "0o640")
+    settle(host)
+    with closing(
+        sqlite3.connect(f"file:{host.folder}/var/lib/candour/database/candour.sqlite?mode=ro", uri=True)
+    ) as rows:
+        assert sealed in {content for (content,) in rows.execute("SELECT ciphertext FROM reply")}
+    assert not (host.folder / name).exists()
+
+
+def ask_signed(
+    service, unit_keys, method: str, path: str, body: bytes = b"", *, mark: str = "", text: bool = True
+):
+    """A courier's request over the service's door, signed as RFC 9421 says."""
+    request = requests.Request(method, f"http://onion.test{path}", data=body or None).prepare()
+    key = read_private_key(unit_keys.courier_key_file)
+    resolver = MappingKeyResolver(public_keys={}, private_keys={unit_keys.courier_key_id: key})
+    HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=resolver).sign(
+        request,
+        key_id=unit_keys.courier_key_id,
+        created=datetime.now(UTC),
+        nonce=mark + os.urandom(16).hex(),
+        tag="candour-courier",
+        covered_component_ids=["@method", "@authority", "@path"],
+        body=request.body or None,
+    )
+    signed = {name: str(value) for name, value in request.headers.items() if name != "Content-Length"}
+    return service.ask(method, path, body, text=text, **signed)

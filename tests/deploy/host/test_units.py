@@ -10,7 +10,12 @@ import pytest
 from deploy import servers
 from deploy.host import steps
 
-WEB = ("candour-source.service", "candour-collection.service", "candour-sweep.service")
+WEB = ("candour-source.service", "candour-collection.service", "candour-settle.service")
+WRITES = {
+    "candour-source.service": {"database", "blobs", "outbox"},
+    "candour-collection.service": {"inbox"},
+    "candour-settle.service": {"database", "blobs", "inbox", "outbox"},
+}
 RUN_SOMETHING = (*WEB, "nftables-candour.service", "tor@candour.service")
 UNITS = steps.TREE / "etc/systemd/system"
 
@@ -93,19 +98,44 @@ def test_a_web_process_has_no_network_no_core_no_swap_and_writes_in_few_places(u
         "yes",
         "",
     )
-    places = {"/var/lib/candour/database", "/var/lib/candour/forwarded"} | (
-        {"/var/lib/candour/blobs"} if "collection" not in unit else set()
-    )
-    assert set(told["ReadWritePaths"].split()) == places
+    assert set(told["ReadWritePaths"].split()) == {f"/var/lib/candour/{name}" for name in WRITES[unit]}
     assert told["LogNamespace"] == "candour"
 
 
 def test_each_web_process_has_a_user_of_its_own_and_cannot_see_the_other_s_folder():
-    source, collection = read(WEB[0]), read(WEB[1])
+    source, collection, settle = map(read, WEB)
     assert (source["User"], collection["User"]) == ("candour-source", "candour-collection")
-    assert source["InaccessiblePaths"] == "/var/lib/candour/collection"
-    assert collection["InaccessiblePaths"] == "/var/lib/candour/source"
-    assert collection["ReadOnlyPaths"] == "/var/lib/candour/blobs"
+    assert settle["User"] == source["User"], "it writes the same rows and blobs"
+    assert source["InaccessiblePaths"] == "/var/lib/candour/collection /var/lib/candour/inbox"
+    assert settle["InaccessiblePaths"] == "/var/lib/candour/collection"
+    assert collection["InaccessiblePaths"].split() == [
+        "/var/lib/candour/source",
+        "/var/lib/candour/database",
+        "/etc/candour/pepper",
+    ]
+    assert collection["ReadOnlyPaths"] == "/var/lib/candour/blobs /var/lib/candour/outbox"
+
+
+def test_no_service_may_make_a_file_or_folder_setgid_so_they_inherit_it():
+    """What each user makes in a shared folder is the group's, because that folder is setgid (common/store/inbox.py)."""
+    assert all(read(unit)["RestrictSUIDSGID"] == "yes" for unit in WEB)
+    folders = (steps.TREE / "etc/tmpfiles.d/candour.conf").read_text()
+    for name, mode in (("blobs", "2710"), ("outbox", "2750"), ("inbox", "2770")):
+        assert re.search(
+            rf"^d /var/lib/candour/{name} +{mode} candour-source candour -$", folders, re.MULTILINE
+        )
+
+
+def test_the_settlement_comes_every_hour_and_after_a_time_without_power():
+    """Which of the hours are settled, the registry says; the command looks it up."""
+    timer = (UNITS / "candour-settle.timer").read_text()
+    assert "\nOnCalendar=*-*-* *:00:00 UTC\n" in timer
+    assert "\nPersistent=yes\n" in timer
+    assert "candour-settle.timer" in steps.UNITS
+    assert (
+        "\nExecStart=/usr/lib/candour/.venv/bin/python -P -m deploy settle\n"
+        in (UNITS / "candour-settle.service").read_text()
+    )
 
 
 @pytest.mark.parametrize("name", ["candour-source", "candour-collection"])

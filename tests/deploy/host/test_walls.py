@@ -50,13 +50,23 @@ def test_apparmor_would_refuse_a_slip(tmp_path):
     assert compile_profiles(slipped).returncode != 0
 
 
-def test_the_collection_s_profile_lets_it_write_no_envelope_and_run_no_gpg():
+def test_the_collection_s_profile_lets_it_write_the_inbox_alone_and_reach_neither_database_nor_pepper():
     rules = PROFILES.read_text().partition("profile candour-collection")[2]
-    assert "deny /var/lib/candour/blobs/** w," in rules
-    assert not re.search(r"blobs/\S* \S*[wk]\S*,", rules.replace("deny /var/lib/candour/blobs/** w,", ""))
     assert "gpg" not in rules
-    assert "deny /var/lib/candour/forwarded/set-aside{,/,/**} rwlk," in rules
-    assert "/var/lib/candour/forwarded/[0-9a-f]* rw," in rules
+    for denied in (
+        "deny /etc/candour/pepper rwlkm,",
+        "deny /var/lib/candour/database{,/,/**} rwlkm,",
+        "deny /var/lib/candour/outbox/** w,",
+        "deny /var/lib/candour/blobs/** w,",
+    ):
+        assert denied in rules
+        rules = rules.replace(denied, "")
+    assert "/pepper" not in rules
+    given = dict(re.findall(r"^ +(/var/lib/candour/\S+) (\S+),$", rules, re.MULTILINE))
+    assert {path for path, rights in given.items() if rights != "r"} == {"/var/lib/candour/inbox/**"}
+    assert given["/var/lib/candour/inbox/**"] == "rwk", "no link to a file elsewhere"
+    assert "/var/lib/candour/blobs/[0-9a-f][0-9a-f]/[0-9a-f]*" in given, "a blob by its name, and no folder"
+    assert not [path for path in given if path.startswith("/var/lib/candour/blobs") and path.endswith("/")]
 
 
 # -- the firewall ------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
-"""A collection with two units, run for real: SQLite, blobs, keys, sockets."""
+"""A collection with two units, run for real: outbox, inbox, keys, sockets; and the store that it cannot reach."""
 
+import hashlib
 import os
 import secrets
 import signal
@@ -7,9 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,22 +20,23 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
 from http_message_signatures import HTTPMessageSigner, MappingKeyResolver, algorithms
-from sqlalchemy import delete
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from common import post, signing
 from common import registry as registries
-from common import signing
 from common.config import ServerConfig, read_server_config
 from common.days import today
 from common.forces import Force, Name, Nation
 from common.mailbox import TAG_BYTES
-from common.outgoing import OutgoingReply
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.registry import Registry
-from common.store.kept import SealedReply
-from common.store.models import ReplyRow
+from common.settled import this_hour
+from common.store.inbox import Inbox
+from common.store.kept import SealedReply, Withdrawal
 from common.store.opening import open_store
+from common.store.outbox import Outbox
 from common.store.repository import Store
+from common.store.settlement import Settlement
 from common.units import Service, Status, Unit, UnitKind
 from journalist_interface.collection.app import create_app
 
@@ -52,6 +54,15 @@ def _desk() -> Unit:
     return Unit(
         "charity", "Charity", UnitKind.DESK, Status.ENROLLED, (), certificate, "D" * 40, bytes(32), {}
     )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer as its desk signed it."""
+
+    candidates: tuple[bytes, ...]
+    ciphertext: bytes
+    document: bytes
 
 
 @dataclass
@@ -104,11 +115,13 @@ class World:
         )
 
     def put(self, unit: str, content: bytes) -> str:
-        """An envelope that waits for a unit; its id."""
-        return self._put(unit, lambda path: path.write_bytes(content))[0]
+        """An envelope that is listed for a unit; its id."""
+        identity, _ = self.put_unlisted(unit, content)
+        self.settle()
+        return identity
 
     def put_large(self, unit: str, size: int) -> str:
-        """An envelope of many bytes."""
+        """A listed envelope of many bytes."""
 
         def write(path: Path) -> None:
             block = secrets.token_bytes(1024 * 1024)
@@ -116,10 +129,12 @@ class World:
                 for _ in range(size // len(block)):
                     stream.write(block)
 
-        return self._put(unit, write)[0]
+        identity, _ = self._put(unit, write)
+        self.settle()
+        return identity
 
-    def put_to_withdraw(self, unit: str, content: bytes) -> tuple[str, bytes]:
-        """An envelope and its receipt tag."""
+    def put_unlisted(self, unit: str, content: bytes) -> tuple[str, bytes]:
+        """An envelope that arrived since the last settled hour, and its receipt tag."""
         return self._put(unit, lambda path: path.write_bytes(content))
 
     def _put(self, unit: str, write: Callable[[Path], object]) -> tuple[str, bytes]:
@@ -130,28 +145,59 @@ class World:
             self.store.accept(blob, receipt_tag=tag, unit=unit, day=today(), header=header)
             return blob.id, tag
 
-    def waiting(self, unit: str) -> list[str]:
-        """The ids that wait for a unit, as the store has them."""
-        return [envelope.id for envelope in self.store.waiting(unit, most=100_000)]
+    def limit(self, **changed: int) -> None:
+        """Other limits, for what starts from now on."""
+        self.config = replace(self.config, limits=replace(self.config.limits, **changed))
 
-    def new_reply(self) -> OutgoingReply:
-        """A reply with slots of its own."""
-        tags = tuple(secrets.token_bytes(TAG_BYTES) for _ in range(3))
-        return OutgoingReply(tags, secrets.token_bytes(REPLY_CIPHERTEXT_BYTES))
+    def withdraw(self, tag: bytes) -> Withdrawal | None:
+        """What a reporter does."""
+        return self.store.withdraw(tag)
 
-    def replies_under(self, reply: OutgoingReply) -> dict[bytes, bytes]:
-        """What lies in a reply's candidate slots."""
-        return self.store.mailbox([], list(reply.candidates)).replies
+    def settle(self, hour: str = "") -> None:
+        """A settled hour comes: this one."""
+        outbox = Outbox(self.config.outbox, self.config.blobs)
+        try:
+            registry = self.config.load_registry()
+            inbox = Inbox(self.config.inbox)
+            Settlement(self.store, inbox, outbox, registry, self.config.limits).run(hour or this_hour())
+        finally:
+            outbox.close()
 
-    def fill(self, reply: OutgoingReply) -> None:
-        """Take every slot that the reply could take."""
-        for tag in reply.candidates:
-            self.store.post_reply([tag], secrets.token_bytes(REPLY_CIPHERTEXT_BYTES), today())
+    def listed(self, unit: str) -> list[str]:
+        """The ids that are listed for a unit."""
+        outbox = Outbox(self.config.outbox, self.config.blobs)
+        try:
+            return [envelope.id for envelope in outbox.waiting(unit, most=100_000)]
+        finally:
+            outbox.close()
 
-    def empty(self, tag: bytes) -> None:
-        """Free a slot, as its day of expiry does."""
-        with self.store.engine.begin() as connection:
-            connection.execute(delete(ReplyRow).where(ReplyRow.tag == tag))
+    def delivered(self, unit: str) -> list[str]:
+        """The names of what lies in the inbox of a unit."""
+        folder = self.config.inbox / unit
+        return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
+
+    def new_reply(
+        self,
+        unit: str = "north",
+        *,
+        signed_by: str = "",
+        day: date | None = None,
+        tags: tuple[bytes, ...] = (),
+    ) -> Reply:
+        """An answer of a unit's desk, into slots of its own."""
+        tags = tags or tuple(secrets.token_bytes(TAG_BYTES) for _ in range(3))
+        sealed = secrets.token_bytes(REPLY_CIPHERTEXT_BYTES)
+        key = self.reply_keys[signed_by or unit]
+        return Reply(tags, sealed, post.sign_reply(unit, day or today(), tags, sealed, key))
+
+    def new_receipts(self, unit: str, held: dict[str, bytes], *, signed_by: str = "") -> bytes:
+        """A desk's word that it holds envelopes: id -> content."""
+        digests = {one: hashlib.sha256(content).hexdigest() for one, content in held.items()}
+        return post.sign_receipts(unit, today(), digests, self.reply_keys[signed_by or unit])
+
+    def replies_under(self, tags: Sequence[bytes]) -> dict[bytes, bytes]:
+        """What lies in reply slots."""
+        return self.store.mailbox([b"-" * TAG_BYTES], list(tags)).replies
 
 
 @pytest.fixture
@@ -163,7 +209,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     (folder / "root.pub").write_text(root_key.public_key().public_bytes_raw().hex())
     (folder / "server.toml").write_text(
         'database = "sqlite:///candour.sqlite"\nblobs = "blobs"\nregistry = "registry.json"\n'
-        'registry_root = "root.pub"\npepper = "pepper"\n'
+        'registry_root = "root.pub"\npepper = "pepper"\n[limits]\nkeep_free_bytes = 0\nreserve_for_reports_bytes = 0\n'
     )
     config = read_server_config(folder / "server.toml")
     store = open_store(config.database, config.blobs)
@@ -176,6 +222,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         {name: Ed25519PrivateKey.generate() for name in UNITS},
     )
     made.write_registry()
+    made.settle()
     yield made
     store.engine.dispose()
 
@@ -201,13 +248,22 @@ def serving(app: Flask) -> Iterator[str]:
         server.server_close()
 
 
+@contextmanager
+def collection_of(world: World) -> Iterator[str]:
+    """A collection that starts now, in this process: its address."""
+    app = create_app(world.config)
+    try:
+        with serving(app) as address:
+            yield address
+    finally:
+        app.extensions["candour-collection"].outbox.close()
+
+
 @pytest.fixture
 def base(world: World) -> Iterator[str]:
     """The address of a collection that runs in this process."""
-    app = create_app(world.config)
-    with serving(app) as address:
+    with collection_of(world) as address:
         yield address
-    app.extensions["candour-collection"].store.engine.dispose()
 
 
 @dataclass

@@ -1,20 +1,16 @@
-"""A courier sees its own unit's envelopes, downloads them whole or in part, and acknowledges them."""
-
-import json
+"""A courier sees its own unit's envelopes as they stood at the last settled hour, and downloads them or parts of them."""
 
 import pytest
 from flask import request
 
 from common import parcel
+from common.store.kept import Withdrawal
 from journalist_interface.collection.app import create_app
+from journalist_interface.collection.envelopes import NOT_SETTLED
 from journalist_interface.collection.ranges import send_part
 
 LIST = "/v1/envelopes"
 CONTENT = bytes(range(256)) * 64
-
-
-def ids(*envelopes):
-    return json.dumps({"ids": envelopes}).encode()
 
 
 def as_seen(answer):
@@ -23,15 +19,79 @@ def as_seen(answer):
     return answer.status_code, headers, answer.content
 
 
-def test_a_unit_sees_its_own_envelopes_and_no_trace_of_another_s(world, north):
-    mine = world.put("north", CONTENT)
-    for _ in range(5):
-        world.put("south", CONTENT)
+def test_a_unit_sees_its_own_envelopes_and_no_trace_of_another_s(world, call):
+    """In the list, by its own address and in a parcel: a unit gets each of its own, and no other's, whoever asks."""
+    units = {name: call(name) for name in ("north", "south")}
+    contents: dict[str, dict[str, bytes]] = {name: {} for name in units}
+    for number in range(6):
+        for name in units:
+            content = bytes([number]) * 16384 + name.encode()
+            identity, _ = world.put_unlisted(name, content)
+            contents[name][identity] = content
+    world.settle("2026-11-28T18")
+    everything = {identity: content for each in contents.values() for identity, content in each.items()}
+    for name, caller in units.items():
+        listed = caller.ask("GET", LIST).json()
+        assert sorted(listed) == ["envelopes", "settled"]
+        assert listed["settled"] == "2026-11-28T18"
+        assert [one["id"] for one in listed["envelopes"]] == sorted(contents[name])
+        assert all(sorted(one) == ["day", "id", "size"] for one in listed["envelopes"])
+        assert all(one["size"] == len(contents[name][one["id"]]) for one in listed["envelopes"])
+        unknown = as_seen(caller.ask("GET", f"{LIST}/{'0' * 32}"))
+        for identity, content in everything.items():
+            for asked in ({}, {"Range": "bytes=0-9"}):
+                answer = caller.ask("GET", f"{LIST}/{identity}", **asked)
+                if identity in contents[name]:
+                    assert answer.content == (content[:10] if asked else content)
+                else:
+                    assert as_seen(answer) == unknown
+            parcel_from = caller.ask("GET", f"{LIST}/small?from={identity}").content
+            expected = {one: mine for one, mine in contents[name].items() if one >= identity}
+            assert dict(parcel.read([parcel_from])) == expected
+
+
+def test_a_unit_that_polls_sees_arrivals_and_withdrawals_at_settled_hours_alone_all_together(world, north):
+    def seen():
+        asked = [LIST, f"{LIST}/small?from={'0' * 32}", *(f"{LIST}/{one}" for one in old)]
+        return [as_seen(north.ask("GET", path)) for path in asked]
+
+    tags = dict(world.put_unlisted("north", CONTENT) for _ in range(3))
+    old = sorted(tags)
+    world.settle("2026-11-28T12")
+    before = seen()
+    new = []
+    for _ in range(3):
+        identity, tag = world.put_unlisted("north", CONTENT)
+        new.append(identity)
+        tags[identity] = tag
+        assert seen() == before
+        assert as_seen(north.ask("GET", f"{LIST}/{identity}")) == as_seen(
+            north.ask("GET", f"{LIST}/{'0' * 32}")
+        )
+    assert world.withdraw(tags[old[0]]) == Withdrawal.LATER
+    assert world.withdraw(tags[new[0]]) == Withdrawal.GONE
+    assert seen() == before
+    world.settle("2026-11-28T18")
     listed = north.ask("GET", LIST).json()
-    assert [envelope["id"] for envelope in listed["envelopes"]] == [mine]
-    assert list(listed) == ["envelopes"]
-    assert listed["envelopes"][0]["size"] == len(CONTENT)
-    assert sorted(listed["envelopes"][0]) == ["day", "id", "size"]
+    assert listed["settled"] == "2026-11-28T18"
+    assert [one["id"] for one in listed["envelopes"]] == sorted([*old[1:], *new[1:]])
+    for gone in (old[0], new[0]):
+        assert north.ask("GET", f"{LIST}/{gone}").status_code == 404
+
+
+def test_what_is_not_in_the_listing_is_not_there_whatever_lies_on_the_disk(world, north):
+    identity, _ = world.put_unlisted("north", CONTENT)
+    assert world.store.blobs.path(identity).read_bytes() == CONTENT
+    assert north.ask("GET", f"{LIST}/{identity}").status_code == 404
+    assert dict(parcel.read([north.ask("GET", f"{LIST}/small?from={'0' * 32}").content])) == {}
+    world.settle()
+    assert north.ask("GET", f"{LIST}/{identity}").content == CONTENT
+
+
+def test_before_the_first_settled_hour_a_courier_is_told_to_come_later(world, north):
+    (world.config.outbox / "listing.sqlite").unlink()
+    answer = north.ask("GET", LIST)
+    assert (answer.status_code, answer.json()["error"]) == (503, NOT_SETTLED)
 
 
 def test_another_s_an_unknown_and_a_malformed_id_are_answered_alike(world, north):
@@ -40,7 +100,7 @@ def test_another_s_an_unknown_and_a_malformed_id_are_answered_alike(world, north
     answers = [as_seen(north.ask("GET", f"{LIST}/{name}")) for name in ids]
     assert answers[0][0] == 404
     assert all(answer == answers[0] for answer in answers)
-    assert world.waiting("south") == [theirs]
+    assert world.listed("south") == [theirs]
 
 
 def test_the_list_comes_in_pages_without_gap_or_repetition(world, north):
@@ -100,7 +160,7 @@ def test_a_range_ends_where_it_should_without_the_kernel_s_help(world, tmp_path)
         answer = send_part(tmp_path / "sealed", request)
         assert b"".join(answer.iter_encoded()) == CONTENT[5:10]
         answer.close()
-    app.extensions["candour-collection"].store.engine.dispose()
+    app.extensions["candour-collection"].outbox.close()
 
 
 @pytest.mark.parametrize(
@@ -113,48 +173,6 @@ def test_a_range_that_is_not_there_is_refused(world, north, asked):
     assert answer.json()["error"].endswith(".")
 
 
-def test_an_acknowledged_envelope_waits_no_more_and_saying_so_twice_changes_nothing(world, north):
-    envelope = world.put("north", CONTENT)
-    for _ in range(3):
-        answer = north.ask("POST", f"{LIST}/collected", ids(envelope))
-        assert (answer.status_code, answer.content) == (204, b"")
-    assert north.ask("GET", LIST).json() == {"envelopes": []}
-    assert north.ask("GET", f"{LIST}/{envelope}").content == CONTENT  # kept a while, should the copy fail
-
-
-def test_a_withdrawn_envelope_is_gone(world, north):
-    envelope, tag = world.put_to_withdraw("north", CONTENT)
-    world.store.withdraw(tag)
-    assert north.ask("GET", f"{LIST}/{envelope}").status_code == 404
-    assert north.ask("POST", f"{LIST}/collected", ids(envelope)).status_code == 204
-
-
-def test_acknowledging_another_s_or_an_unknown_envelope_does_and_tells_nothing(world, north):
-    theirs = world.put("south", CONTENT)
-    told = [as_seen(north.ask("POST", f"{LIST}/collected", ids(one))) for one in (theirs, "0" * 32)]
-    assert told[0] == told[1]
-    assert told[0][0] == 204
-    assert world.waiting("south") == [theirs]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"[]",
-        b"{}",
-        b'{"ids": "x"}',
-        b'{"ids": [1]}',
-        b'{"ids": ["%s"]}' % (b"A" * 32),
-        b'{"ids": [%s]}' % b",".join([b'"%s"' % (b"0" * 32)] * 501),
-    ],
-)
-def test_an_acknowledgement_that_makes_no_sense_is_refused_and_does_nothing(world, north, body):
-    envelope = world.put("north", CONTENT)
-    assert north.ask("POST", f"{LIST}/collected", body).status_code == 400
-    assert world.waiting("north") == [envelope]
-
-
 def test_small_envelopes_come_many_at_once_and_another_s_do_not(world, north):
     mine = {world.put("north", bytes([number]) * 16384): bytes([number]) * 16384 for number in range(5)}
     world.put("north", b"x" * (parcel.SMALL_BYTES + 1))
@@ -165,7 +183,7 @@ def test_small_envelopes_come_many_at_once_and_another_s_do_not(world, north):
     assert rest == sorted(mine)[2:]
 
 
-def test_a_parcel_passes_over_what_was_withdrawn_while_it_is_sent(world, north):
+def test_a_parcel_passes_over_what_is_deleted_while_it_is_sent(world, north):
     gone, kept = sorted(world.put("north", CONTENT) for _ in range(2))
     world.store.blobs.delete(gone)
     found = dict(parcel.read([north.ask("GET", f"{LIST}/small?from={gone}").content]))
@@ -184,7 +202,7 @@ def test_a_parcel_from_nowhere_is_refused(north, query):
     assert north.ask("GET", f"{LIST}/small{query}").status_code == 400
 
 
-def test_an_envelope_withdrawn_while_it_is_asked_for_is_answered_as_gone(world, north):
+def test_an_envelope_that_is_deleted_while_it_is_asked_for_is_answered_as_gone(world, north):
     envelope = world.put("north", CONTENT)
     unknown = as_seen(north.ask("GET", f"{LIST}/{'0' * 32}"))
     world.store.blobs.delete(envelope)
@@ -194,14 +212,16 @@ def test_an_envelope_withdrawn_while_it_is_asked_for_is_answered_as_gone(world, 
 def test_no_answer_sets_a_cookie_or_may_be_kept_or_is_a_page(world, north):
     envelope = world.put("north", CONTENT)
     calls = [
-        *[("GET", LIST), ("GET", f"{LIST}/{envelope}"), ("POST", f"{LIST}/collected")],
+        *[("GET", LIST), ("GET", f"{LIST}/{envelope}"), ("GET", "/v1/returned")],
         ("GET", f"{LIST}/small?from={envelope}"),
         *[
             ("GET", "/"),
             ("GET", "//v1//envelopes"),
             ("DELETE", LIST),
             ("OPTIONS", LIST),
+            ("POST", "/v1/posts"),
             ("POST", "/v1/replies"),
+            ("POST", f"{LIST}/collected"),
         ],
     ]
     answers = [north.ask(*each) for each in calls]

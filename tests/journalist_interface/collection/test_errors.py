@@ -2,23 +2,17 @@
 
 import re
 
-from sqlalchemy import text
-
-from common import outgoing
-
 
 def test_an_unexpected_failure_logs_its_class_and_place_and_no_value(world, north, caplog):
-    reply = world.new_reply()
     north.learn_mark()
-    with world.store.engine.begin() as connection:
-        connection.execute(text("DROP TABLE reply"))
-    answer = north.ask("POST", "/v1/replies", outgoing.dump(reply))
+    world.config.inbox.rmdir()
+    answer = north.ask("POST", "/v1/posts", world.new_reply().document)
     assert answer.status_code == 500
     assert list(answer.json()) == ["error"]
     (record,) = [record for record in caplog.records if record.name == "candour.collection"]
-    assert re.fullmatch(r"OperationalError at [\w.]+:\d+", record.getMessage())
+    assert re.fullmatch(r"FileNotFoundError at [\w.]+:\d+", record.getMessage())
     assert record.exc_info is None
-    assert not any("INSERT" in record.getMessage() for record in caplog.records)
+    assert not any("inbox" in record.getMessage() for record in caplog.records)
 
 
 def test_a_request_leaves_no_line_behind(world, north, caplog, capfd):

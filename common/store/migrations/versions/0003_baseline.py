@@ -1,9 +1,9 @@
-"""Envelopes and replies."""
+"""Envelopes, replies, and what was returned."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+revision = "0003"
 down_revision = None
 
 
@@ -16,10 +16,12 @@ def upgrade() -> None:
         sa.Column("unit", sa.String(64), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.Column("padded_size", sa.BigInteger(), nullable=False),
-        sa.Column("collected_day", sa.Date(), nullable=True),
+        sa.Column("state", sa.String(9), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(32), nullable=True),
+        sa.Column("held_day", sa.Date(), nullable=True),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_envelope_waiting", "envelope", ["unit", "collected_day", "id"])
+    op.create_index("ix_envelope_state", "envelope", ["state", "unit", "id"])
     op.create_table(
         "reply",
         sa.Column("tag", sa.LargeBinary(16), primary_key=True),
@@ -29,9 +31,18 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_reply_expires", "reply", ["expires"])
+    op.create_table(
+        "returned",
+        sa.Column("unit", sa.String(64), primary_key=True),
+        sa.Column("post", sa.String(32), primary_key=True),
+        sa.Column("why", sa.String(8), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sqlite_with_rowid=False,
+    )
 
 
 def downgrade() -> None:
     """Drop the tables."""
+    op.drop_table("returned")
     op.drop_table("reply")
     op.drop_table("envelope")

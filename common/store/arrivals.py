@@ -1,0 +1,309 @@
+"""What couriers delivered, as the settlement takes it in: receipts first, then answers, then envelopes passed on.
+
+All of it is looked at again as if nobody had: whether the unit is enrolled, signed it, and signed it in these weeks. As
+much of a unit is taken at once as its courier may deliver until then; the rest waits for the next settlement. What is
+not as a courier leaves it is deleted, and counted. What its unit's desk signed and cannot be taken is returned: the
+unit's courier is told which and why.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import islice
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+
+from common import forwarding, post
+from common.canonical import NotCanonical
+from common.config import Limits
+from common.days import midnight_of
+from common.forwarding import SLIP_BYTES, Slip
+from common.mailbox import TAG_BYTES
+from common.post import ReceiptsPost, ReplyPost
+from common.registry import Registry, UnknownUnit
+from common.signing import BadSignature
+from common.store.blobs import FORWARDED_PREFIX, PendingBlob
+from common.store.inbox import AHEAD, MOST_FORWARDS, MOST_POSTS, OLDEST, PART, SLIP, Inbox
+from common.store.kept import NoFreeSlot, State, Why
+from common.store.models import TAKEN, EnvelopeRow, ReturnedRow
+from common.store.repository import Store, add_reply
+from common.store.taking import MOST_LOOKED_AT, Found, UnitFolder, entered
+from common.units import Unit
+
+KEEP_UNFINISHED = timedelta(days=7)
+MOST_RETURNED = 2000  # rows that are kept of a unit
+_ROOM_OF_A_POST = 64 * 1024  # bytes: more than its row takes, with SQLite's log
+_CHUNK = 1024 * 1024
+_DIGESTS = select(EnvelopeRow.id, EnvelopeRow.sha256).where(
+    EnvelopeRow.unit == bindparam("of_unit"), EnvelopeRow.id.in_(bindparam("ids", expanding=True))
+)
+
+
+class _Refused(Exception):
+    """It is as a courier leaves it, and not to be taken."""
+
+
+class _NotEntered(Exception):
+    """A unit's folder is none, or one that may not be entered."""
+
+
+def take_in(store: Store, inbox: Inbox, registry: Registry, limits: Limits, day: date) -> int:
+    """Take in what lies in the inbox. Returns how many things there were not as a courier leaves them.
+
+    Of a unit that is not enrolled nothing is taken, and what lies there is deleted.
+    """
+    units = {unit.id: unit for unit in registry.units if unit.is_enrolled}
+    odd = 0
+    with entered(inbox.root) as root:
+        for unit in units.values():
+            try:
+                with _units_folder(unit.id, root) as folder:
+                    if folder is not None:
+                        odd += _UnitsArrivals(store, registry, limits, unit, folder, day).take_in()
+                        folder.blur()
+            except _NotEntered:  # a link, perhaps: it goes, so that the unit's courier can deliver again
+                UnitFolder(root).delete(unit.id)
+                odd += 1
+        with os.scandir(root) as entries:
+            others = [entry.name for entry in islice(entries, MOST_LOOKED_AT) if entry.name not in units]
+        odd += sum(_delete_folder(root, name) for name in others)
+        UnitFolder(root).blur()
+    return odd
+
+
+@contextmanager
+def _units_folder(name: str, root: int) -> Iterator[UnitFolder | None]:
+    """None where a unit has none. Raises _NotEntered."""
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(entered(name, root))
+        except FileNotFoundError:
+            yield None
+            return
+        except OSError as error:
+            raise _NotEntered from error
+        yield UnitFolder(descriptor)
+
+
+def _delete_folder(root: int, name: str) -> int:
+    """Delete what lies in a folder and the folder itself. Returns how many things are still there."""
+    left = 0
+    with suppress(OSError), entered(name, root) as descriptor:
+        left = sum(not UnitFolder(descriptor).delete(one) for one in UnitFolder(descriptor).names())
+    return left or int(not UnitFolder(root).delete(name))
+
+
+@dataclass
+class _Posts:
+    """The posts of a unit, by identity: checked, and not yet in any row."""
+
+    replies: dict[str, ReplyPost] = field(default_factory=dict)
+    receipts: dict[str, ReceiptsPost] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+
+class _UnitsArrivals:
+    """What lies in the folder of one enrolled unit."""
+
+    def __init__(
+        self, store: Store, registry: Registry, limits: Limits, unit: Unit, folder: UnitFolder, day: date
+    ) -> None:
+        self._store, self._registry, self._limits = store, registry, limits
+        self._unit, self._folder, self._day = unit, folder, day
+
+    def take_in(self) -> int:
+        """Returns how many things were not as a courier leaves them."""
+        found = self._folder.look()
+        taken = self._forget_taken()
+        posts = self._read_posts([name for name in found.posts if name not in taken])
+        self._note_receipts(posts.receipts)
+        self._put_replies(posts)
+        self._delete([*posts.receipts, *posts.foreign, *found.foreign])
+        foreign = self._take_forwards(found.forwards)
+        self._delete_old(found)
+        return len(posts.foreign) + len(found.foreign) + foreign
+
+    # Posts.
+
+    def _read_posts(self, names: Sequence[str]) -> _Posts:
+        posts = _Posts()
+        for name in names[:MOST_POSTS]:
+            document = self._folder.read(name, post.MOST_BYTES)
+            if document is None or post.identity(document) != name:
+                posts.foreign.append(name)
+                continue
+            try:
+                self._sort(posts, name, post.read(document, self._unit.reply_key))
+            except NotCanonical:
+                posts.foreign.append(name)
+            except (BadSignature, _Refused):
+                posts.refused.append(name)
+        return posts
+
+    def _sort(self, posts: _Posts, name: str, read: ReplyPost | ReceiptsPost) -> None:
+        self._check(read.unit, read.day)
+        if isinstance(read, ReplyPost):
+            posts.replies[name] = read
+        else:
+            posts.receipts[name] = read
+
+    def _check(self, unit: str, day: date) -> None:
+        if unit != self._unit.id or not self._day - OLDEST <= day <= self._day + AHEAD:
+            raise _Refused
+
+    def _note_receipts(self, receipts: dict[str, ReceiptsPost]) -> None:
+        """An envelope is held where the desk's SHA-256 is that of what was listed."""
+        for receipt in receipts.values():
+            with self._store.reading() as connection:
+                asked = {"of_unit": self._unit.id, "ids": list(receipt.held)}
+                kept = connection.execute(_DIGESTS, asked).all()
+            same = [one for one, digest in kept if digest and digest.hex() == receipt.held[one]]
+            if same:
+                self._store.note_held(self._unit.id, same, self._day)
+
+    def _put_replies(self, posts: _Posts) -> None:
+        """Put answers into their slots, all in one step; those for which there is no room stay where they are."""
+        taken = posts.replies if self._has_room(len(posts.replies) * _ROOM_OF_A_POST) else {}
+        if not taken and not posts.refused:
+            return
+        outcomes: dict[str, str] = dict.fromkeys(posts.refused, Why.REFUSED)
+        with self._store.writing() as connection:
+            for name, reply in taken.items():
+                try:
+                    add_reply(connection, reply.candidates, reply.ciphertext, self._day)
+                    outcomes[name] = TAKEN
+                except NoFreeSlot:
+                    outcomes[name] = Why.NO_PLACE
+            self._note_outcomes(connection, outcomes)
+        self._delete(outcomes)
+        self._forget_taken()
+
+    def _note_outcomes(self, connection: Connection, outcomes: dict[str, str]) -> None:
+        mine = ReturnedRow.unit == self._unit.id
+        connection.execute(delete(ReturnedRow).where(mine, ReturnedRow.post.in_(outcomes)))
+        kept = connection.execute(select(func.count()).select_from(ReturnedRow).where(mine)).scalar_one()
+        room = max(0, MOST_RETURNED - kept)
+        rows = [
+            {"unit": self._unit.id, "post": name, "why": why, "day": self._day}
+            for name, why in outcomes.items()
+        ]
+        taken = [row for row in rows if row["why"] == TAKEN]
+        returned = [row for row in rows if row["why"] != TAKEN][:room]
+        if taken or returned:
+            connection.execute(insert(ReturnedRow), [*taken, *returned])
+
+    def _forget_taken(self) -> set[str]:
+        """Nothing says which posts were taken once their files are gone. Returns those whose files are still there.
+
+        A kill leaves such files, and so does a folder out of which nothing may be deleted: none is taken twice.
+        """
+        taken = ReturnedRow.unit == self._unit.id, ReturnedRow.why == TAKEN
+        with self._store.reading() as connection:
+            names = list(connection.execute(select(ReturnedRow.post).where(*taken)).scalars())
+        gone = [name for name in names if self._folder.delete(name)]
+        if gone:
+            self._folder.blur()
+            with self._store.writing() as connection:
+                connection.execute(delete(ReturnedRow).where(*taken, ReturnedRow.post.in_(gone)))
+        return set(names) - set(gone)
+
+    # Envelopes that one unit passes on to another.
+
+    def _take_forwards(self, ids: Sequence[str]) -> int:
+        """Returns how many were not as a courier leaves them."""
+        foreign, taken_bytes = 0, 0
+        for envelope_id in ids[:MOST_FORWARDS]:
+            try:
+                slip = self._slip(envelope_id)
+                taken_bytes += slip.size
+                if taken_bytes > self._limits.largest_sealed_bytes or not self._has_room(slip.size):
+                    break  # it and the rest wait
+                self._take_forward(slip)
+            except NotCanonical:
+                foreign += 1
+            except (BadSignature, _Refused):
+                with self._store.writing() as connection:
+                    self._note_outcomes(connection, {envelope_id: Why.REFUSED})
+            self._delete([envelope_id, envelope_id + SLIP])
+        return foreign
+
+    def _slip(self, envelope_id: str) -> Slip:
+        document = self._folder.read(envelope_id + SLIP, SLIP_BYTES)
+        if document is None:
+            raise NotCanonical("no slip")
+        slip = forwarding.read_slip(document, self._unit.reply_key)
+        self._check(slip.by, slip.day)
+        if slip.id != envelope_id or slip.id != _id_of(slip.sha256):
+            raise NotCanonical("a slip of another envelope")
+        try:
+            self._registry.recipient(slip.to)
+        except UnknownUnit as error:
+            raise _Refused from error
+        if slip.to == self._unit.id or slip.size > self._limits.largest_sealed_bytes:
+            raise _Refused
+        return slip
+
+    def _take_forward(self, slip: Slip) -> None:
+        """Copy an envelope into a blob of our own, and keep it if that is what the slip says.
+
+        Its receipt tag is drawn at random, so that it follows from no codename: a reporter's withdrawing does not
+        reach it, and nothing ties it to the envelope that it came from.
+        """
+        with self._store.reading() as connection:
+            owner = connection.execute(select(EnvelopeRow.unit).where(EnvelopeRow.id == slip.id)).scalar()
+        if owner == slip.to:
+            return  # it is here already
+        if owner is not None:
+            raise _Refused
+        with self._store.blobs.pending(slip.id) as blob:
+            self._copy(slip, blob)
+            size = self._store.blobs.publish(blob, self._day)
+            row = {"id": slip.id, "unit": slip.to, "day": self._day, "padded_size": size, "state": State.NEW}
+            with self._store.writing() as connection:
+                connection.execute(insert(EnvelopeRow), row | {"receipt_tag": secrets.token_bytes(TAG_BYTES)})
+
+    def _copy(self, slip: Slip, blob: PendingBlob) -> None:
+        """Raises NotCanonical where what lies there is not what the slip says."""
+        digest, copied = hashlib.sha256(), 0
+        with ExitStack() as stack:
+            try:
+                source, size = stack.enter_context(self._folder.opened(slip.id))
+            except OSError as error:
+                raise NotCanonical("not a plain file") from error
+            if size != slip.size:
+                raise NotCanonical("another size")
+            target = stack.enter_context(blob.path.open("r+b"))
+            while chunk := os.read(source, min(_CHUNK, slip.size + 1 - copied)):
+                copied += len(chunk)
+                digest.update(chunk)
+                target.write(chunk)
+        if copied != slip.size or digest.hexdigest() != slip.sha256:
+            raise NotCanonical("altered")
+
+    # What both have.
+
+    def _has_room(self, wanted: int) -> bool:
+        blobs = self._store.blobs
+        return blobs.free_bytes() - wanted >= self._limits.kept_from_posts(blobs.disk_bytes())
+
+    def _delete(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._folder.delete(name)
+
+    def _delete_old(self, found: Found) -> None:
+        """What no courier has gone on with for a week, so that it does not count for ever."""
+        limit = midnight_of(self._day - KEEP_UNFINISHED)
+        begun = {name.removesuffix(PART).removesuffix(SLIP) for name in found.unfinished}
+        for one in begun:
+            both = [name for name in found.unfinished if name in (one + PART, one + SLIP)]
+            if all(self._folder.is_older(name, limit) for name in both):
+                self._delete(both)
+
+
+def _id_of(sha256: str) -> str:
+    return FORWARDED_PREFIX + sha256[: 32 - len(FORWARDED_PREFIX)]

@@ -1,0 +1,191 @@
+"""A collection that was broken into writes into the inbox what it likes: nothing comes of it but a count in the log."""
+
+import hashlib
+import os
+import stat
+from contextlib import suppress
+
+import pytest
+
+from common import post
+from common.store import taking
+from common.store.kept import Returned
+from common.store.taking import MOST_LOOKED_AT, UnitFolder, entered
+
+ODD = "{} things in the inbox were not as a courier leaves them: none was taken"
+SLOTS = [bytes([n]) * 16 for n in range(1, 9)]
+
+
+@pytest.fixture
+def secret(folder):
+    """A file of the source interface's user."""
+    file = folder / "secret"
+    file.write_bytes(b"a secret")
+    return file
+
+
+def _huge(file):
+    with file.open("wb") as stream:
+        stream.truncate(2**40)  # a hole: it takes no room, and would take a day to read
+
+
+PLANTED = {  # each is made at `place`, in a store's `folder`
+    "junk": lambda place, _: place.write_bytes(b"{}"),
+    "a huge file": lambda place, _: _huge(place),
+    "an empty file": lambda place, _: place.touch(),
+    "a link": lambda place, folder: place.symlink_to(folder / "secret"),
+    "a link to a folder": lambda place, folder: place.symlink_to(folder / "blobs"),
+    "a hard link": lambda place, folder: place.hardlink_to(folder / "secret"),
+    "a pipe": lambda place, _: os.mkfifo(place),
+    "a socket": lambda place, _: os.mknod(place, 0o600 | stat.S_IFSOCK),
+    "a device": lambda place, _: os.mknod(place, 0o600 | stat.S_IFCHR, os.makedev(1, 5)),
+    "a folder": lambda place, _: place.mkdir(),
+}
+
+
+def plant(what, place, folder):
+    try:
+        PLANTED[what](place, folder)
+    except PermissionError:
+        pytest.skip("only root makes devices")
+
+
+@pytest.mark.parametrize("what", PLANTED)
+@pytest.mark.parametrize("place", ["post", "slip", "envelope", "unit", "another name"])
+def test_whatever_lies_there_what_is_genuine_is_taken_and_nothing_else_is_touched(
+    store, put, settle, inbox, outbox, desk, other_desk, secret, folder, blob_files, caplog, what, place
+):
+    put(b"t" * 16)
+    before = {file: file.read_bytes() for file in blob_files()}
+    inbox.put_post("other", other_desk.reply(*SLOTS[:3]))
+    inbox.put_post("u", genuine := desk.reply(*SLOTS[3:6]))
+    identity, slip = desk.slip(b"sealed", "other")
+    name = inbox.root / "u" / {"post": "0" * 32, "another name": "x"}.get(place, identity)
+    if place == "unit":
+        for file in (inbox.root / "u").iterdir():
+            file.unlink()
+        name = inbox.root / "u"
+        name.rmdir()
+    elif place == "slip":
+        inbox.begin("u", identity, slip)
+        inbox.append("u", identity, 0, b"sealed")
+        inbox.finish("u", identity, hashlib.sha256(b"sealed").hexdigest())
+        name = inbox.root / "u" / f"{identity}.slip"
+        name.unlink()
+    elif place == "envelope":
+        inbox.begin("u", identity, slip)
+    plant(what, name, folder)
+    settle()
+    slots = set(store.mailbox([], SLOTS).replies)
+    assert slots == ({SLOTS[0]} if place == "unit" else {SLOTS[0], SLOTS[3]})
+    assert not (inbox.root / "u" / post.identity(genuine)).exists()
+    assert outbox.waiting("other") == []
+    assert {file: file.read_bytes() for file in blob_files()} == before
+    assert secret.read_bytes() == b"a secret"
+    assert secret.stat().st_nlink == 1
+    if not (place == "unit" and what == "a folder"):
+        assert caplog.messages == [ODD.format(1)]
+    with suppress(NotADirectoryError, FileNotFoundError):
+        assert list((inbox.root / "u").iterdir()) == []
+
+
+@pytest.mark.parametrize("what", [name for name in PLANTED if name != "a folder"])
+def test_what_lies_beside_the_units_is_deleted(settle, inbox, folder, secret, what):
+    plant(what, inbox.root / "x", folder)
+    settle()
+    assert [file.name for file in inbox.root.iterdir()] == []
+    assert secret.read_bytes() == b"a secret"
+
+
+def test_a_full_folder_of_another_s_cannot_be_deleted_and_stops_nothing(store, settle, inbox, desk, caplog):
+    (inbox.root / "u" / "x" / "y").mkdir(parents=True)
+    (inbox.root / "z" / "x" / "y").mkdir(parents=True)
+    inbox.put_post("u", desk.reply(*SLOTS[:3]))
+    for _ in range(2):
+        settle()
+    assert list(store.mailbox([], SLOTS).replies) == SLOTS[:1]
+    assert caplog.messages == [ODD.format(2)] * 2
+
+
+def test_a_post_under_another_name_is_none(store, settle, inbox, outbox, desk, caplog):
+    inbox.put_post("u", desk.reply())
+    (inbox.root / "u" / ("0" * 32)).write_bytes(desk.reply(*SLOTS[:3]))
+    settle()
+    assert store.mailbox([], SLOTS).replies == {}
+    assert outbox.returned("u") == []
+    assert caplog.messages == [ODD.format(1)]
+
+
+def test_an_envelope_that_is_not_what_its_slip_says_is_none(settle, inbox, outbox, desk, caplog, blob_files):
+    identity, slip = desk.slip(b"sealed", "other")
+    for number, content in enumerate((b"sealeD", b"sealed and more", b"seal", b"")):
+        inbox.begin("u", identity, slip)
+        (inbox.root / "u" / identity).write_bytes(content)
+        settle()
+        assert outbox.waiting("other") == []
+        assert blob_files() == []
+        assert list((inbox.root / "u").iterdir()) == []
+        assert caplog.messages == [ODD.format(1)] * (number + 1)
+
+
+def test_an_envelope_that_changes_while_it_is_copied_is_kept_as_its_slip_says_or_not_at_all(
+    settle, inbox, outbox, desk, forward, monkeypatch
+):
+    identity = forward(desk, b"sealed", "other")
+    real = os.read
+
+    def read_and_change(descriptor, count):
+        content = real(descriptor, count)
+        if content == b"sealed":
+            (inbox.root / "u" / identity).write_bytes(b"forged")
+        return content
+
+    monkeypatch.setattr(os, "read", read_and_change)
+    settle()
+    assert outbox.sealed_file("other", identity).read_bytes() == b"sealed"
+
+
+def test_of_very_many_names_a_bounded_number_is_looked_at(settle, inbox, monkeypatch):
+    monkeypatch.setattr(taking, "MOST_LOOKED_AT", 7)
+    for unit in ("u", "nobody"):
+        (inbox.root / unit).mkdir()
+        for number in range(20):
+            (inbox.root / unit / f"{number}").touch()
+    settle()
+    assert len(list((inbox.root / "u").iterdir())) == 13
+    assert len(list((inbox.root / "nobody").iterdir())) == 13
+    with entered(inbox.root / "u") as descriptor:
+        assert len(UnitFolder(descriptor).names()) == 7
+    assert MOST_LOOKED_AT > 2000
+
+
+def test_what_may_not_be_deleted_is_taken_once_and_then_left_alone(store, settle, inbox, desk, outbox):
+    """The collection may give the settlement's user a folder to read in and not to delete from."""
+    document = desk.reply(*SLOTS[:3])
+    inbox.put_post("u", document)
+    real = os.unlink
+
+    def unlink(name, *, dir_fd=None):
+        if name == post.identity(document):
+            raise PermissionError
+        real(name, dir_fd=dir_fd)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "unlink", unlink)
+        for _ in range(3):
+            settle()
+            assert list(store.mailbox([], SLOTS).replies) == SLOTS[:1]
+            assert outbox.returned("u") == []
+    settle()
+    assert list((inbox.root / "u").iterdir()) == []
+    assert list(store.mailbox([], SLOTS).replies) == SLOTS[:1]
+
+
+def test_the_same_post_delivered_again_takes_a_bounded_number_of_slots(store, settle, inbox, outbox, desk):
+    """A courier, or the collection, posts what it has kept again and again: it reaches its own three slots."""
+    document = desk.reply(*SLOTS[:3])
+    for _ in range(5):
+        inbox.put_post("u", document)
+        settle()
+    assert set(store.mailbox([], SLOTS).replies) == set(SLOTS[:3])
+    assert outbox.returned("u") == [Returned(post.identity(document), "no-place")]
