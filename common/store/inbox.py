@@ -162,7 +162,9 @@ class Inbox:
         folder = self._named(unit)
         if not folder.is_dir():
             with self._making:  # the mask is the whole process's
-                mask = os.umask(self._folder_mask)  # it is setgid as its parent is: no service may set that itself
+                mask = os.umask(
+                    self._folder_mask
+                )  # it is setgid as its parent is: no service may set that itself
                 try:
                     folder.mkdir(exist_ok=True)
                 finally:

@@ -167,6 +167,7 @@ def _carry_there(chosen: _Chosen, *, quietly: bool) -> tuple[str, ...]:
         return ()
     with _at_work(chosen) as (config, client, state), _while_up(chosen):
         chosen.check_unit(config.unit)
+        client.returned()  # is it up? The desk is not asked to export before that is known
         exported = ask_desk(chosen.place, "export")
         delivered = deliver(client, state, chosen.place / "stick", config.its_unit(), Progress())
     if delivered != Delivered():

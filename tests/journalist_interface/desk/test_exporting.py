@@ -77,7 +77,7 @@ def test_an_exported_answer_leaves_again_as_the_same_ciphertext(world, desk, bro
     page = browser.get(f"/conversations/{first.conversation}").text
     assert "Leaves with the next export" in page
     assert "Take it back" not in page
-    assert "1 answer written" in browser.post("/export").text
+    assert "1 answer and receipts for" in browser.post("/export").text
     one, two = sorted(on_the_stick(world), key=len)
     assert one < two == documents
 
@@ -112,7 +112,7 @@ def test_an_answer_whose_file_is_gone_keeps_none_of_the_others_back(world, desk,
     [first, second] = desk.cabinet.answers.to_export(10)
     desk.files.answer(first.id).unlink()
     page = browser.post("/export").text
-    assert "1 answer written" in page
+    assert "1 answer and receipts for" in page
     assert "1 answer could not be opened" in page
     assert desk.cabinet.answers.get(first.id).state == "waiting"
     assert desk.cabinet.answers.get(second.id).state == "exported"

@@ -49,7 +49,7 @@ def test_from_the_stick_to_the_answer_and_back(world, browser):
     assert "Waiting to be exported" in after
 
     exported = browser.post("/export")
-    assert "1 answer written to the stick" in exported.text
+    assert "1 answer and receipts for 3 messages written to the stick" in exported.text
     assert "Exported on" in browser.get(f"/conversations/{reporter.identity}").text
 
     key = world.house.unit.reply_public_key
