@@ -161,10 +161,9 @@ class Inbox:
     def _folder(self, unit: str) -> Path:
         folder = self._named(unit)
         if not folder.is_dir():
-            with self._making:  # the mask is the whole process's
-                mask = os.umask(
-                    self._folder_mask
-                )  # it is setgid as its parent is: no service may set that itself
+            # It becomes setgid as its parent is: no service may set that itself. The mask is the whole process's.
+            with self._making:
+                mask = os.umask(self._folder_mask)
                 try:
                     folder.mkdir(exist_ok=True)
                 finally:

@@ -33,6 +33,7 @@ def backup(to: Path, recipient: Path, data: Path | None, root: Path | None, host
 
     In the file is all that a clean machine needs to come back at the same addresses: rows, sealed envelopes, settings,
     registry, pepper, and the onions' keys. It is sealed to the operator's certificate and can be opened by nobody else.
+    What couriers delivered since the last settled hour is not in it: their units send it again.
 
     A backup keeps what the server deletes later: withdrawn reports, collected ones, answers past their time. Keep few,
     and destroy old ones.
@@ -108,7 +109,8 @@ def _own_home() -> Path:
 
 _RETURNED = """\
 What was withdrawn, collected or deleted after that day is here again; what arrived after it is not. The desk knows an
-envelope that it has had; a withdrawn one it does not. What is past its time goes at the first start."""
+envelope that it has had; a withdrawn one it does not. What units delivered on that day or later they send again. What
+is past its time goes at the first start."""
 
 _NEXT_ON_HOST = f"""\
 {_RETURNED}

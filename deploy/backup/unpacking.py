@@ -15,6 +15,7 @@ from common import canonical
 from common.days import midnight_of, today
 from common.store import snapshot
 from common.store.blobs import blur_times
+from common.store.kept import State
 from common.store.models import EnvelopeRow
 from common.store.opening import NEWEST, open_store
 from common.store.repository import Store
@@ -38,10 +39,10 @@ class _Held(io.BytesIO):
 
 
 class _Written:
-    """A large file that is written as it comes, with the time of its day."""
+    """A large file that is written as it comes, with the time of its day. `mode`: what it has when it is whole."""
 
-    def __init__(self, path: Path, seconds: float) -> None:
-        self._path, self._seconds = path, seconds
+    def __init__(self, path: Path, seconds: float, mode: int) -> None:
+        self._seconds, self._mode = seconds, mode
         self._stream = _new_file(path)
 
     def write(self, piece: bytes, /) -> object:
@@ -49,6 +50,7 @@ class _Written:
 
     def close(self) -> None:
         self._stream.flush()
+        os.fchmod(self._stream.fileno(), self._mode)
         os.utime(self._stream.fileno(), (self._seconds, self._seconds))
         os.fsync(self._stream.fileno())
         self._stream.close()
@@ -116,13 +118,17 @@ class Unpacking:
             raise RestoreRefused(f"{error.__doc__} Nothing was put in place. Use another backup.") from error
 
     def _blob(self, envelope: str, size: int) -> Sink:
-        query = select(EnvelopeRow.day).where(EnvelopeRow.id == envelope, EnvelopeRow.padded_size == size)
+        query = select(EnvelopeRow.day, EnvelopeRow.state)
+        query = query.where(EnvelopeRow.id == envelope, EnvelopeRow.padded_size == size)
         with self._store.engine.connect() as connection:
-            day = connection.execute(query).scalar()
-        if day is None:
+            row = connection.execute(query).one_or_none()
+        if row is None:
             raise RestoreRefused("There is an envelope without its row in this backup. Use another.")
         self._came.add(envelope)
-        return _Written(self._store.blobs.path(envelope), midnight_of(day))
+        is_shown = (
+            row.state != State.NEW and self._fresh.kind == "host"
+        )  # what was listed, the collection reads
+        return _Written(self._store.blobs.path(envelope), midnight_of(row.day), 0o640 if is_shown else 0o600)
 
     def finish(self) -> None:
         """Let rows and envelopes agree: what was deleted while the backup was made has a row here and no envelope."""

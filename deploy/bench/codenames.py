@@ -108,7 +108,7 @@ def _with_answers(stage: Stage, answers: int) -> str:
     for slot in range(1, answers + 1):
         answer = reply.new_reply(unit.id, today(), "Thank you. We have read it. " * 100)
         sealed = mailbox.seal(reply.compose(answer, reply_key, signer), reply_key)
-        store.post_reply([tags[slot]], sealed, answer.day)
+        store.put_reply([tags[slot]], sealed, answer.day)
     store.engine.dispose()
     return words
 

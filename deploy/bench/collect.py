@@ -1,7 +1,7 @@
 """`collect`: a thousand small envelopes and a large one, from the collection onto the stick, beside curl.
 
 curl fetches the same bytes from the same server over one connection, each request signed beforehand, onto the same
-disk. It asks for no list, acknowledges nothing and makes nothing durable.
+disk. It asks for no list and makes nothing durable.
 """
 
 import secrets
@@ -13,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 
 from deploy.bench.figures import Figure, in_turn, ratio
-from deploy.bench.filling import add_envelopes, uncollect
+from deploy.bench.filling import add_envelopes
 from deploy.bench.signed import Courier, path_of
 from deploy.bench.stage import Stage, fresh_stage
 from deploy.servers import PROJECT
@@ -41,12 +41,11 @@ def run(servers: Stage) -> Iterator[Figure]:
 def _collect(servers: Stage) -> float:
     stick = servers.scratch / "stick"
     stick.mkdir()
-    command = [sys.executable, "-m", "deploy", "courier", "collect", "--data", str(servers.data)]
+    command = [sys.executable, "-m", "deploy", "courier", "collect", "--again", "--data", str(servers.data)]
     started = perf_counter()
     subprocess.run([*command, "--to", str(stick)], cwd=PROJECT, check=True, capture_output=True)
     took = perf_counter() - started
     shutil.rmtree(stick)
-    uncollect(servers)
     return took
 
 

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from common.config import read_server_config
 from common.days import today
+from common.settled import this_hour
+from common.store.inbox import Inbox
+from common.store.opening import open_store
+from common.store.outbox import Outbox
+from common.store.settlement import Settlement
+from deploy import demo
 from deploy.bench.stage import Stage
 
 _BLOCK = 1 << 20
@@ -20,18 +27,22 @@ def add_envelopes(servers: Stage, sizes: Sequence[int], said_size: int | None = 
     with closing(_database(servers)) as connection, connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.executemany(
-            "INSERT INTO envelope (id, receipt_tag, unit, day, padded_size) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO envelope (id, receipt_tag, unit, day, padded_size, state) VALUES (?, ?, ?, ?, ?, 'listed')",
             [(*row[:4], row[4] if said_size is None else said_size) for row in rows],
         )
     for identity, *_, size in rows:
         write_random(blob(servers, identity), size)
+    _list(servers)
     return [row[0] for row in rows]
 
 
-def uncollect(servers: Stage) -> None:
-    """As if nothing had been collected yet."""
-    with closing(_database(servers)) as connection, connection:
-        connection.execute("UPDATE envelope SET collected_day = NULL")
+def _list(servers: Stage) -> None:
+    """Put a listing in place, as a settlement does, without its other steps."""
+    config = read_server_config(demo.server_settings(servers.data))
+    store, outbox = open_store(config.database, config.blobs), Outbox(config.outbox, config.blobs)
+    registry = config.load_registry()
+    Settlement(store, Inbox(config.inbox), outbox, registry, config.limits).write_listing(this_hour())
+    store.engine.dispose()
 
 
 def blob(servers: Stage, identity: str) -> Path:

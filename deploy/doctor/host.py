@@ -3,12 +3,15 @@
 import stat
 import subprocess
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from common import settled
 from common.days import today
+from common.phrases import count
+from common.store.outbox import Outbox
 from deploy import owners
-from deploy.backup.layout import on_host
+from deploy.backup.layout import Layout, on_host
 from deploy.doctor.server import check_server
 from deploy.finding import Finding, State, carefully
 from deploy.host.place import SETTINGS, Place, StepFailed
@@ -26,6 +29,7 @@ def examine_host(place: Place) -> Iterator[Finding]:
     settings = place.path(f"{SETTINGS}/server.toml")
     yield from carefully("Owners and modes", lambda: check_owners(place))
     yield from carefully("The server's settings", lambda: check_server(settings, layout.database))
+    yield from carefully("The settled hours", lambda: check_settled(layout))
     yield from carefully("The backup", lambda: check_backup(layout.stamp))
     yield from carefully("Core dumps", lambda: check_core_pattern(place))
     yield from carefully("Units", lambda: check_enabled(place))
@@ -63,6 +67,29 @@ def _differs(place: Place, path: Path, rule: owners.Rule) -> str:
         return f"is not {rule.user}:{rule.group}"
     mode = stat.S_IMODE(status.st_mode)
     return f"has mode {mode:04o}, not {rule.mode:04o}" if mode != rule.mode else ""
+
+
+def check_settled(layout: Layout) -> Iterator[Finding]:
+    """Whether what waits between the units and the servers passes at the hours that the registry names."""
+    outbox = Outbox(layout.blobs.with_name("outbox"), layout.blobs)
+    try:
+        hour = outbox.settled_hour()
+    finally:
+        outbox.close()
+    if hour is None:
+        yield Finding(State.GOOD, "Nothing was settled yet: the first start makes the first listing")
+        return
+    every = layout.read_config().load_registry().settle_every_hours
+    one_earlier = datetime.now(UTC) - timedelta(hours=every)
+    if settled.is_due(hour, every) and settled.is_due(hour, every, one_earlier):
+        yield Finding(
+            State.WRONG,
+            f"Nothing has passed between the units and the servers since {hour}:00 UTC",
+            "Mend what `journalctl --namespace=candour -u candour-settle` says, then run: systemctl start "
+            "candour-settle.service",
+        )
+    else:
+        yield Finding(State.GOOD, f"Settled last at {hour}:00 UTC; that is done every {count(every, 'hour')}")
 
 
 def check_backup(stamp: Path) -> Iterator[Finding]:

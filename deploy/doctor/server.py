@@ -31,6 +31,7 @@ def check_server(settings: Path, database: Path) -> Iterator[Finding]:
     """`settings`: server.toml. `database`: SQLite's file."""
     try:
         config = read_server_config(settings)
+        _ = config.pepper  # which is read when it is first asked for
     except BadConfiguration as error:
         yield Finding(State.WRONG, "The server's settings cannot be used", str(error))
         return
@@ -116,10 +117,17 @@ def check_set_aside(config: ServerConfig) -> Iterator[Finding]:
 
 
 def check_disk(folder: Path, config: ServerConfig) -> Iterator[Finding]:
-    free, wanted = shutil.disk_usage(folder).free, config.limits.keep_free_bytes
+    disk, wanted = shutil.disk_usage(folder), config.limits.keep_free_bytes
+    free, of_posts = disk.free, config.limits.kept_from_posts(disk.total)
     text = f"{free / 1024**3:.1f} GiB of disk are free for {folder}"
     if free < wanted:
         remedy = f"Free some: reports are refused below {wanted / 1024**3:.1f} GiB (keep_free_bytes)."
         yield Finding(State.WRONG, text, remedy)
+    elif free < of_posts:
+        remedy = (
+            f"Free some: below {of_posts / 1024**3:.1f} GiB nothing of what units deliver is taken, so that it never "
+            "closes the servers to reports (keep_free_bytes, reserve_for_reports_bytes)."
+        )
+        yield Finding(State.WARNING, text, remedy)
     else:
         yield Finding(State.GOOD, text)

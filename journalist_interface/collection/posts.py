@@ -23,7 +23,10 @@ NOT_SIGNED = (
 TOO_OLD = (
     "This is too old, or from a day to come. See that the desk's clock is right, and have it seal this again."
 )
-TOO_MANY = "This unit has delivered as much as it may until the next settled hour. Deliver the rest after it; nothing is lost."
+TOO_MANY = (
+    "This unit has delivered as much as it may until the next settled hour. Nothing is lost: deliver the rest "
+    "after that hour."
+)
 NO_ROOM = "The disk here is nearly full, so nothing was taken. Tell the operator, and deliver again later."
 
 blueprint = Blueprint("posts", __name__, url_prefix="/v1")

@@ -43,7 +43,7 @@ def test_every_command_on_the_page_is_there_with_its_options(line):
 
 def test_the_page_names_the_commands_that_an_operator_needs():
     assert len(COMMANDS) >= 10
-    for name in ("doctor", "backup", "restore", "sweep"):
+    for name in ("doctor", "backup", "restore", "settle"):
         assert any(line.startswith(name) for line in COMMANDS), name
 
 
@@ -64,4 +64,4 @@ def test_the_page_and_the_host_agree():
     assert "RuntimeMaxUse=4M" in whole
     assert "MaxRetentionSec=1day" in whole
     assert 'Automatic-Reboot-Time "03:00"' in whole
-    assert "OnCalendar=*-*-* 00:00:00 UTC" in whole
+    assert "OnCalendar=*-*-* *:00:00 UTC" in whole

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from common.config import Limits, load_registry, read_root
 from common.days import today
 from common.padding import REPLY_CIPHERTEXT_BYTES
+from common.settled import this_hour
+from common.store.inbox import Inbox
 from common.store.kept import SealedReply
 from common.store.opening import open_store
+from common.store.outbox import Outbox
 from common.store.repository import Store
+from common.store.settlement import Settlement
 from deploy.backup.layout import Layout, in_data_folder, on_host
 from deploy.host.settings import HERE
 from keys.unit import GNUPG_HOME
@@ -139,15 +144,31 @@ def open_layout():
 def put() -> Callable[..., str]:
     """Accepts a message into a store, of the day before yesterday; gives the envelope's id."""
 
-    def put(store: Store, content: bytes = b"sealed", header: bool = True) -> str:
+    def put(store: Store, content: bytes = b"sealed") -> str:
         with store.blobs.pending() as blob:
             blob.path.write_bytes(content)
-            reply = SealedReply(os.urandom(16), os.urandom(REPLY_CIPHERTEXT_BYTES)) if header else None
+            reply = SealedReply(os.urandom(16), os.urandom(REPLY_CIPHERTEXT_BYTES))
             day = today() - timedelta(days=2)
             store.accept(blob, receipt_tag=os.urandom(16), unit="test-unit", day=day, header=reply)
         return blob.id
 
     return put
+
+
+@pytest.fixture(scope="session")
+def settle_in() -> Callable[[Layout, Store], None]:
+    """A settled hour comes to a set-up."""
+
+    def settle(layout: Layout, store: Store) -> None:
+        outbox = Outbox(layout.blobs.with_name("outbox"), layout.blobs)
+        registry = load_registry(
+            layout.settings / "registry.json", read_root(layout.settings / "registry-root.pub")
+        )
+        Settlement(
+            store, Inbox(layout.blobs.with_name("inbox")), outbox, registry, Limits(keep_free_bytes=0)
+        ).run(this_hour())
+
+    return settle
 
 
 @pytest.fixture(scope="session")

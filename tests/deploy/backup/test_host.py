@@ -1,10 +1,12 @@
 """A host that is lost comes back on a clean machine: same names, same rows, same owners; and nothing is overwritten."""
 
 import grp
+import io
 import os
 import shutil
 import sqlite3
 import subprocess
+import tarfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +15,6 @@ import pytest
 from common.days import today
 from common.gpg import gpg_environment
 from common.onion import public_line
-from common.store.blobs import new_id
 from deploy import owners
 from deploy.backup.errors import BackupFailed, RestoreRefused
 from deploy.backup.layout import on_host
@@ -60,25 +61,51 @@ def test_the_same_onions_come_back(saved, clean, operator, onion_keys, names_by_
     )
 
 
-def test_what_one_unit_passed_on_to_another_comes_back_too(host, clean, operator, open_layout, tmp_path):
+def test_what_was_listed_is_the_collection_s_to_read_again_and_nothing_else_is(
+    host, clean, operator, open_layout, put, settle_in, tmp_path
+):
     store = open_layout(host)
-    blob_id, part = new_id(forwarded=True), store.blobs.forwarded_part("0" * 32)
-    part.write_bytes(b"sealed anew")
-    assert store.accept_forwarded(part, blob_id, "other-unit", 11, today())
+    listed = put(store)
+    settle_in(host, store)
+    new = put(store)
     saved = save(host, tmp_path, operator.certificate)
-    assert (saved.envelopes, saved.lost) == (1, 0)
+    assert (saved.envelopes, saved.lost) == (2, 0)
     restore(clean, saved.file, operator.gnupg)
-    again = open_layout(clean)
-    assert [envelope.id for envelope in again.waiting("other-unit")] == [blob_id]
-    file = again.sealed_file("other-unit", blob_id)
-    assert file.read_bytes() == b"sealed anew"
-    source, *_ = [
-        line.split(":")
-        for line in (clean.root / "etc/passwd").read_text().splitlines()
-        if line.startswith("candour-source:")
-    ]
-    assert (file.stat().st_uid, file.stat().st_mode & 0o7777) == (int(source[2]), 0o640)
-    assert file.parent.stat().st_mode & 0o7777 == 0o3770
+    numbers = {
+        line.split(":")[0]: int(line.split(":")[2])
+        for table in ("passwd", "group")
+        for line in (clean.root / "etc" / table).read_text().splitlines()
+    }
+    for blob_id, mode in ((listed, 0o640), (new, 0o600)):
+        file = clean.blobs / blob_id[:2] / blob_id
+        status = file.stat()
+        assert (status.st_uid, status.st_gid) == (numbers["candour-source"], numbers["candour"])
+        assert status.st_mode & 0o7777 == mode
+        assert file.parent.stat().st_mode & 0o7777 == 0o2710
+    assert [path.stat().st_mode & 0o7777 for path in clean.database.parent.glob("*")] != []
+    for path in (clean.database.parent, *clean.database.parent.glob("*")):
+        assert (path.stat().st_uid, path.stat().st_mode & 0o077) == (numbers["candour-source"], 0)
+
+
+def test_what_couriers_delivered_since_the_last_settled_hour_is_in_no_backup(host, operator, tmp_path):
+    """It is not checked yet, is a few hours old, and is the collection's: root reads nothing of it."""
+    inbox = host.blobs.with_name("inbox") / "test-unit"
+    inbox.mkdir(parents=True)
+    (inbox / ("a" * 32)).write_bytes(b"delivered")
+    (inbox / ("b" * 32)).symlink_to(host.settings / "pepper")
+    names = [name for name in written(host) if "inbox" in name or "outbox" in name or "a" * 32 in name]
+    assert names == []
+    assert save(host, tmp_path, operator.certificate).envelopes == 0
+
+
+def written(layout):
+    """The names in a backup's archive."""
+    contents, archive = Contents(layout), io.BytesIO()
+    while piece := contents.read(1):
+        archive.write(piece)
+    archive.seek(0)
+    with tarfile.open(fileobj=archive) as tar:
+        return tar.getnames()
 
 
 def test_rows_envelopes_and_settings_are_the_same(saved, clean, host, operator, rows_of):
@@ -112,7 +139,7 @@ def test_everything_has_the_owner_and_mode_that_the_host_s_own_rules_say(saved, 
             assert status.st_gid == numbers[rule.group], path
     assert seen >= 9
     for folder, uid, mode in (
-        (clean.blobs, numbers["candour-source"], 0o640),
+        (clean.blobs, numbers["candour-source"], 0o600),  # none was listed yet
         (clean.onions, numbers["_tor-candour"], 0o600),
     ):
         files = [path for path in folder.rglob("*") if path.is_file()]
@@ -212,16 +239,19 @@ def test_settings_that_have_moved_things_are_not_saved_by_halves(host, operator,
         save(host, tmp_path, operator.certificate)
 
 
-def test_what_is_past_its_time_goes_at_the_first_sweep(host, clean, open_layout, put, operator, tmp_path):
+def test_what_is_past_its_time_goes_at_the_first_sweep(
+    host, clean, open_layout, put, settle_in, operator, tmp_path, rows_of
+):
     store = open_layout(host)
     old = put(store)
-    store.acknowledge("test-unit", [old], today() - timedelta(days=30))
+    settle_in(host, store)
+    store.note_held("test-unit", [old], today() - timedelta(days=30))
     fresh = put(store)
     saved = save(host, tmp_path, operator.certificate)
     restore(clean, saved.file, operator.gnupg)
     again = open_layout(clean)
     again.sweep(today(), alone=True)
-    assert [envelope.id for envelope in again.waiting("test-unit")] == [fresh]
+    assert [row[0] for row in rows_of(clean)["envelope"]] == [fresh]
     assert not again.blobs.path(old).exists()
 
 

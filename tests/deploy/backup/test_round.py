@@ -4,10 +4,12 @@ import shutil
 import threading
 
 import pytest
+from click.testing import CliRunner
 
 from common.config import read_server_config
 from common.opening import Opener
-from common.store.opening import open_store
+from common.store.blobs import blob_path
+from common.store.outbox import Outbox
 from deploy import demo
 from deploy.backup.layout import in_data_folder
 from deploy.backup.restoring import restore
@@ -15,6 +17,7 @@ from deploy.backup.saving import save
 from deploy.bench import codenames
 from deploy.bench.browser import Browser
 from deploy.bench.stage import stage
+from deploy.settle import settle
 
 EACH, SENDERS = 3, 2
 
@@ -77,12 +80,14 @@ def test_what_was_acknowledged_before_comes_back_with_its_conversations(long_ago
             assert b"not yet collected" in browser.get("/conversation").body
             browser.close()
         assert send_one(servers.source)
+        done = CliRunner().invoke(settle, ["--data", str(new), "--now"])
+        assert (done.exit_code, done.output) == (0, "")
         config = read_server_config(demo.server_settings(new))
-        store = open_store(config.database, config.blobs)
-        waiting = store.waiting(demo.UNIT_ID)
+        outbox = Outbox(config.outbox, config.blobs)
+        waiting = outbox.waiting(demo.UNIT_ID)
+        outbox.close()
         assert len(waiting) == saved.envelopes + 1
         for envelope in waiting:
             content = bytearray()
-            Opener(demo.gnupg_home(new)).open(store.blobs.path(envelope.id), content.extend)
+            Opener(demo.gnupg_home(new)).open(blob_path(config.blobs, envelope.id), content.extend)
             assert len(content) >= 16 * 1024
-        store.engine.dispose()

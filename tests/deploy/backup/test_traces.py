@@ -133,10 +133,10 @@ def test_memory_does_not_grow_with_an_envelope(demo, open_layout, put, operator,
         return shown
 
     without = peak("small")
-    large = put(store, b"", header=False)
+    large = put(store, b"")
     with store.blobs.path(large).open("r+b") as blob:
         blob.truncate(400 * MB)  # a hole, which is read as zeros
-    with store._writing() as connection:
+    with store.writing() as connection:
         connection.execute(update(EnvelopeRow).where(EnvelopeRow.id == large).values(padded_size=400 * MB))
     with_it = peak("large")
     back = in_data_folder(tmp_path / "large-back")

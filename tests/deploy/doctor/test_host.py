@@ -4,13 +4,17 @@ import os
 import socket
 import subprocess
 import sys
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from common import settled
 from common.days import today
+from common.store.outbox import Outbox
 from deploy import owners
+from deploy.backup.layout import on_host
 from deploy.doctor import host as checks
 from deploy.doctor.machine import check_clock, check_swap, clock_state
 from deploy.doctor.server import check_disk, check_server
@@ -72,6 +76,24 @@ def test_owners_and_modes_are_held_against_the_host_s_rules(place):
     assert "/etc/candour/pepper is missing" in only(checks.check_owners(place)).text
 
 
+def test_settled_hours_that_passed_without_a_settlement_are_told(tmp_path, server_config):
+    config = server_config()
+    folder = config.registry.parent
+    outbox = Outbox(config.outbox, config.blobs)
+    layout = replace(
+        on_host(tmp_path), settings=folder, database=folder / "candour.sqlite", blobs=config.blobs
+    )
+    assert "Nothing was settled yet" in only(checks.check_settled(layout)).text
+    now = datetime.now(UTC)
+    for ago, state in ((0, State.GOOD), (6, State.GOOD), (13, State.WRONG)):
+        hour = settled.last_settled_hour(6, now - timedelta(hours=ago))
+        outbox.write(hour, (), ())
+        finding = only(checks.check_settled(layout))
+        assert finding.state is state
+        assert f"{hour}:00 UTC" in finding.text
+    assert "candour-settle" in finding.remedy
+
+
 def test_an_old_backup_and_none_are_told(tmp_path):
     stamp = tmp_path / "last-backup"
     assert only(checks.check_backup(stamp)).state is State.WARNING
@@ -99,10 +121,10 @@ def test_units_that_do_not_start_with_the_machine_are_named(tmp_path):
     place = Place(tmp_path)
     place.tool("systemctl", "--quiet", "enable", *UNITS)
     assert only(checks.check_enabled(place)).state is State.GOOD
-    place.tool("systemctl", "--quiet", "disable", "candour-sweep.timer")
+    place.tool("systemctl", "--quiet", "disable", "candour-settle.timer")
     finding = only(checks.check_enabled(place))
     assert finding.state is State.WRONG
-    assert finding.text == "Not enabled: candour-sweep.timer"
+    assert finding.text == "Not enabled: candour-settle.timer"
 
 
 def test_sockets_that_are_missing_or_open_to_all_are_told(short_folder):

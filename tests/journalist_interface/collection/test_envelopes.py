@@ -1,4 +1,4 @@
-"""A courier sees its own unit's envelopes as they stood at the last settled hour, and downloads them or parts of them."""
+"""A courier sees its own unit's envelopes as they stood at the last settled hour, downloads them or parts."""
 
 import pytest
 from flask import request
