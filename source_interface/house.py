@@ -16,11 +16,10 @@ from common.registry import Registry
 from common.registry_file import RegistryFile
 from common.sealing import Sealer
 from common.settled import last_settled_hour
-from common.store.inbox import Inbox
 from common.store.opening import open_store
 from common.store.outbox import Outbox
 from common.store.repository import Store
-from common.store.settlement import Settlement
+from common.store.settlement import write_listing
 from common.store.sweeping import WrongDatabase
 from source_interface.recipients import Recipients, keep_ready
 
@@ -47,8 +46,8 @@ class House:
 def build(config: ServerConfig) -> House:
     """Put the house together, sweep what a crash left, and refuse to start on a registry that is not valid.
 
-    Raises BadConfiguration, RegistryRefused or WrongDatabase. It needs no room on the disk: what does is left for
-    another time.
+    Raises BadConfiguration, RegistryRefused or WrongDatabase. It needs no more room on the disk than opening
+    the database: what does is left for another time.
     """
     _ = config.pepper  # it is there, and right
     registry = RegistryFile.of(config)
@@ -84,8 +83,7 @@ def _tidy(config: ServerConfig, store: Store, registry: Registry, *, alone: bool
         store.sweep(today(), alone=alone, keep_free=config.limits.keep_free_bytes)
         store.blobs.fill_pool()
         if outbox.settled_hour() is None:  # never settled, or restored: the next settled hour changes it
-            settlement = Settlement(store, Inbox(config.inbox), outbox, registry, config.limits)
-            settlement.write_listing(last_settled_hour(registry.settle_every_hours))
+            write_listing(store, outbox, last_settled_hour(registry.settle_every_hours))
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         _log.error("what is past its time could not be tidied away: %s", type(error).__name__)
     finally:

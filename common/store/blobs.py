@@ -209,19 +209,19 @@ class BlobFolder:
                 os.close(descriptor)
         _set_to_midnight(self._root)
 
-    def ids(self, not_after: date) -> Iterator[tuple[str, set[str]]]:
-        """The blobs that are of this day or older, folder by folder: (their first two digits, their ids)."""
-        limit = midnight_of(not_after + timedelta(days=1))
+    def ids(self) -> Iterator[tuple[str, set[str]]]:
+        """The blobs, folder by folder: (their first two digits, their ids)."""
         for folder in self._folders():
             with os.scandir(folder) as entries:
-                yield (
-                    folder.name,
-                    {
-                        entry.name
-                        for entry in entries
-                        if is_blob_id(entry.name) and entry.stat(follow_symlinks=False).st_mtime < limit
-                    },
-                )
+                yield folder.name, {entry.name for entry in entries if is_blob_id(entry.name)}
+
+    def is_younger(self, blob_id: str, day: date) -> bool:
+        """Whether a blob is of a later day; so is one that is gone."""
+        limit = midnight_of(day + timedelta(days=1))
+        try:
+            return self.path(blob_id).lstat().st_mtime >= limit
+        except FileNotFoundError:
+            return True
 
     def set_aside(self, blob_id: str, day: date, *, held: bool = False) -> None:
         """Move a blob to where nothing looks for it but `put_back`, noting the day, and whether its unit holds it.

@@ -88,7 +88,13 @@ class Inbox:
         return self._forward(unit, envelope_id).exists()
 
     def append(self, unit: str, envelope_id: str, at: int, piece: bytes) -> int:
-        """Write a piece of an envelope that was begun, `at` bytes from its beginning. Returns how many are here."""
+        """Write the next piece of an envelope that was begun. Returns how many bytes of it are here then.
+
+        A piece that does not begin `at` what is here is left out, so that what comes twice counts once.
+        """
+        have = self.have(unit, envelope_id)
+        if at != have or self.is_whole(unit, envelope_id):
+            return have
         part = self._forward(unit, envelope_id).with_name(envelope_id + PART)
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(part, flags, self._file_mode), "wb") as stream:

@@ -76,12 +76,7 @@ class Settlement:
         self._list_new()
         self._store.blobs.fill_pool()
         self._store.blobs.touch_all()
-        self.write_listing(hour)
-
-    def write_listing(self, hour: str) -> None:
-        """Put the listing of what is listed in place, and change nothing else."""
-        self._outbox.write(hour, self._listed(), self._returned())
-        self._store.blur_database()
+        write_listing(self._store, self._outbox, hour)
 
     @contextmanager
     def _only_one(self) -> Iterator[None]:
@@ -115,23 +110,29 @@ class Settlement:
                     _LIST, [{"of_id": one, "digest": digest} for one, digest in digests.items()]
                 )
 
-    def _listed(self) -> Iterator[tuple[str, Envelope]]:
-        """One that is withdrawn meanwhile may be given twice."""
-        query = (
-            select(EnvelopeRow.unit, EnvelopeRow.id, EnvelopeRow.day, EnvelopeRow.padded_size)
-            .where(EnvelopeRow.state == bindparam("of_state"))
-            .order_by(EnvelopeRow.unit, EnvelopeRow.id)
-        )
-        for state in _SEEN:
-            with self._store.reading() as connection:
-                found = connection.execute(query, {"of_state": state})
-                for unit, one, day, size in found.yield_per(_FETCHED_AT_ONCE):
-                    yield unit, Envelope(one, day, size)
 
-    def _returned(self) -> Iterator[tuple[str, Returned]]:
-        query = select(ReturnedRow.unit, ReturnedRow.post, ReturnedRow.why).where(
-            ReturnedRow.why.in_(list(Why))
-        )
-        with self._store.reading() as connection:
-            for unit, name, why in connection.execute(query.order_by(ReturnedRow.unit, ReturnedRow.post)):
-                yield unit, Returned(name, why)
+def write_listing(store: Store, outbox: Outbox, hour: str) -> None:
+    """Put the listing of what is listed in place, and change nothing else. Raises as `Settlement.run` does."""
+    outbox.write(hour, _listed(store), _returned(store))
+    store.blur_database()
+
+
+def _listed(store: Store) -> Iterator[tuple[str, Envelope]]:
+    """One that is withdrawn meanwhile may be given twice."""
+    query = (
+        select(EnvelopeRow.unit, EnvelopeRow.id, EnvelopeRow.day, EnvelopeRow.padded_size)
+        .where(EnvelopeRow.state == bindparam("of_state"))
+        .order_by(EnvelopeRow.unit, EnvelopeRow.id)
+    )
+    for state in _SEEN:
+        with store.reading() as connection:
+            found = connection.execute(query, {"of_state": state})
+            for unit, one, day, size in found.yield_per(_FETCHED_AT_ONCE):
+                yield unit, Envelope(one, day, size)
+
+
+def _returned(store: Store) -> Iterator[tuple[str, Returned]]:
+    query = select(ReturnedRow.unit, ReturnedRow.post, ReturnedRow.why).where(ReturnedRow.why.in_(list(Why)))
+    with store.reading() as connection:
+        for unit, name, why in connection.execute(query.order_by(ReturnedRow.unit, ReturnedRow.post)):
+            yield unit, Returned(name, why)

@@ -92,7 +92,8 @@ class Sweep:
         with self._engine.connect() as connection:
             if connection.execute(select(EnvelopeRow.id).limit(1)).first() is not None:
                 return
-        count = sum(len(blob_ids) for _, blob_ids in self._blobs.ids(not_after))
+        ids = (blob_id for _, blob_ids in self._blobs.ids() for blob_id in blob_ids)
+        count = sum(not self._blobs.is_younger(blob_id, not_after) for blob_id in ids)
         if count > _MOST_OF_A_CRASH:
             raise WrongDatabase(count)
 
@@ -120,8 +121,11 @@ class Sweep:
             _log.error("The database could not be written anew")
 
     def _has_room_for_a_copy(self) -> bool:
+        """SQLite writes the copy into its log, and then from there into its file."""
         database = Path(str(self._engine.url.database))
-        return shutil.disk_usage(database.parent).free - self._keep_free >= database.stat().st_size
+        log = database.with_name(f"{database.name}-wal")
+        size = sum(file.stat().st_size for file in (database, log) if file.exists())
+        return shutil.disk_usage(database.parent).free - self._keep_free >= 2 * size
 
     def _clear(self, aside: Aside, before: date) -> None:
         """Put back what the database knows, and delete what is old; where that cannot be looked through, neither."""
@@ -137,12 +141,13 @@ class Sweep:
     def _set_aside_unknown(self, not_after: date, day: date) -> None:
         with self._engine.connect() as connection:
             count = 0
-            for prefix, blob_ids in self._blobs.ids(not_after):
+            for prefix, blob_ids in self._blobs.ids():
                 if not blob_ids:
                     continue
                 known = connection.execute(_BETWEEN, {"first": prefix, "last": f"{prefix}g"}).scalars()
                 for blob_id in blob_ids.difference(known):
-                    count += self._set_aside(blob_id, day)
+                    if not self._blobs.is_younger(blob_id, not_after):
+                        count += self._set_aside(blob_id, day)
         if count:
             _log.error(
                 "%d sealed messages that the database does not know were set aside for %d days",

@@ -83,7 +83,7 @@ def test_a_pepper_of_the_wrong_length_is_refused_and_not_shown(file, length):
 def test_settings_are_read_by_who_may_not_read_the_pepper(file):
     (file.parent / "pepper").unlink()
     config = read_server_config(file)
-    assert config.load_registry()
+    assert config.load_registry().version
     refused(file, "pepper cannot be read", lambda config: config.pepper)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,9 +110,8 @@ class Desk:
         """An id and a slip for an envelope that it passes on."""
         sha256 = hashlib.sha256(content).hexdigest()
         identity = FORWARDED_PREFIX + sha256[:28]
-        values = {"id": identity, "by": self.unit.id, "to": to, "day": day or today()}
-        slip = Slip(**(values | {"size": len(content), "sha256": sha256} | other))
-        return identity, sign_slip(slip, self.key)
+        slip = Slip(identity, self.unit.id, to, day or today(), len(content), sha256)
+        return identity, sign_slip(replace(slip, **other), self.key)
 
 
 @pytest.fixture

@@ -6,14 +6,18 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import select
 
 from common.days import today
+from common.store.kept import Envelope, Sent, State
+from common.store.models import EnvelopeRow
 from common.store.opening import open_store
 
 TAG = b"t" * 16
 
 PROGRAM = """
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from sqlalchemy import event
 from common.days import today
@@ -37,7 +41,9 @@ presence = store.blobs.enter()
 presence.share()
 
 def accept():
-    with store.blobs.pending() as blob, store.blobs.pending() as second:
+    with ExitStack() as stack:
+        blob = stack.enter_context(store.blobs.pending())
+        second = stack.enter_context(store.blobs.pending()) if twice else None
         blob.path.write_bytes(b"sealed")
         if twice:
             second.path.write_bytes(b"sealed")
@@ -70,23 +76,31 @@ wait_to_be_killed()
 """
 
 
+def known(store):
+    """The ids of all envelopes, in their order."""
+    with store.engine.connect() as connection:
+        return list(connection.execute(select(EnvelopeRow.id).order_by(EnvelopeRow.id)).scalars())
+
+
+def run_and_kill(program, *arguments):
+    """Run a program, and kill it when it says that now is the moment."""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "now\n"
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL
+
+
 @pytest.fixture
 def killed_at(folder):
     """Runs the program, kills it at a moment, and opens what it leaves. `copies`: 1 or 2 of the message."""
     opened = []
 
     def kill(moment, copies):
-        with subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, folder, moment, str(copies)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "now\n"
-            os.kill(process.pid, signal.SIGKILL)
-            process.communicate(timeout=30)
-        assert process.returncode == -signal.SIGKILL
+        run_and_kill(PROGRAM, folder, moment, str(copies))
         store = open_store(f"sqlite:///{folder / 'candour.sqlite'}", folder / "blobs")
         presence = store.blobs.enter()
         opened.append((store, presence))
@@ -119,7 +133,7 @@ def test_killed_midway_leaves_no_row_without_blob_and_no_blob_without_row(
         moment in ("after all", "before a withdrawn blob is deleted")
     )
     store.sweep(today(), alone=True)
-    rows = [store.blobs.path(envelope.id) for envelope in store.waiting("u")]
+    rows = [store.blobs.path(blob_id) for blob_id in known(store)]
     assert blob_files() == rows
     assert len(rows) == kept
     assert all(path.read_bytes() == b"sealed" for path in rows)
@@ -138,7 +152,119 @@ def test_killed_midway_leaves_no_row_without_blob_and_no_blob_without_row(
 def test_of_a_message_sealed_twice_both_copies_are_left_or_none(killed_at, blob_files, moment, kept):
     store = killed_at(moment, copies=2)
     store.sweep(today(), alone=True)
-    rows = [store.waiting(unit) for unit in ("u", "overseer")]
-    assert [len(found) for found in rows] == [kept, kept]
-    assert len(blob_files()) == 2 * kept
+    assert len(known(store)) == len(blob_files()) == 2 * kept
     assert store.was_received(TAG) is store.was_received(b"s" * 16) is bool(kept)
+
+
+SETTLEMENT = """
+import sys
+from pathlib import Path
+from sqlalchemy import event
+from common.days import today
+from common.registry import Registry
+from common.store.blobs import BlobFolder
+from common.store.inbox import Inbox
+from common.store.opening import open_store
+from common.store.outbox import Outbox
+from common.store.settlement import Settlement
+from common.store.taking import UnitFolder
+from common.units import Status, Unit, UnitKind
+from common.config import Limits
+
+folder, moment, keys = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+
+def wait_to_be_killed(*_):
+    print("now", flush=True)
+    sys.stdin.read()
+
+def before(owner, name, when=lambda *_: True):
+    real = getattr(owner, name)
+    def replaced(*arguments, **named):
+        if when(*arguments):
+            wait_to_be_killed()
+        return real(*arguments, **named)
+    setattr(owner, name, replaced)
+
+store = open_store(f"sqlite:///{folder / 'candour.sqlite'}", folder / "blobs")
+
+def before_statement(begin):
+    @event.listens_for(store.engine, "before_cursor_execute")
+    def _(connection, cursor, statement, *_):
+        if statement.startswith(begin):
+            wait_to_be_killed()
+
+is_forward = lambda _, name: name.startswith("ffff")
+MOMENTS = {
+    "before a receipt is noted": lambda: before_statement("UPDATE envelope"),
+    "before answers are committed": lambda: before_statement("INSERT INTO returned"),
+    "before answers that were taken are deleted": lambda: before(UnitFolder, "delete"),
+    "before it is forgotten which": lambda: before(UnitFolder, "blur"),
+    "before the row of what is passed on": lambda: before_statement("INSERT INTO envelope"),
+    "before what was passed on is deleted": lambda: before(UnitFolder, "delete", is_forward),
+    "before a withdrawn blob is deleted": lambda: before(BlobFolder, "delete"),
+    "before what is new is shown": lambda: before(BlobFolder, "show"),
+    "after what is new is listed": lambda: before(BlobFolder, "touch_all"),
+    "before the listing is in place": lambda: before(Path, "rename", lambda path, _: "listing" in path.name),
+}
+MOMENTS[moment]()
+units = tuple(
+    Unit(name, name, UnitKind.UNIT, Status.ENROLLED, (), "c", "F" * 40, bytes.fromhex(key), {})
+    for name, key in zip(("u", "other"), keys)
+)
+limits = Limits(keep_free_bytes=0, reserve_for_reports_bytes=0)
+registry = Registry(1, today(), today(), (), units)
+outbox = Outbox(folder / "outbox", folder / "blobs")
+Settlement(store, Inbox(folder / "inbox"), outbox, registry, limits).run("2026-11-28T18")
+wait_to_be_killed()
+"""
+
+SETTLING = (
+    "before a receipt is noted",
+    "before answers are committed",
+    "before answers that were taken are deleted",
+    "before it is forgotten which",
+    "before the row of what is passed on",
+    "before what was passed on is deleted",
+    "before a withdrawn blob is deleted",
+    "before what is new is shown",
+    "after what is new is listed",
+    "before the listing is in place",
+)
+
+
+@pytest.mark.parametrize("moment", SETTLING)
+def test_a_settlement_that_is_killed_leaves_the_listing_and_the_next_one_ends_it(
+    store, put, settle, inbox, outbox, desk, other_desk, forward, blob_files, folder, moment
+):
+    """Nothing is lost, and no answer is taken twice."""
+    held, withdrawn, new = b"1" * 16, b"2" * 16, b"3" * 16
+    slots = [bytes([n]) * 16 for n in range(1, 7)]
+    put(held, content=b"held")
+    put(withdrawn, content=b"withdrawn")
+    settle("2026-11-28T12")
+    before = outbox.waiting("u")
+    ids = {envelope.size: envelope.id for envelope in before}
+    put(new, content=b"new")
+    store.withdraw(withdrawn)
+    inbox.put_post("u", desk.receipts({ids[4]: b"held"}))
+    inbox.put_post("u", desk.reply(*slots[:3]))
+    inbox.put_post("u", desk.reply(*slots[3:]))
+    passed_on = forward(desk, b"passed on", "other")
+    keys = [one.unit.reply_key.hex() for one in (desk, other_desk)]
+    run_and_kill(SETTLEMENT, folder, moment, *keys)
+
+    assert (outbox.settled_hour(), outbox.waiting("u")) == ("2026-11-28T12", before)
+    settle()
+    box = store.mailbox([held, withdrawn, new], slots)
+    assert box.sent == {held: Sent(today(), State.HELD), new: Sent(today(), State.LISTED)}
+    assert set(box.replies) == {slots[0], slots[3]}
+    assert outbox.settled_hour() == "2026-11-28T18"
+    assert [envelope.size for envelope in outbox.waiting("u")] == [3]
+    assert outbox.waiting("other") == [Envelope(passed_on, today(), 9)]
+    assert outbox.sealed_file("other", passed_on).read_bytes() == b"passed on"
+    assert outbox.returned("u") == []
+    assert [file for file in inbox.root.rglob("*") if file.is_file()] == []
+    assert list((folder / "outbox").iterdir()) == [folder / "outbox" / "listing.sqlite"]
+    store.sweep(today(), alone=True)
+    assert [file.name for file in blob_files()] == known(store)
+    assert sorted(file.read_bytes() for file in blob_files()) == [b"held", b"new", b"passed on"]

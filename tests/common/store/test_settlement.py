@@ -4,13 +4,14 @@ import os
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from common import post
 from common.config import Limits
 from common.days import today
-from common.store.arrivals import AHEAD, KEEP_UNFINISHED, MOST_RETURNED, OLDEST
-from common.store.blobs import is_forwarded_id, set_aside_under
-from common.store.inbox import MOST_FORWARDS, MOST_POSTS
+from common.store.arrivals import KEEP_UNFINISHED, MOST_RETURNED
+from common.store.blobs import is_forwarded_id, new_id, set_aside_under
+from common.store.inbox import AHEAD, MOST_FORWARDS, MOST_POSTS, OLDEST
 from common.store.kept import KEEP_RETURNED, Envelope, Returned, Sent, State
 from common.store.sweeping import WrongDatabase
 from common.units import Status
@@ -355,3 +356,40 @@ def test_withdrawn_envelopes_are_deleted_and_not_set_aside(store, put, settle, o
     settle()
     assert blob_files() == []
     assert set_aside_under(folder / "blobs") == []
+
+
+def test_the_work_of_a_settlement_does_not_grow_but_with_what_is_listed(store, settle, outbox):
+    """As many statements for a thousand as for ten: what grows is the listing."""
+    statements = []
+    event.listen(store.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
+    counted = []
+    for number in (10, 1000):
+        rows = [(new_id(), os.urandom(16), "u", today().isoformat(), 1, "listed") for _ in range(number)]
+        with store.writing() as connection:
+            connection.exec_driver_sql(
+                "INSERT INTO envelope (id, receipt_tag, unit, day, padded_size, state) VALUES (?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+        statements.clear()
+        settle()
+        counted.append(len(statements))
+    assert counted[0] == counted[1]
+    assert len(outbox.waiting("u", most=2000)) == 1010
+
+
+@pytest.mark.parametrize("what", ["what is listed", "what is new", "what is withdrawn", "what is held"])
+def test_a_settlement_looks_up_what_it_asks_for(store, settle, what):
+    """By an index: it walks through no table to find the few that it wants."""
+    asked = []
+    event.listen(store.engine, "before_cursor_execute", lambda *said: asked.append(said[2:4]))
+    settle()
+    state = what.rpartition(" ")[2]
+    found = [one for one in asked if "envelope.state = ?" in one[0] and state in one[1]]
+    assert found
+    with store.engine.connect() as connection:
+        for statement, parameters in found:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            steps = " ".join(row[-1] for row in plan)
+            assert "ix_envelope_state" in steps, steps
+            assert "SCAN" not in steps, steps
+            assert "TEMP B-TREE" not in steps, steps
