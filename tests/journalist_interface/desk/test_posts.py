@@ -58,6 +58,14 @@ def post_of(world, answer_id):
     return post.identity(answering.read_answer(world.desk(), answer_id).outgoing)
 
 
+def read_reply(world, documents):
+    """The one answer among documents."""
+    [document] = documents
+    read = post.read(document, world.house.unit.reply_public_key)
+    assert isinstance(read, post.ReplyPost)
+    return read
+
+
 def receipt_posts(world):
     """The ids of the receipts' posts that are on the stick."""
     return [
@@ -172,7 +180,7 @@ def test_an_answer_that_came_back_is_sealed_again_in_one_step_as_the_same_answer
     world, reporter, answered, browser
 ):
     [before] = on_the_stick(world)
-    first = post.read(*before, world.house.unit.reply_public_key)
+    first = read_reply(world, before)
     its = post_of(world, answered)
     clear(world)
     world.bundle(returned=[Returned(its, "no-place")])
@@ -194,7 +202,7 @@ def test_an_answer_that_came_back_is_sealed_again_in_one_step_as_the_same_answer
     assert row(world, answered).state == "leaving"
     export_waiting(world.desk())
     [after] = on_the_stick(world)
-    second = post.read(*after, world.house.unit.reply_public_key)
+    second = read_reply(world, after)
     assert not set(first.candidates) & set(second.candidates)
     assert first.ciphertext != second.ciphertext
     assert reporter.key.open(first.ciphertext) == reporter.key.open(second.ciphertext)
