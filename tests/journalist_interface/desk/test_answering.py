@@ -33,6 +33,7 @@ def opened_by(world, reporter, answer_id):
     document = post.read(
         answering.read_answer(world.desk(), answer_id).outgoing, world.house.unit.reply_public_key
     )
+    assert isinstance(document, post.ReplyPost)
     return reply.read(
         reporter.key.open(document.ciphertext), reporter.key.public(), world.house.unit.reply_public_key
     )
