@@ -10,10 +10,9 @@ from pathlib import Path
 from common.config import read_server_config
 from common.days import today
 from common.settled import this_hour
-from common.store.inbox import Inbox
 from common.store.opening import open_store
 from common.store.outbox import Outbox
-from common.store.settlement import Settlement
+from common.store.settlement import write_listing
 from deploy import demo
 from deploy.bench.stage import Stage
 
@@ -39,9 +38,8 @@ def add_envelopes(servers: Stage, sizes: Sequence[int], said_size: int | None = 
 def _list(servers: Stage) -> None:
     """Put a listing in place, as a settlement does, without its other steps."""
     config = read_server_config(demo.server_settings(servers.data))
-    store, outbox = open_store(config.database, config.blobs), Outbox(config.outbox, config.blobs)
-    registry = config.load_registry()
-    Settlement(store, Inbox(config.inbox), outbox, registry, config.limits).write_listing(this_hour())
+    store = open_store(config.database, config.blobs)
+    write_listing(store, Outbox(config.outbox, config.blobs), this_hour())
     store.engine.dispose()
 
 

@@ -196,7 +196,9 @@ def test_a_unit_cannot_flood_another_without_bound_whoever_starts_anew(world, ca
         later = call("north", address)
         refused = later.ask("POST", "/v1/forwards", first[3][1])
         assert (refused.status_code, refused.json()["error"]) == (429, posts.TOO_MANY)
-        assert post(later, *first[0], contents[0]).json() == {"at": 10}  # delivered again: not one more
+        assert post(later, first[0][0], first[0][1], contents[0]).json() == {
+            "at": 10
+        }  # delivered again: not one more
         mine = os.urandom(10)
         other = call("south", address)
         assert other.ask("POST", "/v1/forwards", slip(mine, "south", by="south", to="north")[1]).ok
@@ -213,13 +215,17 @@ def test_nor_by_size_however_many_were_begun_before_any_was_sent(world, call, sl
         north = call("north", address)
         for _, signed in slips:
             assert north.ask("POST", "/v1/forwards", signed).json() == {"at": 0}
-        assert post(north, *first, contents[0], piece=forwarding.CHUNK).json() == {"at": first[0].size}
-        answer = post(north, *second, contents[1], piece=forwarding.CHUNK)
+        assert post(north, first[0], first[1], contents[0], piece=forwarding.CHUNK).json() == {
+            "at": first[0].size
+        }
+        answer = post(north, second[0], second[1], contents[1], piece=forwarding.CHUNK)
         assert (answer.status_code, answer.json()["error"]) == (429, posts.TOO_MANY)
         held = sum(file.stat().st_size for file in (world.config.inbox / "north").iterdir())
         assert held <= most + 2 * forwarding.SLIP_BYTES
         world.settle()
-        assert post(north, *second, contents[1], piece=forwarding.CHUNK).json() == {"at": second[0].size}
+        assert post(north, second[0], second[1], contents[1], piece=forwarding.CHUNK).json() == {
+            "at": second[0].size
+        }
         _, signed = slip(size=most + 1)
         assert north.ask("POST", "/v1/forwards", signed).json()["error"] == forwards.TOO_LARGE
 
