@@ -112,6 +112,8 @@ def seal_answer(desk: Desk, identity: str, answer_id: str, text: str) -> bool:
     check_ours(desk.cabinet.conversations.get(identity))
     registry, unit = desk.settings.load_registry()
     first = first_report(desk, identity)
+    if (over := rendered_bytes(text) - MOST_ANSWER_BYTES) > 0:
+        raise AnswerTooLong(over)
     number = desk.cabinet.answers.next_number(identity)
     reply = Reply(answer_id, unit.id, today(), number, text)
     key = reply_key(desk, unit)

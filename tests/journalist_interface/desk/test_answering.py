@@ -80,6 +80,31 @@ def test_an_answer_that_is_too_long_says_so_and_keeps_its_words(browser, reporte
     assert text in page.text
 
 
+@pytest.mark.parametrize(
+    ("letter", "fits"), [("'", True), ('"', True), ("&", False), ("<", False), ("\n", False)]
+)
+def test_an_answer_that_takes_too_much_room_on_the_page_is_too_long(browser, reporter, letter, fits):
+    """Quotes cost what they are long there; what HTML has to escape costs four or five bytes each."""
+    text = f"A beginning. {letter * 3_500} An end."
+    path = f"/conversations/{reporter.identity}/answer"
+    page = browser.post(f"{path}/preview", {"text": text})
+    assert ("too long by about" in page.text) is not fits
+    sealed = browser.post(f"{path}/seal", {"text": text, "answer": "0" * 32, "released": "yes"})
+    assert (sealed.status_code == 303) is fits
+
+
+def test_answers_are_numbered_and_one_that_was_taken_back_gives_its_number_to_the_next(world, reporter):
+    desk = world.desk()
+    numbers = []
+    for taken_back in (False, True, False, False):
+        answer_id = secrets.token_hex(16)
+        answering.seal_answer(desk, reporter.identity, answer_id, "Words.")
+        numbers.append(desk.cabinet.answers.get(answer_id).number)
+        if taken_back:
+            answering.take_back(desk, answer_id)
+    assert numbers == [1, 2, 2, 3]
+
+
 def test_an_answer_without_words_is_not_sealed(browser, reporter):
     path = f"/conversations/{reporter.identity}/answer"
     assert "There are no words" in browser.post(f"{path}/preview", {"text": " \n "}).text

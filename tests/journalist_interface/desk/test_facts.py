@@ -1,18 +1,26 @@
-"""What the reporter wanted kept from whom is said at the desk, and minded before it is passed on."""
+"""What the desk knows of a conversation, and minds before it is passed on: by whose word, and against whom."""
 
+import hashlib
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from common import envelope
 from common.days import today
+from common.forwarding import forwarded_id
 from common.registry import Registry
-from common.report import INVOLVED, SEVERAL
-from common.trail import Why
+from common.report import INVOLVED, SEVERAL, Report
+from common.secret import Secret
+from common.trail import Step, Why
+from common.trail import sign as sign_step
 from common.units import Status, Unit, UnitKind
-from journalist_interface.desk import forwarding
+from journalist_interface.desk import answering, facts, forwarding
 from journalist_interface.desk.exporting import export_waiting
 from journalist_interface.desk.forwarding import Choice, KeptFrom
 from journalist_interface.desk.importing import import_all
+from tests.journalist_interface.desk.conftest import UNIT
 from tests.journalist_interface.desk.test_forwarding import OTHER, at_the_other, exported
 
 ASKED = "The reporter asked that other-unit Constabulary must not see this, nor any unit that serves it."
@@ -146,3 +154,53 @@ def test_to_anybody_else_it_goes_as_ever(world, browser):
     form = browser.fields(browser.get(f"{path}/forward").text)
     chosen = form | {"receiver": "charity", "why": "other-force", "version": "original"}
     assert browser.post(f"{path}/forward", chosen).status_code == 303
+
+
+def test_a_forged_passing_on_changes_neither_keys_nor_link_nor_who_may_have_it(world):
+    """A former holder, or whoever has a copy, knows the conversation and posts what it likes into it."""
+    reporter, desk = world.reporter(), world.desk()
+    registry, unit = desk.settings.load_registry()
+    world.bundle(
+        world.seal(reporter, "The first.", link="1" * 64, sequence=0),
+        world.seal(reporter, "Later.", first=False, link="2" * 64, sequence=5, day=today()),
+    )
+    import_all(desk)
+    before = facts.of_conversation(desk, registry, reporter.identity)
+    assert before == facts.Facts("2" * 64, frozenset(), False, frozenset())
+    step = Step(
+        OTHER,
+        unit.id,
+        today(),
+        Why.OTHER_FORCE,
+        False,
+        reporter.identity,
+        "3" * 64,
+        ("0" * 64,),
+        tuple(range(200)),
+    )
+    unsigned = sign_step(step, Ed25519PrivateKey.generate())
+    early = today() - timedelta(days=90)
+    forged = Report(
+        *("Forged.", UNIT, early, True, reporter.conversation, "4" * 64, 99),
+        trail=(unsigned,),
+        kept_from="other-unit-force",
+        involved=True,
+    )
+    elsewhere = replace(
+        forged, conversation=replace(reporter.conversation, mailbox_key=Secret(bytes(32))), trail=()
+    )
+    assert elsewhere.conversation.identity != reporter.identity
+    world.bundle(*(forwarded(world, report) for report in (forged, elsewhere)))
+    import_all(desk)
+    assert len(desk.cabinet.envelopes.of_conversation(reporter.identity)) == 3
+    assert facts.of_conversation(desk, registry, reporter.identity) == before
+    first = answering.first_report(desk, reporter.identity)
+    assert first.text == "Forged.", "it says the earliest day"
+    assert first.conversation == reporter.conversation
+    assert answering.used_slots(desk, registry, first) == frozenset()
+
+
+def forwarded(world, report):
+    """An envelope as another unit passes it on."""
+    sealed = world.seal_bytes(envelope.write([], lambda: report))
+    return sealed.rename(sealed.with_name(forwarded_id(hashlib.sha256(sealed.read_bytes()).hexdigest())))
