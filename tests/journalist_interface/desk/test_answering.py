@@ -35,7 +35,7 @@ def opened_by(world, reporter, answer_id):
     )
     assert isinstance(document, post.ReplyPost)
     return reply.read(
-        reporter.key.open(document.ciphertext), reporter.key.public(), world.house.unit.reply_public_key
+        reporter.key.open(document.ciphertext), reporter.identity, world.house.unit.reply_public_key
     )
 
 
@@ -138,7 +138,7 @@ def test_no_slot_is_used_twice_until_none_is_left(world, browser, reporter):
         assert desk.cabinet.answers.add(row, slots, secrets.token_hex(16))
         assert len(desk.cabinet.answers.used_slots(reporter.identity)) == 3 * (number + 1)
     answering.seal_answer(desk, reporter.identity, secrets.token_hex(16), "the last one")
-    assert desk.cabinet.answers.used_slots(reporter.identity) == frozenset(range(256))
+    assert len(desk.cabinet.answers.used_slots(reporter.identity)) == 3 * 85  # one of 256 is left
     with pytest.raises(answering.NoMoreRoom):
         answering.seal_answer(desk, reporter.identity, secrets.token_hex(16), "one more")
     fields = {"text": "one more", "answer": secrets.token_hex(16)}
