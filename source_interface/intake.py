@@ -10,6 +10,7 @@ owner of its own: neither owner is shown that there is another. Both are kept, o
 
 import logging
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -102,12 +103,14 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
             contact=sealed_contact,
         )
 
-    with house.store.blobs.pending() as blob, house.store.blobs.pending() as second_blob:
-        pieces = _watching_the_disk(house, envelope.write(form.files(), report))
-        second = None
-        try:
+    try:
+        with ExitStack() as stack:
+            pieces = _watching_the_disk(house, envelope.write(form.files(), report))
+            blob = stack.enter_context(house.store.blobs.pending())
+            second = None
             copies = [([house.recipients.file(sender.unit, day)], blob.path)]
             if sender.second:
+                second_blob = stack.enter_context(house.store.blobs.pending())
                 tag = mailbox.tags(sender.secrets.receipt_key)[mailbox.second_slot(slot)]
                 second = Copy(second_blob, tag, sender.second.id)
                 copies.append(([house.recipients.file(sender.second, day)], second_blob.path))
@@ -120,13 +123,13 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
                 header=_header(sender, day),
                 second=second,
             )
-        except RecipientRefused as error:
-            for unit in sender.recipients:  # gpg does not say which
-                _log.error("the certificate of unit %s is refused by gpg", unit.id)
-            raise Refused("recipient") from error
-        except (SealingFailed, SQLAlchemyError, OSError) as error:
-            _log.error("a message could not be kept: %s", type(error).__name__)
-            raise Refused("not kept") from error
+    except RecipientRefused as error:
+        for unit in sender.recipients:  # gpg does not say which
+            _log.error("the certificate of unit %s is refused by gpg", unit.id)
+        raise Refused("recipient") from error
+    except (SealingFailed, SQLAlchemyError, OSError) as error:
+        _log.error("a message could not be kept: %s", type(error).__name__)
+        raise Refused("not kept") from error
     return day
 
 

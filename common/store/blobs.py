@@ -5,8 +5,8 @@ blob without a row; both are swept at start. A blob without a row is set aside f
 may be the row that is missing, where the database is an old one or another. An object store can take its place.
 
 A file system notes when a file was made, and numbers files in that order. So empty files are made ahead, many at once,
-and each blob is written into one that is drawn from them at random: neither its number nor the time at which it was
-made tells when its message came, or what came with it.
+and each blob is written into one that is drawn from them, in `pool/`, at random: neither its number nor the time at
+which it was made tells when its message came, or what came with it.
 
 All of it is its owner's alone, whatever the umask. Where two users serve, as on a host, whoever sets it up makes the
 folder setgid. Then its group may enter, list nothing, and read the blobs that are `shown` to it; it can write nothing.
@@ -33,7 +33,6 @@ _ID = re.compile(r"[0-9a-f]{32}")
 FORWARDED_PREFIX = "ffff"
 POOL = 256  # empty files that are made at once
 _FEW = POOL // 4  # with fewer to draw from, more are made: the last ones could be told from each other
-_POOLED = "pool-"
 _DAY_NS = 86_400 * 10**9
 
 
@@ -93,13 +92,14 @@ class BlobFolder:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / "staging"
-        self._pool: list[str] = []  # names of empty files; another process may have taken some meanwhile
+        self._pool = root / "pool"
+        self._to_draw: list[str] = []  # names of empty files; another process may have taken some meanwhile
         self._drawing = threading.Lock()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._shared = is_shared(root)
         mask = os.umask(0o067 if self._shared else 0o077)
         try:
-            for folder in (self._staging, *self._folders()):
+            for folder in (self._pool, self._staging, *self._folders()):
                 folder.mkdir(exist_ok=True)
         finally:
             os.umask(mask)
@@ -126,31 +126,37 @@ class BlobFolder:
         """Give one of the empty files, at random, its place."""
         while True:
             with self._drawing:
-                if len(self._pool) < _FEW:
-                    self._pool = self._filled_pool()
-                at = secrets.randbelow(len(self._pool))
-                self._pool[at], self._pool[-1] = self._pool[-1], self._pool[at]
-                drawn = self._staging / self._pool.pop()
-            with suppress(FileNotFoundError):  # another process has drawn it
+                if len(self._to_draw) < _FEW:
+                    self._to_draw = self._filled_pool(_FEW)
+                at = secrets.randbelow(len(self._to_draw))
+                self._to_draw[at], self._to_draw[-1] = self._to_draw[-1], self._to_draw[at]
+                drawn = self._pool / self._to_draw.pop()
+            try:
                 os.utime(drawn, (midnight_of(today()), midnight_of(today())))  # no sweep takes it now
                 drawn.rename(place)
-                blur_times(self._staging, today())
-                return
+            except FileNotFoundError:
+                if drawn.exists():
+                    raise
+                continue  # another process has drawn it
+            for folder in (self._pool, self._staging):
+                blur_times(folder, today())
+            return
 
     def fill_pool(self) -> None:
         """Make empty files until there are 256."""
         with self._drawing:
-            self._pool = self._filled_pool(enough=POOL)
+            self._to_draw = self._filled_pool(POOL)
 
-    def _filled_pool(self, enough: int = _FEW) -> list[str]:
-        pool = [entry.name for entry in os.scandir(self._staging) if entry.name.startswith(_POOLED)]
-        if len(pool) < enough:
-            made = [f"{_POOLED}{secrets.token_hex(16)}" for _ in range(POOL - len(pool))]
+    def _filled_pool(self, enough: int) -> list[str]:
+        with os.scandir(self._pool) as entries:
+            names = [entry.name for entry in entries]
+        if len(names) < enough:
+            made = [secrets.token_hex(16) for _ in range(POOL - len(names))]
             for name in made:
-                _make_empty(self._staging / name)
-            blur_times(self._staging, today())
-            pool += made
-        return pool
+                _make_empty(self._pool / name)
+            blur_times(self._pool, today())
+            names += made
+        return names
 
     def publish(self, blob: PendingBlob, day: date) -> int:
         """Put a finished blob in place, durably. Returns its size in bytes."""
@@ -194,20 +200,19 @@ class BlobFolder:
         A file system notes when a file's times were last set, and no program can set that note. After this it says
         the same of all of them, one by one in the order of their names.
         """
-        for folder in (self._staging, *self._folders()):
+        for folder in (self._pool, *self._folders()):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 with os.scandir(descriptor) as entries:
                     names = sorted(entry.name for entry in entries)
                 for name in names:
                     with suppress(FileNotFoundError):
-                        if folder == self._staging and not name.startswith(_POOLED):
-                            continue  # it is being written, and will have its time
                         _set_to_midnight(name, within=descriptor)
                 _set_to_midnight(descriptor)
             finally:
                 os.close(descriptor)
-        _set_to_midnight(self._root)
+        for folder in (self._staging, self._root):
+            _set_to_midnight(folder)
 
     def ids(self) -> Iterator[tuple[str, set[str]]]:
         """The blobs, folder by folder: (their first two digits, their ids)."""

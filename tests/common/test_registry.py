@@ -74,6 +74,7 @@ def test_an_unsigned_body_is_refused(registry):
         {"version": 2**31},
         {"issued": "today"},
         {"expires": None},
+        {"settle_every_hours": "6"},
         {"units": {}},
         {"units": [1]},
         {"units": [{}]},
@@ -136,6 +137,11 @@ def test_a_registry_that_contradicts_itself_is_refused_with_where(registry):
     refused(
         signed(replace(registry, expires=registry.issued - timedelta(days=1))), "end before it was issued"
     )
+    for hours in (0, 5, 48):
+        refused(
+            signed(replace(registry, settle_every_hours=hours)),
+            f"{hours} hours .* settled hours divide no day",
+        )
 
 
 def test_the_grace_is_counted_from_the_last_day(registry):

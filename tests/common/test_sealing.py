@@ -36,6 +36,15 @@ def sealed(sealer, unit_keys, tmp_path):
     return seal
 
 
+def test_a_file_that_is_there_is_written_into_and_stays_the_same_file(sealed, tmp_path):
+    """A file system tells by its number when it was made."""
+    (tmp_path / "made-ahead").touch(mode=0o600)
+    before = (tmp_path / "made-ahead").stat()
+    after = sealed(SECRET, "made-ahead").stat()
+    assert after.st_size > len(SECRET)
+    assert (before.st_ino, before.st_mode) == (after.st_ino, after.st_mode)
+
+
 def gpg(unit_keys, *arguments):
     command = ["gpg", "--homedir", unit_keys.folder / "gnupg", "--batch", *arguments]
     return subprocess.run(command, capture_output=True, check=False, env=gpg_environment())

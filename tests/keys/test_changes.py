@@ -54,6 +54,20 @@ def with_units(*changed):
     return replace(OLD, units=tuple(by_id.get(one.id, one) for one in OLD.units))
 
 
+@pytest.mark.parametrize(("hours", "said_as"), [(12, "every 12 hours"), (1, "every hour")])
+def test_other_settled_hours_are_said(hours, said_as):
+    [sentence] = said(OLD, replace(OLD, settle_every_hours=hours))
+    assert sentence.startswith(
+        f"What arrives is listed for the units {said_as}, no longer every 6 hours; what is"
+    )
+
+
+def test_no_change_of_the_registry_itself_goes_unsaid():
+    apart = {"version", "issued"}  # what signing gives it
+    known = {"expires", "forces", "units", "settle_every_hours"}
+    assert {field.name for field in fields(Registry)} == apart | known
+
+
 def test_nothing_is_said_of_what_is_the_same():
     assert said(OLD, OLD) == []
     assert said(OLD, replace(OLD, version=7, issued=TODAY)) == []

@@ -257,6 +257,17 @@ def test_what_cannot_be_a_registry_is_not_signed(ceremony, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["draft"]
 
 
+def test_the_settled_hours_are_set_in_the_draft_and_said(ceremony, tmp_path):
+    draft = ceremony.begin(tmp_path / "draft")
+    changed = run("registry", "set", draft, "--settle-every", "12")
+    assert changed.exit_code == 0
+    assert "every 12 hours, no longer every 6 hours" in changed.output
+    assert json.loads(draft.read_bytes())["settle_every_hours"] == 12
+    before = draft.read_bytes()
+    assert run("registry", "set", draft, "--settle-every", "5").exit_code == 2
+    assert draft.read_bytes() == before
+
+
 @pytest.mark.parametrize("days", [0, -2500])
 def test_a_last_day_that_is_over_is_refused_at_once(ceremony, tmp_path, days):
     day = (today() + timedelta(days=days)).isoformat()

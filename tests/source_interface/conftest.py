@@ -303,7 +303,9 @@ def arrived():
 
     def look(config):
         return sorted(
-            file for file in config.blobs.rglob("*") if file.is_file() and file.name != "writers.lock"
+            file
+            for file in config.blobs.rglob("*")
+            if file.is_file() and file.suffix != ".lock" and file.parent.name != "pool"
         )
 
     return look

@@ -91,17 +91,20 @@ def test_small_reports_have_one_size(reporter_at, app, house, arrived):
 def test_the_database_holds_days_and_sizes_and_nothing_else(sealed, house, unit_keys):
     with sqlite3.connect(house.config.database.removeprefix("sqlite:///")) as database:
         [row] = database.execute(
-            "SELECT id, length(receipt_tag), unit, day, padded_size, collected_day FROM envelope"
+            "SELECT id, length(receipt_tag), unit, day, padded_size, state, sha256, held_day FROM envelope"
         )
         [reply] = database.execute("SELECT length(tag), length(ciphertext), day FROM reply")
     database.close()
-    assert row == (sealed.name, 16, "test-unit", str(today()), sealed.stat().st_size, None)
+    assert row == (sealed.name, 16, "test-unit", str(today()), sealed.stat().st_size, "new", None, None)
     assert reply == (16, 9328, str(today()))
 
 
 def test_files_and_folders_of_the_store_tell_no_hour(sealed, house):
     midnight = datetime(*today().timetuple()[:3], tzinfo=UTC).timestamp()
-    for path in (sealed, sealed.parent, house.config.blobs / "staging"):
+    database = [file for file in house.store.database_files() if file.exists()]
+    assert len(database) == 3
+    staging, pool = house.config.blobs / "staging", house.config.blobs / "pool"
+    for path in (sealed, sealed.parent, staging, pool, *pool.iterdir(), *database):
         assert path.stat().st_mtime == midnight, path
     assert sealed.stat().st_mode & 0o777 == 0o600
 

@@ -58,7 +58,7 @@ def test_another_start_shows_nothing_new_and_a_restored_store_shows_what_was_lis
 
 def test_files_are_made_ahead_and_the_database_tells_no_hour(server_config):
     house = build(server_config())
-    assert len(list((house.config.blobs / "staging").iterdir())) == POOL
+    assert len(list((house.config.blobs / "pool").iterdir())) == POOL
     for file in house.store.database_files():
         assert not file.exists() or file.stat().st_mtime == midnight_of(today())
 

@@ -78,10 +78,7 @@ def blob_files(folder: Path) -> Callable[[], list[Path]]:
         return sorted(
             path
             for path in (folder / "blobs").rglob("*")
-            if path.is_file()
-            and path.suffix != ".lock"
-            and not path.name.startswith("pool-")
-            and "set-aside" not in path.parts
+            if path.is_file() and path.suffix != ".lock" and not {"pool", "set-aside"} & set(path.parts)
         )
 
     return found

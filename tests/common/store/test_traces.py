@@ -41,7 +41,7 @@ def test_the_numbers_of_files_tell_neither_what_came_first_nor_what_came_togethe
 
 def test_messages_are_written_into_files_that_were_there_before_them(store, put, folder):
     store.blobs.fill_pool()
-    pool = {file.stat().st_ino for file in (folder / "blobs" / "staging").iterdir()}
+    pool = {file.stat().st_ino for file in (folder / "blobs" / "pool").iterdir()}
     assert len(pool) == POOL
     for _ in range(5):
         put()
@@ -51,12 +51,12 @@ def test_messages_are_written_into_files_that_were_there_before_them(store, put,
 
 
 def test_files_are_made_many_at_once_and_before_the_last_ones_would_tell_themselves_apart(folder):
-    blobs, staging = BlobFolder(folder / "blobs"), folder / "blobs" / "staging"
+    blobs, pool = BlobFolder(folder / "blobs"), folder / "blobs" / "pool"
     seen = []
     for _ in range(2 * POOL):
-        before = {file.name for file in staging.iterdir()}
+        before = {file.name for file in pool.iterdir()}
         with blobs.pending():
-            made = {file.name for file in staging.iterdir() if file.name.startswith("pool-")} - before
+            made = {file.name for file in pool.iterdir()} - before
             if made:
                 seen.append((len(made), len(before)))
     assert seen[0] == (POOL - 1, 0)  # one is drawn already
@@ -85,7 +85,7 @@ def test_after_a_settlement_all_blobs_were_changed_in_it_in_the_order_of_their_n
     changed = [file.stat().st_ctime_ns for file in files]
     assert len(changed) == 4
     assert changed == sorted(changed)
-    for path in [*files, *(folder / "blobs").glob("??"), *(folder / "blobs" / "staging").iterdir()]:
+    for path in [*files, *(folder / "blobs").glob("??"), *(folder / "blobs" / "pool").iterdir()]:
         assert path.stat().st_ctime_ns > began - 20_000_000, path
     assert sorted(file.stat().st_mtime for file in files) == [
         midnight_of(today() - timedelta(days=3)),
@@ -165,3 +165,9 @@ def test_a_blob_is_its_owners_alone_until_it_is_listed(store, put, settle, folde
     settle()
     assert new.stat().st_mode & 0o777 == 0o640
     assert new.stat().st_size == 1
+
+
+def test_without_a_folder_to_write_into_a_blob_is_refused_and_not_waited_for(store, folder):
+    (folder / "blobs" / "staging").rename(folder / "gone")
+    with pytest.raises(FileNotFoundError), store.blobs.pending():
+        pass
