@@ -15,11 +15,13 @@ from common.keyring import destroy, keys_of
 from common.routing import Reason
 from common.secret import Secret
 from common.store.outbox import Outbox
+from common.store.settlement import Settlement
 from common.units import Unit
 from deploy.cli import candour
 from deploy.doctor import server as doctor
 from deploy.drills import command, server_key, service, unit_key
 from deploy.drills.command import DRILLS, PAGES
+from deploy.drills.country import UNIT
 from deploy.onions import couriers
 from keys import cli as keys_cli
 from keys import publishing, registry_command, splitting, succession
@@ -94,19 +96,20 @@ def dismiss_nobody(patch):
 
 
 def take_a_download_for_a_receipt(patch):
-    """What was given to a courier once is never given again."""
+    """What a courier was given counts as held by its desk from the next settled hour on."""
     given: set[str] = set()
-    look, find = Outbox.waiting, Outbox.sealed_file
+    find, settle = Outbox.sealed_file, Settlement.run
 
     def sealed_file(its, unit, envelope_id):
         given.add(envelope_id)
         return find(its, unit, envelope_id)
 
-    def waiting(its, *asked, **bounds):
-        return [one for one in look(its, *asked, **bounds) if one.id not in given]
+    def run(its, hour):
+        its._store.note_held(UNIT, sorted(given), today())
+        settle(its, hour)
 
     patch.setattr(Outbox, "sealed_file", sealed_file)
-    patch.setattr(Outbox, "waiting", waiting)
+    patch.setattr(Settlement, "run", run)
 
 
 def leave_the_months_their_passphrase(patch):
