@@ -17,9 +17,10 @@ from journalist_interface.desk import disclosing, exporting, importing
 from journalist_interface.desk.answering import NoReplyKey
 from journalist_interface.desk.answers import TakenBack
 from journalist_interface.desk.exporting import NoStick
-from journalist_interface.desk.importing import Imported
+from journalist_interface.desk.importing import Imported, Taken
 from journalist_interface.desk.workplace import StickBusy, open_desk
 
+_MOST_SHOWN = 20  # items of a bundle that were set aside
 _REFUSALS = (BadConfiguration, RegistryRefused, StickBusy, NoStick, NoReplyKey, TakenBack, SealingFailed)
 
 
@@ -48,6 +49,7 @@ def import_(settings: Path) -> None:
     for name in contacts.new:
         click.echo(f"{name}: what the identity holders decided, taken.")
     refused = [*((one.name, one.reason) for one in done.refused), *contacts.refused]
+    refused += [(one.name, sentence) for one in done.taken for sentence in _shown(one.aside)]
     for name, reason in refused:
         click.echo(f"{name}: {reason}", err=True)
     if refused:
@@ -57,17 +59,20 @@ def import_(settings: Path) -> None:
 @main.command("export")
 @click.pass_obj
 def export(settings: Path) -> None:
-    """Write the answers that wait to the stick, as one bundle."""
+    """Write the answers that wait, and receipts for what was imported, to the stick."""
     try:
         done = exporting.export_waiting(open_desk(settings))
     except _REFUSALS as error:
         _refuse(error)
     if done.folder:
-        click.echo(f"{count(done.answers, 'answer')} written to the stick as {done.folder}.")
+        answers = [count(done.answers, "answer")] if done.answers else []
+        receipts = [f"receipts for {count(done.receipts, 'message')}"] if done.receipts else []
+        what = " and ".join([*answers, *receipts])
+        click.echo(f"{what[0].upper()}{what[1:]} written to the stick as {done.folder}.")
     if done.forwards:
         click.echo(f"{count(done.forwards, 'report')} written to the stick to be passed on.")
     if not done.folder and not done.forwards:
-        click.echo("No answer is waiting, so nothing was written to the stick.")
+        click.echo("Nothing is waiting, so nothing was written to the stick.")
     if done.lost:
         click.echo(f"{count(done.lost, 'answer')} could not be opened and still wait on this desk.", err=True)
     if done.forwards_lost:
@@ -76,8 +81,13 @@ def export(settings: Path) -> None:
         sys.exit(2)
 
 
+def _line(taken: Taken) -> str:
+    aside = f", {len(taken.aside)} set aside" if taken.aside else ""
+    return f"{taken.name}: {taken.new} new, {taken.known} known already{aside}."
+
+
 def _lines(done: Imported) -> list[str]:
-    lines = [f"{taken.name}: {taken.new} new, {taken.known} known already." for taken in done.taken]
+    lines = [_line(taken) for taken in done.taken]
     if not done.taken and not done.refused:
         lines.append("No bundle is on the stick.")
     if done.looked.opened or done.looked.unreadable:
@@ -87,6 +97,11 @@ def _lines(done: Imported) -> list[str]:
             "What is new waits to be opened: the unit's key is locked. Unlock it, then import again."
         )
     return lines
+
+
+def _shown(aside: tuple[str, ...]) -> list[str]:
+    more = len(aside) - _MOST_SHOWN
+    return [*aside[:_MOST_SHOWN], *([f"{more} more items were not taken."] if more > 0 else [])]
 
 
 def _refuse(error: Exception) -> None:

@@ -14,11 +14,10 @@ from datetime import date
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from common import canonical, mailbox, outgoing, trail
+from common import canonical, mailbox, post, trail
 from common.days import today
 from common.mailbox import REPLY_PUBLIC_KEY_BYTES
 from common.opening import OpeningFailed
-from common.outgoing import OutgoingReply
 from common.padding import REPLY_PLAINTEXT_BYTES
 from common.reply import AnswerTooLong, Reply, compose, new_reply
 from common.report import Report
@@ -30,7 +29,9 @@ from journalist_interface.desk.oversight import check_ours
 from journalist_interface.desk.rows import WAITING
 from journalist_interface.desk.workplace import Desk, NotHere
 
-_STORED_BYTES = 48 * 1024  # more than any answer's words and its sealed form take together
+_STORED_BYTES = (
+    64 * 1024
+)  # more than any answer's words, what was composed of them and its signed post take together
 _MOST_KEY = 64 * 1024
 
 
@@ -61,10 +62,27 @@ class Draft:
 
 @dataclass(frozen=True)
 class StoredAnswer:
-    """What an answer's file holds: its words, and the document that goes to the collection."""
+    """What an answer's file holds: its words, the signed post that goes to the servers, and what that seals.
+
+    `composed`: the 8 KiB that the reporter gets. Sealed again, they are the same answer.
+    """
 
     text: str = field(repr=False)
     outgoing: bytes = field(repr=False)
+    composed: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Addressed:
+    """8 KiB sealed to a conversation: the slots that it may take, their tags of 16 bytes, and 9,328 bytes."""
+
+    slots: tuple[int, ...]
+    tags: tuple[bytes, ...] = field(repr=False)
+    ciphertext: bytes = field(repr=False)
+
+    def sign(self, unit: Unit, key: Ed25519PrivateKey) -> bytes:
+        """The post that carries it, signed today."""
+        return post.sign_reply(unit.id, today(), self.tags, self.ciphertext, key)
 
 
 def draft(unit: Unit, text: str, day: date) -> Draft:
@@ -92,16 +110,17 @@ def seal_answer(desk: Desk, identity: str, answer_id: str, text: str) -> bool:
     first = first_report(desk, identity)
     conversation = first.conversation
     reply = Reply(identity=answer_id, unit=unit.id, day=today(), text=text)
-    composed = compose(reply, conversation.reply_public_key, reply_key(desk, unit))
-    slots, sealed = address(desk, first, composed)
-    kept = desk.cabinet.sealed_to.is_kept(identity)
-    certificate = desk.settings.read_case_certificate() if kept else unit.certificate
-    epoch = _store(desk, certificate, answer_id, StoredAnswer(text, outgoing.dump(sealed)))
-    return desk.cabinet.answers.add(Answer(answer_id, identity, reply.day, WAITING, None), slots, epoch)
+    key = reply_key(desk, unit)
+    composed = compose(reply, conversation.reply_public_key, key)
+    sealed = address(desk, first, composed)
+    document = sealed.sign(unit, key)
+    epoch = store_answer(desk, unit, identity, answer_id, StoredAnswer(text, document, composed))
+    answer = Answer(answer_id, identity, reply.day, WAITING, None)
+    return desk.cabinet.answers.add(answer, sealed.slots, post.identity(document), epoch)
 
 
-def address(desk: Desk, first: Report, composed: bytes) -> tuple[tuple[int, ...], OutgoingReply]:
-    """8 KiB sealed to the conversation of `first`, and the slots it may take: none that anyone may have taken.
+def address(desk: Desk, first: Report, composed: bytes) -> Addressed:
+    """8 KiB sealed to the conversation of `first`, to slots that nobody may have taken.
 
     Raises NoMoreRoom.
     """
@@ -115,7 +134,7 @@ def address(desk: Desk, first: Report, composed: bytes) -> tuple[tuple[int, ...]
             raise NoMoreRoom from error
     tags = mailbox.tags(conversation.mailbox_key)
     ciphertext = mailbox.seal(composed, conversation.reply_public_key)
-    return slots, OutgoingReply(tuple(tags[slot] for slot in slots), ciphertext)
+    return Addressed(slots, tuple(tags[slot] for slot in slots), ciphertext)
 
 
 def used_slots(desk: Desk, first: Report) -> frozenset[int]:
@@ -134,7 +153,11 @@ def read_answer(desk: Desk, answer_id: str) -> StoredAnswer:
     try:
         desk.opener.open(desk.files.answer(answer_id), content.extend, most=2 * _STORED_BYTES)
         document = canonical.load(bytes(content))
-        return StoredAnswer(canonical.text(document, "text"), canonical.octets(document, "outgoing"))
+        return StoredAnswer(
+            canonical.text(document, "text"),
+            canonical.octets(document, "outgoing"),
+            canonical.octets(document, "composed", REPLY_PLAINTEXT_BYTES),
+        )
     except (OpeningFailed, OSError, ValueError) as error:
         raise AnswerLost(str(AnswerLost.__doc__)) from error
 
@@ -178,9 +201,15 @@ def first_report(desk: Desk, identity: str) -> Report:
     return opened.report
 
 
-def _store(desk: Desk, recipient: str, answer_id: str, answer: StoredAnswer) -> str:
-    """Seal an answer for this desk. The fingerprint of the key that opens it: it was tried. Raises SealingFailed."""
-    document = canonical.dump({"text": answer.text, "outgoing": canonical.encode(answer.outgoing)})
+def store_answer(desk: Desk, unit: Unit, conversation: str, answer_id: str, answer: StoredAnswer) -> str:
+    """Seal an answer for this desk. The fingerprint of the key that opens it: it was tried.
+
+    Raises NoCaseKey, SealingFailed.
+    """
+    kept = desk.cabinet.sealed_to.is_kept(conversation)
+    recipient = desk.settings.read_case_certificate() if kept else unit.certificate
+    outgoing, composed = canonical.encode(answer.outgoing), canonical.encode(answer.composed)
+    document = canonical.dump({"text": answer.text, "outgoing": outgoing, "composed": composed})
     token = secrets.token_hex(8)
     certificate = desk.settings.run / f"{token}.asc"
     part = desk.files.answer(answer_id).with_name(f"{token}.part")

@@ -1,7 +1,8 @@
-"""Rows of answers: sealed and waiting, leaving with an export, exported.
+"""Rows of answers: sealed and waiting, leaving with an export, exported; delivered or returned, as couriers say.
 
 An answer is `leaving` from just before its bundle is finished on the stick. It may then be on the stick, so it
-can no longer be taken back; the next export takes it along again, and the server keeps the same answer once.
+can no longer be taken back; the next export takes it along again, and its reporter is shown the same answer once.
+One that is returned found no place in the mailbox: it is sealed again, to other places, and leaves once more.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,10 @@ from sqlalchemy import Connection, Engine, Select, delete, func, insert, select,
 from sqlalchemy.exc import IntegrityError
 
 from journalist_interface.desk.rows import (
+    DELIVERED,
     EXPORTED,
     LEAVING,
+    RETURNED,
     TAKEN_BACK,
     WAITING,
     AnswerRow,
@@ -55,10 +58,10 @@ class Answers:
             rows = connection.execute(query).scalars().all()
         return frozenset(int(slot) for row in rows for slot in row.split(","))
 
-    def add(self, answer: Answer, slots: Sequence[int], epoch: str | None = None) -> bool:
+    def add(self, answer: Answer, slots: Sequence[int], post: str, epoch: str | None = None) -> bool:
         """Keep a sealed answer. False when one of this id is here already: the same form, sent twice.
 
-        Raises HandedOver.
+        `post`: the id of its signed post. Raises HandedOver.
         """
         try:
             with self._engine.begin() as connection:
@@ -72,6 +75,7 @@ class Answers:
                         day=answer.day,
                         turn=turn,
                         slots=",".join(map(str, slots)),
+                        post=post,
                         epoch=epoch,
                     )
                 )
@@ -136,8 +140,20 @@ class Answers:
             new_turn(connection)
             changed = connection.execute(
                 update(AnswerRow)
-                .where(AnswerRow.id == answer_id, AnswerRow.state == EXPORTED)
+                .where(AnswerRow.id == answer_id, AnswerRow.state.in_((EXPORTED, DELIVERED)))
                 .values(state=LEAVING)
+            )
+        return changed.rowcount == 1
+
+    def seal_again(self, answer_id: str, slots: Sequence[int], post: str, epoch: str) -> bool:
+        """Let a returned answer leave, sealed anew. Slots that it had count as taken. False when it is not returned."""
+        with self._engine.begin() as connection:
+            new_turn(connection)
+            more = "," + ",".join(map(str, slots))
+            changed = connection.execute(
+                update(AnswerRow)
+                .where(AnswerRow.id == answer_id, AnswerRow.state == RETURNED)
+                .values(state=LEAVING, slots=AnswerRow.slots + more, post=post, epoch=epoch)
             )
         return changed.rowcount == 1
 

@@ -16,12 +16,13 @@ from journalist_interface.desk.contacts import Contacts
 from journalist_interface.desk.conversations import Conversations
 from journalist_interface.desk.envelopes import Envelopes
 from journalist_interface.desk.forwards import Forwards
+from journalist_interface.desk.posts import Posts
 from journalist_interface.desk.sealed_to import SealedTo
 
 
 @dataclass(frozen=True)
 class Cabinet:
-    """Rows of envelopes, conversations, answers and passings on, over one engine. Safe to share between threads."""
+    """All rows of a desk, over one engine. Safe to share between threads."""
 
     engine: Engine
     envelopes: Envelopes
@@ -30,6 +31,7 @@ class Cabinet:
     forwards: Forwards
     sealed_to: SealedTo
     contacts: Contacts
+    posts: Posts
 
     def rest(self) -> None:
         """Close idle connections, so that none crosses a fork."""
@@ -43,4 +45,4 @@ def open_cabinet(database: Path) -> Cabinet:
     engine = open_engine(URL.create("sqlite", database=os.fspath(database)).render_as_string())
     rows.create(engine)
     doors = Envelopes(engine), Conversations(engine), Answers(engine), Forwards(engine), SealedTo(engine)
-    return Cabinet(engine, *doors, Contacts(engine))
+    return Cabinet(engine, *doors, Contacts(engine), Posts(engine))

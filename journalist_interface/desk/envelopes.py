@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from common.bundle import Item
+from journalist_interface.desk.posts import owe_receipts
 from journalist_interface.desk.rows import (
     OPENED,
     SEALED,
@@ -89,7 +90,7 @@ class Envelopes:
         return found
 
     def receive(self, items: Sequence[Item], sent: date, today: date) -> None:
-        """Add the envelopes of a bundle, all or none. Their files must be durable already."""
+        """Add the envelopes of a bundle, all or none. Their files must be durable already: the servers are told so."""
         if not items:
             return
         with self._engine.begin() as connection:
@@ -108,6 +109,7 @@ class Envelopes:
                     for item in items
                 ],
             )
+            owe_receipts(connection, [item.name for item in items])
             record(connection, today, [(RECEIVED, item.name, item.sha256) for item in items])
 
     def in_state(self, state: str, after: str = "", most: int = 100) -> list[tuple[str, int]]:

@@ -1,8 +1,10 @@
-"""Onto the stick: all answers that wait, as one signed bundle that is there whole or not at all; and each conversation
-that is passed on, as a bundle of its own: its envelopes and its handover leave together.
+"""Onto the stick: the answers that wait and the receipts that are owed, as one signed bundle of posts that is there
+whole or not at all; and each conversation that is passed on, as a bundle of its own: its envelopes and its handover
+leave together.
 
 The bundle is built under a hidden name and renamed at its end. Just before that its answers are marked as leaving:
-a kill at any point loses none, and one that leaves twice is the same ciphertext, which the server keeps once.
+a kill at any point loses none, and one that leaves twice is the same answer, which its reporter is shown once.
+A receipt says that an envelope lies here, sealed and durable. It leaves with every export until it was delivered.
 """
 
 import os
@@ -11,10 +13,14 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from common import bundle
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from common import bundle, post
 from common.bundle import Bundle
 from common.days import today
+from common.post import MOST_RECEIPTS
 from common.store.blobs import sync_folder
+from common.units import Unit
 from journalist_interface.desk.answering import AnswerLost, read_answer, reply_key
 from journalist_interface.desk.answers import Answer
 from journalist_interface.desk.forwarding import ForwardLost, document_of
@@ -36,27 +42,29 @@ class Exported:
 
     folder: str | None
     answers: int
+    receipts: int = 0  # envelopes of which the servers are told that they are here
     lost: int = 0  # answers whose sealed file does not open: they still wait
     forwards: int = 0  # conversations passed on
     forwards_lost: int = 0
 
 
 def export_waiting(desk: Desk) -> Exported:
-    """Write the answers that wait to the stick, and what is passed on.
+    """Write the answers that wait, the receipts that are owed, and what is passed on to the stick.
 
     Raises NoStick, NoReplyKey, RegistryRefused, StickBusy or TakenBack.
     """
     with desk.alone():
         waiting = desk.cabinet.answers.to_export(_MOST)
+        owed = _owed_receipts(desk)
         passing = desk.cabinet.forwards.to_export()
-        if not waiting and not passing:
+        if not waiting and not owed and not passing:
             return Exported(None, 0)
         if not desk.settings.stick.is_dir():
             raise NoStick
         try:
             _clear(desk.settings.stick)
             try:
-                done = _export(desk, waiting) if waiting else Exported(None, 0)
+                done = _export(desk, waiting, owed) if waiting or owed else Exported(None, 0)
                 left = [_pass_on(desk, forward) for forward in passing]
                 return replace(done, forwards=left.count(True), forwards_lost=left.count(False))
             finally:
@@ -65,11 +73,17 @@ def export_waiting(desk: Desk) -> Exported:
             raise NoStick from error
 
 
-def _export(desk: Desk, waiting: list[Answer]) -> Exported:
+def _owed_receipts(desk: Desk) -> dict[str, str]:
+    """Those of envelopes whose sealed file is there: id -> SHA-256 as it came."""
+    owed = desk.cabinet.posts.owed_receipts()
+    return {one: digest for one, digest in owed.items() if desk.files.envelope(one).is_file()}
+
+
+def _export(desk: Desk, waiting: list[Answer], owed: dict[str, str]) -> Exported:
     _, unit = desk.settings.load_registry()
     key = reply_key(desk, unit)
     stick, day = desk.settings.stick, today()
-    name = bundle.folder_name("replies", day, secrets.token_hex(4))
+    name = bundle.folder_name("posts", day, secrets.token_hex(4))
     partial = stick / f"{_PARTIAL}{name}"
     partial.mkdir(mode=0o700)
     written, lost = [], 0
@@ -79,17 +93,32 @@ def _export(desk: Desk, waiting: list[Answer]) -> Exported:
         except AnswerLost:
             lost += 1
             continue
-        _write(partial / secrets.token_hex(16), document)
+        _write(partial / post.identity(document), document)
         written.append(answer.id)
-    if not written:
-        return Exported(None, 0, lost)
+    receipts = _write_receipts(partial, unit, key, owed)
+    if not written and not receipts:
+        return Exported(None, 0, lost=lost)
     items = tuple(bundle.describe(file) for file in sorted(partial.iterdir()))
-    bundle.write_manifest(Bundle(partial, "replies", unit.id, day, items), key)
+    bundle.write_manifest(Bundle(partial, "posts", unit.id, day, items), key)
+    desk.cabinet.posts.note_receipts(receipts)
     desk.cabinet.answers.leave(written)
     partial.rename(stick / name)
     sync_folder(stick)
     desk.cabinet.answers.mark_exported(written, day)
-    return Exported(name, len(written), lost)
+    return Exported(name, len(written), len(owed), lost)
+
+
+def _write_receipts(
+    partial: Path, unit: Unit, key: Ed25519PrivateKey, owed: dict[str, str]
+) -> dict[str, list[str]]:
+    """Put receipts into a bundle, as many to a post as fit. By post: the envelopes that it names."""
+    ids, posts = sorted(owed), {}
+    for start in range(0, len(ids), MOST_RECEIPTS):
+        part = ids[start : start + MOST_RECEIPTS]
+        document = post.sign_receipts(unit.id, today(), {one: owed[one] for one in part}, key)
+        posts[post.identity(document)] = part
+        _write(partial / post.identity(document), document)
+    return posts
 
 
 def _pass_on(desk: Desk, forward: Forward) -> bool:
@@ -134,6 +163,6 @@ def _write(file: Path, content: bytes) -> None:
 
 def _clear(stick: Path) -> None:
     """Remove what an export that was killed left. Only this desk makes folders of this name."""
-    for folder in [*stick.glob(f"{_PARTIAL}replies-*"), *stick.glob(f"{_PARTIAL}forwards-*")]:
+    for folder in [*stick.glob(f"{_PARTIAL}posts-*"), *stick.glob(f"{_PARTIAL}forwards-*")]:
         if folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder)

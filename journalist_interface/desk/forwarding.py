@@ -9,12 +9,14 @@ import io
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from common import forwarding, reply, trail
+from common import canonical, forwarding, post, reply, trail
+from common.canonical import NotCanonical
 from common.days import today
 from common.forwarding import Slip
 from common.opening import OpeningFailed
+from common.padding import REPLY_PLAINTEXT_BYTES
 from common.registry import Registry
 from common.reply import Handover, Reply
 from common.report import Report
@@ -43,6 +45,14 @@ _KEEP_FREE = 256 * 1024 * 1024
 
 class ForwardLost(Exception):
     """What was passed on does not open, or is gone from this desk's disk. It was not exported."""
+
+
+@dataclass(frozen=True)
+class KeptForward:
+    """What a passing on's file holds: what leaves, and the 8 KiB of its handover, should it have to be sealed again."""
+
+    forward: forwarding.Forward
+    composed: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -133,13 +143,20 @@ def second_seal(registry: Registry, unit: Unit, receiver: Unit, barred: frozense
 
 
 def document_of(desk: Desk, forward_id: str) -> bytes:
-    """The slips and the handover of a passing on, out of their sealed file. Raises ForwardLost."""
+    """The slips and the handover of a passing on, as they leave. Raises ForwardLost."""
+    return forwarding.dump(read_kept(desk, forward_id).forward)
+
+
+def read_kept(desk: Desk, forward_id: str) -> KeptForward:
+    """A passing on out of its sealed file. Raises ForwardLost."""
     content = bytearray()
     try:
-        desk.opener.open(desk.files.forwarded(forward_id), content.extend, most=forwarding.MOST_BYTES)
-    except OpeningFailed as error:
+        desk.opener.open(desk.files.forwarded(forward_id), content.extend, most=2 * forwarding.MOST_BYTES)
+        document = canonical.load(bytes(content))
+        forward = forwarding.load(canonical.octets(document, "forward"))
+        return KeptForward(forward, canonical.octets(document, "composed", REPLY_PLAINTEXT_BYTES))
+    except (OpeningFailed, NotCanonical) as error:
         raise ForwardLost from error
-    return bytes(content)
 
 
 def take_back(desk: Desk, forward_id: str) -> bool:
@@ -186,8 +203,10 @@ def _forward(work: Resealing, forward_id: str, messages: Sequence[Envelope], rew
         rewritten=rewritten is not None,
     )
     public = work.first.conversation.reply_public_key
-    slots, sealed = address(desk, work.first, reply.compose_handover(handover, public, work.key))
-    work = replace(work, used=work.used | frozenset(slots))
+    composed = reply.compose_handover(handover, public, work.key)
+    sealed = address(desk, work.first, composed)
+    signed = sealed.sign(work.unit, work.key)
+    work = replace(work, used=work.used | frozenset(sealed.slots))
     if rewritten is None:
         resealed = [one for message in messages for one in work.as_it_came(message)]
     else:
@@ -198,12 +217,23 @@ def _forward(work: Resealing, forward_id: str, messages: Sequence[Envelope], rew
         )
         for one in resealed
     )
-    epoch = _keep_document(work, forward_id, forwarding.dump(forwarding.Forward(slips, sealed)))
+    kept = KeptForward(forwarding.Forward(slips, signed), composed)
+    epoch = keep_forward(desk, work.unit, identity, forward_id, kept)
     row = Forward(
-        *(forward_id, identity, receiver.id, work.why.value, rewritten is not None, day, WAITING, None)
+        *(
+            forward_id,
+            identity,
+            receiver.id,
+            work.why.value,
+            rewritten is not None,
+            day,
+            WAITING,
+            None,
+            post.identity(signed),
+        )
     )
     made, originals = [one.made for one in resealed], [message.id for message in messages]
-    return desk.cabinet.forwards.add(row, slots, made, originals, answers, epoch)
+    return desk.cabinet.forwards.add(row, sealed.slots, made, originals, answers, epoch)
 
 
 def _standing(work: Resealing, answers: Iterable[str]) -> frozenset[str]:
@@ -218,14 +248,17 @@ def _standing(work: Resealing, answers: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _keep_document(work: Resealing, forward_id: str, document: bytes) -> str:
-    """Seal it for this desk, as an answer is. The fingerprint of the key that opens it: it was tried."""
-    desk = work.desk
-    kept = desk.cabinet.sealed_to.is_kept(work.first.conversation.identity)
+def keep_forward(desk: Desk, unit: Unit, conversation: str, forward_id: str, kept: KeptForward) -> str:
+    """Seal it for this desk, as an answer is. The fingerprint of the key that opens it: it was tried.
+
+    Raises NoCaseKey, SealingFailed.
+    """
+    forward, composed = canonical.encode(forwarding.dump(kept.forward)), canonical.encode(kept.composed)
+    document = canonical.dump({"forward": forward, "composed": composed})
+    is_kept = desk.cabinet.sealed_to.is_kept(conversation)
     part = desk.files.forwarded(forward_id).with_name(f"{forward_id}.part")
-    with certificate_file(
-        desk, desk.settings.read_case_certificate() if kept else work.unit.certificate
-    ) as own:
+    recipient = desk.settings.read_case_certificate() if is_kept else unit.certificate
+    with certificate_file(desk, recipient) as own:
         desk.sealer.seal(io.BytesIO(document), [own], part)
         try:
             epoch = desk.opener.open(part, lambda _: None)

@@ -1,4 +1,4 @@
-"""Rows of conversations passed on to other units: waiting, leaving with an export, exported, taken back.
+"""Rows of conversations passed on to other units: waiting, leaving, exported, delivered, returned, taken back.
 
 States as those of answers: from just before its bundle is finished on the stick a passing on cannot be taken back.
 """
@@ -13,8 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from journalist_interface.desk.answers import TakenBack, keep_in_step
 from journalist_interface.desk.envelopes import record
 from journalist_interface.desk.rows import (
+    DELIVERED,
     EXPORTED,
     LEAVING,
+    RETURNED,
     TAKEN_BACK,
     WAITING,
     AnswerRow,
@@ -33,7 +35,7 @@ class Changed(Exception):
 
 @dataclass(frozen=True)
 class Forward:
-    """A passing on as its row has it."""
+    """A passing on as its row has it. `post`: the id of its handover's signed post."""
 
     id: str
     conversation: str
@@ -43,6 +45,7 @@ class Forward:
     day: date
     state: str
     exported: date | None
+    post: str
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,19 @@ class Forwards:
 
     def export_again(self, forward_id: str) -> bool:
         """Let it leave once more with the next export; it still cannot be taken back."""
-        return self._move(forward_id, (EXPORTED,), LEAVING)
+        return self._move(forward_id, (EXPORTED, DELIVERED), LEAVING)
+
+    def seal_again(self, forward_id: str, slots: Sequence[int], post: str, epoch: str) -> bool:
+        """Let a returned one leave, its handover sealed anew. False when it is not returned."""
+        with self._engine.begin() as connection:
+            new_turn(connection)
+            more = "," + ",".join(map(str, slots))
+            changed = connection.execute(
+                update(ForwardRow)
+                .where(ForwardRow.id == forward_id, ForwardRow.state == RETURNED)
+                .values(state=LEAVING, slots=ForwardRow.slots + more, post=post, epoch=epoch)
+            )
+        return changed.rowcount == 1
 
     def take_back(self, forward_id: str, day: date) -> bool:
         """Undo one that has not left; its row stays. False when it may have left."""
@@ -225,4 +240,5 @@ _SELECT = select(
     ForwardRow.day,
     ForwardRow.state,
     ForwardRow.exported,
+    ForwardRow.post,
 )

@@ -1,7 +1,8 @@
-"""From the stick onto the desk: each bundle whole, or refused with the reason.
+"""From the stick onto the desk: each item of a bundle is taken, or set aside by name with the reason.
 
 Nothing is half done when this is killed: items are copied aside and checked, moved into place once all are durable,
-and their rows committed in one transaction after that. Importing again finds what is known and goes on.
+and their rows committed in one transaction after that. Importing again finds what is known and goes on. What is not
+taken gets no receipt, so the servers keep it and it can be carried again.
 """
 
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from datetime import date
 from pathlib import Path
 
 from common import bundle
-from common.bundle import Bundle, BundleRefused, Item
+from common.bundle import Bundle, BundleRefused, Item, ItemRefused
 from common.days import today
+from common.forwarding import forwarded_id
+from common.store.blobs import is_forwarded_id
 from journalist_interface.desk.opening import Looked, look_into_new
 from journalist_interface.desk.workplace import Desk
 
@@ -19,11 +22,15 @@ _KEEP_FREE = 256 * 1024 * 1024  # bytes of the desk's disk that an import leaves
 
 @dataclass(frozen=True)
 class Taken:
-    """A bundle that was taken: how many of its envelopes were new, and how many were here already."""
+    """A bundle that was taken: how many of its envelopes were new, and how many were here already.
+
+    `aside`: a sentence for each item that was not taken; it names the item.
+    """
 
     name: str
     new: int
     known: int
+    aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ def waiting_on(stick: Path) -> list[str]:
 
 
 def import_all(desk: Desk) -> Imported:
-    """Take every finished bundle of envelopes on the stick, then open what is new once.
+    """Take what holds of every finished bundle of envelopes on the stick, then open what is new once.
 
     Raises RegistryRefused, or StickBusy.
     """
@@ -64,9 +71,8 @@ def import_all(desk: Desk) -> Imported:
             except BundleRefused as error:
                 refused.append(Refused(folder.name, str(error)))
             except OSError as error:
-                refused.append(
-                    Refused(folder.name, str(BundleRefused(f"copying it failed ({error.strerror})")))
-                )
+                reason = BundleRefused(f"it cannot be read, or nothing can be kept ({error.strerror})")
+                refused.append(Refused(folder.name, str(reason)))
             finally:
                 desk.files.clear_staging()
         looked = look_into_new(desk)
@@ -75,28 +81,42 @@ def import_all(desk: Desk) -> Imported:
 
 def _take(desk: Desk, folder: Path, signers: tuple[bytes, ...], day: date) -> Taken:
     untrusted = bundle.read_manifest(folder, "envelopes", desk.settings.unit, signers)
-    new, missing = _split(desk, untrusted)
-    wanted = [*new, *missing]
-    if sum(item.size for item in wanted) + _KEEP_FREE > desk.files.free_bytes():
-        raise BundleRefused("this desk's disk has no room for it")
-    for item in wanted:
-        bundle.copy_item(untrusted, item, desk.files.staging / item.name)
-    desk.files.put_envelopes([item.name for item in wanted], day)
-    desk.cabinet.envelopes.receive(new, untrusted.day, day)
-    desk.cabinet.sealed_to.forget([item.name for item in missing])  # what came back is sealed as it once came
-    return Taken(folder.name, len(new), len(untrusted.items) - len(new))
-
-
-def _split(desk: Desk, untrusted: Bundle) -> tuple[list[Item], list[Item]]:
-    """The envelopes that are new, and those that are known but whose sealed file is gone from the disk."""
+    aside = [str(refused) for refused in untrusted.refused]
     known = desk.cabinet.envelopes.known([item.name for item in untrusted.items])
+    here: list[Item] = []  # known, and its sealed file is there
+    copied: list[Item] = []
     for item in untrusted.items:
-        if known.get(item.name, item.sha256) != item.sha256:
-            raise BundleRefused(f"the item {item.name} is known here with another content")
-    new = [item for item in untrusted.items if item.name not in known]
-    missing = [
-        item
-        for item in untrusted.items
-        if item.name in known and not desk.files.envelope(item.name).is_file()
-    ]
-    return new, missing
+        try:
+            _check(item, known)
+            if item.name in known and desk.files.envelope(item.name).is_file():
+                here.append(item)
+            else:
+                _copy_aside(desk, untrusted, item)
+                copied.append(item)
+        except ItemRefused as refused:
+            aside.append(str(refused))
+    desk.files.put_envelopes([item.name for item in copied], day)
+    new = [item for item in copied if item.name not in known]
+    came_back = [item.name for item in copied if item.name in known]
+    desk.cabinet.envelopes.receive(new, untrusted.day, day)
+    desk.cabinet.sealed_to.forget(came_back)  # what came back is sealed as it once came
+    desk.cabinet.posts.note_bundle(untrusted, [*(item.name for item in here), *came_back], day)
+    return Taken(folder.name, len(new), len(here) + len(came_back), tuple(aside))
+
+
+def _check(item: Item, known: dict[str, str]) -> None:
+    """Raises ItemRefused for an envelope whose name says another content than the manifest does."""
+    if is_forwarded_id(item.name) and item.name != forwarded_id(item.sha256):
+        raise ItemRefused(item.name, "it was passed on, and its name is not that of its content")
+    if known.get(item.name, item.sha256) != item.sha256:
+        raise ItemRefused(item.name, "it is known here with another content, which stays as it is")
+
+
+def _copy_aside(desk: Desk, untrusted: Bundle, item: Item) -> None:
+    """Bring an item onto the desk's disk, durable and checked. Raises ItemRefused."""
+    if item.size + _KEEP_FREE > desk.files.free_bytes():
+        raise ItemRefused(item.name, "this desk's disk has no room for it")
+    try:
+        bundle.copy_item(untrusted, item, desk.files.staging / item.name)
+    except OSError as error:
+        raise ItemRefused(item.name, f"copying it failed ({error.strerror})") from error

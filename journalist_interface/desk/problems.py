@@ -10,10 +10,11 @@ from common.keyring import NotDestroyed
 from common.registry import RegistryRefused
 from common.reply import AnswerTooLong
 from common.sealing import SealingFailed
-from journalist_interface.desk.answering import NoMoreRoom, NoReplyKey
+from journalist_interface.desk.answering import AnswerLost, NoMoreRoom, NoReplyKey
 from journalist_interface.desk.answers import HandedOver, TakenBack
 from journalist_interface.desk.epochs import NotNow
 from journalist_interface.desk.exporting import NoStick
+from journalist_interface.desk.forwarding import ForwardLost
 from journalist_interface.desk.forwards import Changed
 from journalist_interface.desk.opening import CannotOpen
 from journalist_interface.desk.oversight import CopyOnly
@@ -118,6 +119,18 @@ _ERRORS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (NotForwardable, 409, "It was not passed on", "Nothing was sealed. Go back and choose again."),
     (Changed, 409, "It was not passed on", "Go back to the conversation, and pass it on again."),
     (NoReplyKey, 409, "Nothing was signed", "Mend what is named above, then do it again. Nothing was lost."),
+    (
+        AnswerLost,
+        409,
+        "It was not sealed again",
+        "Unlock the key, or put the file back from a copy, and try again.",
+    ),
+    (
+        ForwardLost,
+        409,
+        "It was not sealed again",
+        "Unlock the key, or put the file back from a copy, and try again.",
+    ),
     (NoMoreRoom, 409, "There is no room for another answer", "Use what the reporter has been told already."),
     (DisclosureRefused, 409, "It was not asked for", "Nothing was written. Do what is said above."),
     (AnswerTooLong, 409, "The answer is too long", "Shorten it, or send it as two answers."),

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common import bundle, envelope, trail
 from common.days import today
 from common.envelope import FilePart, NotAnEnvelope
+from common.forwarding import forwarded_id
 from common.opening import OpeningFailed
 from common.passing import Passing, Pulled
 from common.report import Report
-from common.store.blobs import new_id
 from common.trail import Step, Why
 from common.units import Unit
 from journalist_interface.desk import reasons
@@ -110,16 +110,17 @@ class Resealing:
         return trail.sign(step, self.key)
 
     def _sealed(self, pieces: Iterator[bytes], original: str) -> list[Resealed]:
-        files, names = self.desk.files, [new_id(forwarded=True) for _ in self.receivers]
-        parts = [files.forwarded(name).with_name(f"{name}.part") for name in names]
+        files, tokens = self.desk.files, [secrets.token_hex(16) for _ in self.receivers]
+        parts = [files.forwarded(token).with_name(f"{token}.part") for token in tokens]
         with ExitStack() as stack:
             certificates = [
                 stack.enter_context(certificate_file(self.desk, one.certificate)) for one in self.receivers
             ]
             copies = [([certificate], part) for certificate, part in zip(certificates, parts, strict=True)]
             self.desk.sealer.seal_each(Pieces(pieces), copies)
+        items = [bundle.describe(part) for part in parts]
+        names = [forwarded_id(item.sha256) for item in items]
         files.put_forwarded(list(zip(parts, names, strict=True)))
-        items = [bundle.describe(files.forwarded(name)) for name in names]
         return [
             Resealed(receiver, Forwarded(name, original, item.size, item.sha256))
             for name, receiver, item in zip(names, self.receivers, items, strict=True)

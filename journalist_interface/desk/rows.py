@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    Text,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -27,6 +28,7 @@ _WITHOUT_ROWID = {"sqlite_with_rowid": False}
 
 SEALED, OPENED, UNREADABLE = "sealed", "opened", "unreadable"  # states of an envelope
 WAITING, LEAVING, EXPORTED = "waiting", "leaving", "exported"  # states of an answer, or of a passing on
+DELIVERED, RETURNED = "delivered", "returned"  # as a courier says; what came back is to be sealed again
 TAKEN_BACK = "taken back"  # of a passing on: its row stays
 
 
@@ -61,6 +63,27 @@ class EnvelopeRow(Base):
     )
 
 
+class ReceiptRow(Base):
+    """That the servers are told of an envelope: it is here. `post`: the last post that said so, once it left."""
+
+    __tablename__ = "receipt"
+    envelope: Mapped[str] = mapped_column(String(32), primary_key=True)
+    post: Mapped[str | None] = mapped_column(String(32), default=None, index=True)
+    delivered: Mapped[int] = mapped_column(Integer, default=0)  # 1: a courier says so
+
+    __table_args__ = (Index("ix_receipt_delivered", "delivered", "envelope"), _WITHOUT_ROWID)
+
+
+class BundleRow(Base):
+    """A bundle that was imported: what it says of posts is taken once, however long it lies on the stick."""
+
+    __tablename__ = "bundle"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    day: Mapped[date] = mapped_column(Date)
+
+    __table_args__ = (_WITHOUT_ROWID,)
+
+
 class ConversationRow(Base):
     """The sum of a conversation's messages and answers, kept in step in the same transaction as they."""
 
@@ -93,7 +116,8 @@ class AnswerRow(Base):
     conversation: Mapped[str] = mapped_column(String(32))
     day: Mapped[date] = mapped_column(Date)
     turn: Mapped[int] = mapped_column(Integer)
-    slots: Mapped[str] = mapped_column(String(16))  # three candidates, such as "7,91,200"
+    slots: Mapped[str] = mapped_column(Text)  # candidates, three each time it was sealed, such as "7,91,200"
+    post: Mapped[str] = mapped_column(String(32), index=True)  # id of the signed post (common/post.py)
     state: Mapped[str] = mapped_column(String(10), default=WAITING)
     exported: Mapped[date | None] = mapped_column(Date, default=None)
     epoch: Mapped[str | None] = mapped_column(
@@ -118,7 +142,8 @@ class ForwardRow(Base):
     rewritten: Mapped[bool] = mapped_column(Boolean)
     day: Mapped[date] = mapped_column(Date)
     turn: Mapped[int] = mapped_column(Integer)
-    slots: Mapped[str] = mapped_column(String(16))  # the handover's candidates
+    slots: Mapped[str] = mapped_column(Text)  # the handover's candidates
+    post: Mapped[str] = mapped_column(String(32), index=True)  # id of the handover's signed post
     state: Mapped[str] = mapped_column(String(10), default=WAITING)
     exported: Mapped[date | None] = mapped_column(Date, default=None)
     epoch: Mapped[str] = mapped_column(String(40))  # fingerprint of the key that opens its document
@@ -209,7 +234,7 @@ _LATER = (
     ("contact_request", "key"),
 )  # columns of a newer release
 _FIRST = 'INSERT OR IGNORE INTO turn ("only", "last") VALUES (1, 0)'
-_SAID = "id, conversation, receiver, why, rewritten, day, turn, slots"  # of a passing on
+_SAID = "id, conversation, receiver, why, rewritten, day, turn"  # of a passing on
 _STANDING = (
     f"CREATE TRIGGER IF NOT EXISTS handling_is_not_changed BEFORE UPDATE ON handling {_REFUSE}",
     f"CREATE TRIGGER IF NOT EXISTS handling_is_not_deleted BEFORE DELETE ON handling {_REFUSE}",

@@ -8,7 +8,7 @@ from werkzeug import Response
 from common.days import today
 from common.reply import AnswerTooLong
 from common.report import clean_text
-from journalist_interface.desk import answering, tasking
+from journalist_interface.desk import answering, returned, tasking
 from journalist_interface.desk.conversations import Conversation
 from journalist_interface.desk.views.here import desk
 from journalist_interface.desk.workplace import NotHere
@@ -69,6 +69,18 @@ def again(answer_id: str) -> Response:
     if answer is None:
         raise NotHere
     desk().cabinet.answers.export_again(answer_id)
+    return redirect(
+        url_for("conversations.shown", identity=answer.conversation, _anchor=f"a-{answer_id}"), 303
+    )
+
+
+@pages.post("/answers/<answer_id>/seal-again")
+def seal_again(answer_id: str) -> Response:
+    """Seal an answer that came back to other places; it leaves with the next export."""
+    answer = desk().cabinet.answers.get(answer_id)
+    if answer is None:
+        raise NotHere
+    returned.seal_answer_again(desk(), answer_id)
     return redirect(
         url_for("conversations.shown", identity=answer.conversation, _anchor=f"a-{answer_id}"), 303
     )

@@ -11,7 +11,7 @@ from common.report import INVOLVED, clean_text
 from common.routing import kept_from_units
 from common.trail import SENTENCES, Why
 from common.units import UnitKind
-from journalist_interface.desk import forwarding, kept_from
+from journalist_interface.desk import forwarding, kept_from, returned
 from journalist_interface.desk.answering import first_report
 from journalist_interface.desk.conversations import Conversation
 from journalist_interface.desk.forwarding import Choice, KeptFrom
@@ -71,6 +71,14 @@ def again(forward_id: str) -> Response:
     """Let an exported one leave once more with the next export."""
     found = _forward(forward_id)
     desk().cabinet.forwards.export_again(forward_id)
+    return _to(found.conversation, forward_id)
+
+
+@pages.post("/forwards/<forward_id>/seal-again")
+def seal_again(forward_id: str) -> Response:
+    """Seal the handover of one that came back to other places; all of it leaves with the next export."""
+    found = _forward(forward_id)
+    returned.seal_forward_again(desk(), forward_id)
     return _to(found.conversation, forward_id)
 
 

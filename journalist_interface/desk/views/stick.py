@@ -11,6 +11,8 @@ from journalist_interface.desk.views.here import desk
 
 pages = Blueprint("stick", __name__)
 
+_MOST_SHOWN = 20  # items of a bundle that were set aside
+
 
 @pages.get("/import")
 def to_import() -> str:
@@ -26,13 +28,13 @@ def import_() -> str:
 
 @pages.get("/export")
 def to_export() -> str:
-    """How many answers wait, and the button that writes them to the stick."""
+    """What waits to leave, and the button that writes it to the stick."""
     return _export_page(None)
 
 
 @pages.post("/export")
 def export() -> str:
-    """Write the answers that wait to the stick."""
+    """Write what waits to the stick."""
     return _export_page(exporting.export_waiting(desk()))
 
 
@@ -41,10 +43,18 @@ def _import_page(done: Imported | None, contacts: Taken | None = None) -> str:
         "import.html",
         done=done,
         contacts=contacts,
+        most_shown=_MOST_SHOWN,
+        returned=desk().cabinet.posts.returned(),
         bundles=importing.waiting_on(desk().settings.stick),
         entries=[file.name for file in disclosure.found(desk().settings.stick, "entry")],
     )
 
 
 def _export_page(done: Exported | None) -> str:
-    return render_template("export.html", done=done, stick_is_there=desk().settings.stick.is_dir())
+    return render_template(
+        "export.html",
+        done=done,
+        returned=desk().cabinet.posts.returned(),
+        to_confirm=desk().cabinet.posts.count_owed_receipts(),
+        stick_is_there=desk().settings.stick.is_dir(),
+    )

@@ -23,7 +23,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from common import bundle, envelope
-from common.bundle import Bundle
+from common.bundle import Bundle, Returned
 from common.courier_key import new_courier
 from common.days import today
 from common.derivation import ConversationSecrets, conversation_secrets
@@ -155,6 +155,8 @@ class World:
         key: Ed25519PrivateKey | None = None,
         before_signing: Callable[[Path], None] | None = None,
         day: date | None = None,
+        delivered: Iterable[str] = (),
+        returned: Iterable[Returned] = (),
     ) -> Path:
         """A finished bundle on the stick, of copies of these sealed files."""
         day = day or today()
@@ -165,7 +167,9 @@ class World:
         if before_signing:
             before_signing(folder)
         items = tuple(bundle.describe(file) for file in sorted(folder.iterdir()))
-        bundle.write_manifest(Bundle(folder, "envelopes", unit, day, items), key or self.house.courier)
+        said = tuple(delivered), tuple(returned)
+        written = Bundle(folder, "envelopes", unit, day, items, *said)
+        bundle.write_manifest(written, key or self.house.courier)
         return folder
 
 

@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from common import mailbox, outgoing, reply
+from common import mailbox, post, reply
 from common.days import today
 from common.padding import REPLY_PLAINTEXT_BYTES
 from common.sealing import Sealer
@@ -30,7 +30,10 @@ def seal(browser, reporter, text="Thank you."):
 
 
 def opened_by(world, reporter, answer_id):
-    document = outgoing.load(answering.read_answer(world.desk(), answer_id).outgoing)
+    document = post.read(
+        answering.read_answer(world.desk(), answer_id).outgoing, world.house.unit.reply_public_key
+    )
+    assert isinstance(document, post.ReplyPost)
     return reply.read(
         reporter.key.open(document.ciphertext), reporter.key.public(), world.house.unit.reply_public_key
     )
@@ -107,7 +110,7 @@ def test_no_slot_is_used_twice_nor_the_headers_until_none_is_left(world, browser
     for number in range(84):
         slots = mailbox.draw_candidates(key, desk.cabinet.answers.used_slots(reporter.identity))
         row = Answer(secrets.token_hex(16), reporter.identity, today(), "waiting", None)
-        assert desk.cabinet.answers.add(row, slots)
+        assert desk.cabinet.answers.add(row, slots, secrets.token_hex(16))
         assert len(desk.cabinet.answers.used_slots(reporter.identity)) == 3 * (number + 1)
     answering.seal_answer(desk, reporter.identity, secrets.token_hex(16), "the last one")
     assert desk.cabinet.answers.used_slots(reporter.identity) == frozenset(range(1, 256))
@@ -127,7 +130,7 @@ def test_a_waiting_answer_can_be_taken_back(world, browser, reporter):
     assert "hasty" not in browser.get(path).text
     assert "Unanswered" in browser.get(path).text
     assert not world.desk().files.answer(fields["answer"]).exists()
-    assert "No answer was waiting" in browser.post("/export").text
+    assert "1 answer" not in browser.post("/export").text
     assert browser.post(f"/answers/{fields['answer']}/take-back").status_code == 404
 
 

@@ -1,6 +1,7 @@
 """`python -m journalist_interface.desk`: a line for a person, and an exit code for a script."""
 
 import secrets
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,23 @@ def test_import_with_nothing_there(command):
     assert (done.returncode, done.stdout, done.stderr) == (0, "No bundle is on the stick.\n", "")
 
 
+def test_export_with_nothing_there(command):
+    done = command("export")
+    assert (done.returncode, done.stdout) == (0, "Nothing is waiting, so nothing was written to the stick.\n")
+
+
+def test_what_is_set_aside_is_named_and_the_rest_is_taken(world, command):
+    folder = world.bundle(*(world.seal(world.reporter()) for _ in range(2)))
+    harmed = min(folder.iterdir())
+    harmed.write_bytes(b"x")
+    done = command("import")
+    assert done.returncode == 2
+    assert done.stdout == (
+        f"{folder.name}: 1 new, 0 known already, 1 set aside.\n1 opened, 0 could not be opened.\n"
+    )
+    assert done.stderr == f"{folder.name}: The item {harmed.name} was not taken: it is altered or damaged.\n"
+
+
 def test_a_refusal_ends_with_two_and_the_sentence(world, command):
     folder = world.bundle(world.seal(world.reporter()), key=world.house.other_courier)
     done = command("import")
@@ -52,11 +70,16 @@ def test_export_says_what_it_wrote(world, command):
     reporter = world.reporter()
     world.bundle(world.seal(reporter))
     command("import")
-    assert command("export").stdout == "No answer is waiting, so nothing was written to the stick.\n"
+    assert command("export").stdout.startswith("Receipts for 1 message written to the stick as posts-")
+    [folder] = world.stick.glob("posts-*")
+    shutil.rmtree(folder)
     answering.seal_answer(world.desk(), reporter.identity, secrets.token_hex(16), "Thank you.")
     done = command("export")
-    [folder] = world.stick.glob("replies-*")
-    assert (done.returncode, done.stdout) == (0, f"1 answer written to the stick as {folder.name}.\n")
+    [folder] = world.stick.glob("posts-*")
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"1 answer and receipts for 1 message written to the stick as {folder.name}.\n",
+    )
 
 
 @pytest.mark.parametrize("harm", ["desk.toml", "registry.json", "registry-root.pub"])

@@ -250,14 +250,14 @@ def test_what_is_passed_on_and_has_not_left_keeps_its_month_unless_it_is_kept_fo
     receive(kept, "Words for a case.")
     desk, choice = world.desk(), Choice("other-unit", Why.OTHER_FORCE)
     keeping.keep(desk, kept.identity)
-    keep_document = forwarding._keep_document
+    keep_document = forwarding.keep_forward
 
     def of_the_old_month(*of):
         with monkeypatch.context() as patch:
             patch.setattr(sealing, "today", lambda: OLD_DAY)
             return keep_document(*of)
 
-    monkeypatch.setattr(forwarding, "_keep_document", of_the_old_month)
+    monkeypatch.setattr(forwarding, "keep_forward", of_the_old_month)
     for reporter in (gone, kept):
         forward(desk, reporter.identity, secrets.token_hex(16), choice)
     with pytest.raises(NotNow, match=r"1 report to be passed on may not have left this desk. Export first"):

@@ -4,7 +4,8 @@ import secrets
 
 import pytest
 
-from common import bundle, outgoing
+from common import bundle, post
+from common.post import ReceiptsPost, ReplyPost
 from journalist_interface.desk import answering
 from journalist_interface.desk.answers import TakenBack
 from journalist_interface.desk.exporting import export_waiting
@@ -23,13 +24,36 @@ def desk(world):
     return made
 
 
-def on_the_stick(world):
-    """By bundle, the documents it holds; each bundle is checked as the courier checks it."""
-    found = []
-    for folder in bundle.found(world.stick, "replies"):
-        read = bundle.read_manifest(folder, "replies", "demo-unit", (world.house.unit.reply_public_key,))
-        found.append({bundle.read_item(read, item, outgoing.MOST_BYTES) for item in read.items})
+def posts_on_the_stick(world):
+    """By bundle, the posts it holds; each bundle is checked as the courier checks it."""
+    found, key = [], world.house.unit.reply_public_key
+    for folder in bundle.found(world.stick, "posts"):
+        read = bundle.read_manifest(folder, "posts", "demo-unit", (key,))
+        documents = [bundle.read_item(read, item, post.MOST_BYTES) for item in read.items]
+        assert [item.name for item in read.items] == [post.identity(document) for document in documents]
+        found.append({document: post.read(document, key) for document in documents})
     return found
+
+
+def on_the_stick(world):
+    """By bundle, the documents of its answers."""
+    return [
+        {document for document, read in posts.items() if isinstance(read, ReplyPost)}
+        for posts in posts_on_the_stick(world)
+    ]
+
+
+def receipts_on_the_stick(world):
+    """By bundle: envelope id -> SHA-256, as its receipts say."""
+    return [
+        {
+            one: sha256
+            for read in posts.values()
+            if isinstance(read, ReceiptsPost)
+            for one, sha256 in read.held.items()
+        }
+        for posts in posts_on_the_stick(world)
+    ]
 
 
 def waiting_documents(desk):
@@ -41,8 +65,8 @@ def test_all_that_wait_leave_in_one_bundle_and_once(world, desk):
     done = export_waiting(desk)
     assert done.answers == 2
     assert on_the_stick(world) == [documents]
-    assert export_waiting(desk).folder is None
-    assert on_the_stick(world) == [documents]
+    assert export_waiting(desk).answers == 0
+    assert sorted(on_the_stick(world), key=len) == [set(), documents]
 
 
 def test_an_exported_answer_leaves_again_as_the_same_ciphertext(world, desk, browser):
@@ -53,7 +77,7 @@ def test_an_exported_answer_leaves_again_as_the_same_ciphertext(world, desk, bro
     page = browser.get(f"/conversations/{first.conversation}").text
     assert "Leaves with the next export" in page
     assert "Take it back" not in page
-    assert "1 answer written" in browser.post("/export").text
+    assert "1 answer and receipts for" in browser.post("/export").text
     one, two = sorted(on_the_stick(world), key=len)
     assert one < two == documents
 
@@ -88,16 +112,16 @@ def test_an_answer_whose_file_is_gone_keeps_none_of_the_others_back(world, desk,
     [first, second] = desk.cabinet.answers.to_export(10)
     desk.files.answer(first.id).unlink()
     page = browser.post("/export").text
-    assert "1 answer written" in page
+    assert "1 answer and receipts for" in page
     assert "1 answer could not be opened" in page
     assert desk.cabinet.answers.get(first.id).state == "waiting"
     assert desk.cabinet.answers.get(second.id).state == "exported"
     assert "1 answer could not be opened" in browser.post("/export").text
-    assert len(on_the_stick(world)) == 1
+    assert sum(map(len, on_the_stick(world))) == 1
 
 
 def test_what_a_killed_export_left_is_cleared_and_nothing_else(world, desk):
-    left = world.stick / ".partial-replies-2026-01-01-00000000"
+    left = world.stick / ".partial-posts-2026-01-01-00000000"
     left.mkdir()
     (left / "x").write_bytes(b"half")
     others = world.stick / ".partial-envelopes-2026-01-01-00000000"
@@ -105,4 +129,4 @@ def test_what_a_killed_export_left_is_cleared_and_nothing_else(world, desk):
     export_waiting(desk)
     assert not left.exists()
     assert others.exists()
-    assert not list(world.stick.glob(".partial-replies-*"))
+    assert not list(world.stick.glob(".partial-posts-*"))

@@ -1,5 +1,7 @@
-"""Bundles: taken whole, or refused with the reason; known when they come again."""
+"""Bundles: each item taken, or set aside by name with the reason; known when they come again."""
 
+import errno
+import hashlib
 import json
 import os
 import shutil
@@ -12,7 +14,10 @@ from common import bundle
 from common import registry as registries
 from common.bundle import Bundle, Item
 from common.days import today
+from common.forwarding import forwarded_id
 from common.registry import RegistryRefused
+from journalist_interface.desk import importing
+from journalist_interface.desk.files import SealedFiles
 from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.workplace import StickBusy
 from keys.registry import sign_registry
@@ -105,21 +110,44 @@ def spoil_manifest(folder):
 
 
 @pytest.mark.parametrize(
+    ("harm", "reason", "taken"),
+    [
+        (flip, "it is altered or damaged", 2),
+        (shorten, "it is altered or damaged", 2),
+        (lengthen, "it is altered or damaged", 2),
+        (take_away, "it is missing", 2),
+        (put_in, "the manifest does not name it", 3),
+        (link_out, "it cannot be read, or is a link", 2),
+        (pipe, "it is not a plain file", 2),
+    ],
+)
+def test_an_item_with_harm_done_is_set_aside_by_name_and_the_others_are_taken(
+    world, browser, harm, reason, taken
+):
+    folder = world.bundle(*(world.seal(world.reporter()) for _ in range(3)))
+    before = {file.name for file in folder.iterdir()}
+    harmed = min(before)
+    harm(folder)
+    name = "0" * 32 if harm is put_in else harmed
+    page = browser.post("/import")
+    assert page.status_code == 200
+    assert f"The item {name} was not taken: {reason}." in page.text
+    assert f"{taken} new messages, <strong>1 set aside</strong>" in page.text
+    assert "Everything else was taken" in page.text
+    assert set(rows(world)) == before - {"manifest.json", name}
+    assert {file.name for file in sealed_files(world)} == set(rows(world))
+    assert set(world.desk().cabinet.posts.owed_receipts()) == set(rows(world))
+
+
+@pytest.mark.parametrize(
     ("harm", "reason"),
     [
-        (flip, "is altered or damaged"),
-        (shorten, "is altered or damaged"),
-        (lengthen, "is altered or damaged"),
-        (take_away, "is missing"),
-        (put_in, "holds a file that its manifest does not name"),
-        (link_out, "cannot be read, or is a link"),
-        (link_manifest, "cannot be read, or is a link"),
-        (pipe, "is not a plain file"),
+        (link_manifest, "it cannot be read, or is a link"),
         (alter_manifest, "not signed by a key that is known here"),
         (spoil_manifest, "its manifest is damaged"),
     ],
 )
-def test_a_bundle_with_harm_done_is_refused_whole(world, browser, harm, reason):
+def test_a_bundle_whose_manifest_does_not_hold_is_refused_whole(world, browser, harm, reason):
     folder = world.bundle(*(world.seal(world.reporter()) for _ in range(3)))
     harm(folder)
     page = browser.post("/import")
@@ -128,10 +156,76 @@ def test_a_bundle_with_harm_done_is_refused_whole(world, browser, harm, reason):
     assert "Nothing of it was taken" in page.text
     assert rows(world) == []
     assert sealed_files(world) == []
+    assert world.desk().cabinet.posts.owed_receipts() == {}
+
+
+def test_what_was_set_aside_is_taken_when_it_comes_again_whole(world):
+    sealed = [world.seal(world.reporter()) for _ in range(2)]
+    flip(world.bundle(*sealed))
+    desk = world.desk()
+    assert [(one.new, len(one.aside)) for one in import_all(desk).taken] == [(1, 1)]
+    world.bundle(*sealed)
+    assert sum(one.new for one in import_all(desk).taken) == 1
+    assert set(desk.cabinet.posts.owed_receipts()) == {file.name for file in sealed}
+
+
+def test_many_that_are_set_aside_are_counted_and_not_all_shown(world, browser):
+    folder = world.bundle(world.seal(world.reporter()))
+    for number in range(500):
+        (folder / f"x{number:03}").touch()
+    page = browser.post("/import").text
+    assert page.count("the manifest does not name it") == 20
+    assert "And 480 more." in page
+    assert len(rows(world)) == 1
+
+
+def test_a_forwarded_id_with_another_content_is_refused_alone(world):
+    """One unit forwards an id with another content than it had: the reports beside it are taken, and get receipts."""
+    genuine = [world.seal(world.reporter()) for _ in range(5)]
+    forged = world.seal(world.reporter())
+    sha256 = hashlib.sha256(genuine[0].read_bytes()).hexdigest()
+    forged = forged.rename(forged.with_name(forwarded_id(sha256)))
+    fitting = world.seal(world.reporter())
+    fitting = fitting.rename(
+        fitting.with_name(forwarded_id(hashlib.sha256(fitting.read_bytes()).hexdigest()))
+    )
+    world.bundle(*genuine, forged, fitting)
+    desk = world.desk()
+    [taken] = import_all(desk).taken
+    assert taken.aside == (
+        f"The item {forged.name} was not taken: it was passed on, and its name is not that of its content.",
+    )
+    assert set(rows(world)) == {file.name for file in [*genuine, fitting]}
+    assert set(desk.cabinet.posts.owed_receipts()) == set(rows(world))
+
+
+def test_an_item_for_which_there_is_no_room_keeps_no_smaller_one_back(world, monkeypatch):
+    small, large = world.seal(world.reporter()), world.seal(world.reporter(), "x" * 400_000)
+    world.bundle(large, small)
+    monkeypatch.setattr(SealedFiles, "free_bytes", lambda _: importing._KEEP_FREE + 100_000)
+    [taken] = import_all(world.desk()).taken
+    assert rows(world) == [small.name]
+    assert taken.aside == (f"The item {large.name} was not taken: this desk's disk has no room for it.",)
+
+
+def test_an_item_that_the_stick_does_not_give_is_set_aside(world, monkeypatch):
+    good, bad = sorted(world.seal(world.reporter()) for _ in range(2))
+    world.bundle(good, bad)
+    real = bundle.copy_item
+
+    def fail(of, item, target):
+        if item.name == bad.name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(of, item, target)
+
+    monkeypatch.setattr(bundle, "copy_item", fail)
+    [taken] = import_all(world.desk()).taken
+    assert rows(world) == [good.name]
+    assert taken.aside == (f"The item {bad.name} was not taken: copying it failed (Input/output error).",)
 
 
 def test_a_refused_bundle_does_not_keep_a_good_one_out(world):
-    flip(world.bundle(world.seal(world.reporter())))
+    spoil_manifest(world.bundle(world.seal(world.reporter())))
     world.bundle(world.seal(world.reporter()))
     done = import_all(world.desk())
     assert len(done.refused) == len(done.taken) == 1
@@ -153,33 +247,36 @@ def test_a_bundle_for_another_unit_is_refused(world):
 
 def test_a_bundle_of_answers_is_not_imported(world):
     folder = world.bundle(world.seal(world.reporter()))
-    folder.rename(world.stick / bundle.folder_name("replies", today(), "0" * 8))
+    folder.rename(world.stick / bundle.folder_name("posts", today(), "0" * 8))
     assert import_all(world.desk()).taken == ()
 
 
 @pytest.mark.parametrize("name", ["../../desk.sqlite", "/etc/passwd", "a" * 31, "A" * 32, "..", ""])
-def test_a_name_that_is_a_path_is_refused(world, name):
+def test_a_name_that_is_a_path_is_set_aside(world, name):
     folder = world.stick / bundle.folder_name("envelopes", today(), "12345678")
     folder.mkdir()
     item = Item(name, 3, "0" * 64)
     bundle.write_manifest(Bundle(folder, "envelopes", "demo-unit", today(), (item,)), world.house.courier)
-    [refused] = import_all(world.desk()).refused
-    assert "its manifest is damaged" in refused.reason
+    [taken] = import_all(world.desk()).taken
+    assert len(taken.aside) == 1
+    assert "the manifest's entry for it is damaged" in taken.aside[0]
     assert sealed_files(world) == []
 
 
-def test_a_known_envelope_with_another_content_is_refused(world):
+def test_a_known_envelope_with_another_content_is_set_aside_and_the_known_one_stays(world):
     sealed = world.seal(world.reporter())
     world.bundle(sealed)
     desk = world.desk()
     import_all(desk)
     kept = desk.files.envelope(sealed.name).read_bytes()
     sealed.write_bytes(world.seal(world.reporter()).read_bytes())
-    world.bundle(sealed, world.seal(world.reporter()))
-    [refused] = import_all(desk).refused
-    assert f"the item {sealed.name} is known here with another content" in refused.reason
+    other = world.seal(world.reporter())
+    world.bundle(sealed, other)
+    [aside] = [sentence for taken in import_all(desk).taken for sentence in taken.aside]
+    assert f"The item {sealed.name} was not taken: it is known here with another content" in aside
     assert desk.files.envelope(sealed.name).read_bytes() == kept
-    assert rows(world) == [sealed.name]
+    assert set(rows(world)) == {sealed.name, other.name}
+    assert desk.cabinet.posts.owed_receipts()[sealed.name] == hashlib.sha256(kept).hexdigest()
 
 
 def test_a_sealed_file_that_was_lost_comes_back_with_the_bundle(world):

@@ -2,7 +2,8 @@
 
 import hashlib
 
-from common import bundle, mailbox, outgoing, reply
+from common import bundle, mailbox, post, reply
+from common.post import ReceiptsPost, ReplyPost
 
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 400
 
@@ -48,12 +49,16 @@ def test_from_the_stick_to_the_answer_and_back(world, browser):
     assert "Waiting to be exported" in after
 
     exported = browser.post("/export")
-    assert "1 answer written to the stick" in exported.text
+    assert "1 answer and receipts for 3 messages written to the stick" in exported.text
     assert "Exported on" in browser.get(f"/conversations/{reporter.identity}").text
 
-    [folder] = bundle.found(world.stick, "replies")
-    manifest = bundle.read_manifest(folder, "replies", "demo-unit", (world.house.unit.reply_public_key,))
-    document = outgoing.load(bundle.read_item(manifest, manifest.items[0], outgoing.MOST_BYTES))
+    key = world.house.unit.reply_public_key
+    [folder] = bundle.found(world.stick, "posts")
+    manifest = bundle.read_manifest(folder, "posts", "demo-unit", (key,))
+    posts = [post.read(bundle.read_item(manifest, item, post.MOST_BYTES), key) for item in manifest.items]
+    [receipts] = [one for one in posts if isinstance(one, ReceiptsPost)]
+    assert len(receipts.held) == 3
+    [document] = [one for one in posts if isinstance(one, ReplyPost)]
     assert set(document.candidates) <= set(mailbox.tags(reporter.secrets.mailbox_key)[1:])
     opened = reply.read(
         reporter.key.open(document.ciphertext), reporter.key.public(), world.house.unit.reply_public_key

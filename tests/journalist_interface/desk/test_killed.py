@@ -4,7 +4,8 @@ import itertools
 import secrets
 import shutil
 
-from common import bundle, outgoing
+from common import bundle, post
+from common.post import ReplyPost
 from journalist_interface.desk import answering, saving
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.exporting import export_waiting
@@ -30,6 +31,16 @@ def killed_at_each_step(world, kill_at, work):
         if step is None:
             assert at > 5  # it was cut short more than a few times
             return
+
+
+def is_reply(document, world):
+    return isinstance(post.read(document, world.house.unit.reply_public_key), ReplyPost)
+
+
+def held_by_receipts(documents, world):
+    """The envelopes for which these posts are receipts."""
+    read = [post.read(document, world.house.unit.reply_public_key) for document in documents]
+    return {one for receipts in read if not isinstance(receipts, ReplyPost) for one in receipts.held}
 
 
 def envelope_ids(desk):
@@ -60,11 +71,13 @@ def test_an_import_that_is_killed_leaves_all_or_none_and_is_brought_to_its_end(w
                 "received",
                 "opened",
             ]
+        assert set(desk.cabinet.posts.owed_receipts()) == all_ids
 
 
 def test_an_export_that_is_killed_loses_no_answer_and_delivers_none_as_another(world, kill_at):
     reporter = world.reporter()
-    world.bundle(world.seal(reporter))
+    sealed = world.seal(reporter)
+    world.bundle(sealed)
     desk = world.desk()
     import_all(desk)
     for _ in range(2):
@@ -77,16 +90,17 @@ def test_an_export_that_is_killed_loses_no_answer_and_delivers_none_as_another(w
     for copy in killed_at_each_step(world, kill_at, lambda copy: export_waiting(copy.desk())):
         desk = copy.desk()
         for answer in desk.cabinet.answers.to_export(9):
-            if list(bundle.found(copy.stick, "replies")):
+            if list(bundle.found(copy.stick, "posts")):
                 assert not answering.take_back(desk, answer.id)  # it is on the stick
         export_waiting(desk)
         assert desk.cabinet.answers.count_to_export() == 0
         delivered = set()
-        for folder in bundle.found(copy.stick, "replies"):
-            read = bundle.read_manifest(folder, "replies", "demo-unit", (world.house.unit.reply_public_key,))
-            delivered |= {bundle.read_item(read, item, outgoing.MOST_BYTES) for item in read.items}
-        assert delivered == documents
-        assert list(copy.stick.glob(".partial-replies-*")) == []
+        for folder in bundle.found(copy.stick, "posts"):
+            read = bundle.read_manifest(folder, "posts", "demo-unit", (world.house.unit.reply_public_key,))
+            delivered |= {bundle.read_item(read, item, post.MOST_BYTES) for item in read.items}
+        assert {document for document in delivered if is_reply(document, world)} == documents
+        assert sealed.name in held_by_receipts(delivered, world)
+        assert list(copy.stick.glob(".partial-posts-*")) == []
 
 
 def test_an_answer_whose_sealing_is_killed_is_whole_or_not_there(world, kill_at):

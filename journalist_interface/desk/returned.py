@@ -1,0 +1,53 @@
+"""What came back because it was not taken: sealed again as the same answer or handover, to other places in the mailbox.
+
+The words are not written anew: what the reporter gets is the same 8 KiB, so that it is shown once whatever arrived.
+"""
+
+from dataclasses import replace
+
+from common import forwarding, post
+from common.days import today
+from journalist_interface.desk.answering import address, first_report, read_answer, reply_key, store_answer
+from journalist_interface.desk.forwarding import keep_forward, read_kept
+from journalist_interface.desk.rows import RETURNED
+from journalist_interface.desk.workplace import Desk
+
+
+def seal_answer_again(desk: Desk, answer_id: str) -> bool:
+    """Seal a returned answer anew, so that it leaves with the next export. False when it is not returned.
+
+    Raises AnswerLost, NotHere, CannotOpen, NoReplyKey, NoMoreRoom, RegistryRefused, NoCaseKey, SealingFailed or
+    StickBusy.
+    """
+    with desk.alone():
+        row = desk.cabinet.answers.get(answer_id)
+        if row is None or row.state != RETURNED:
+            return False
+        _, unit = desk.settings.load_registry()
+        kept = read_answer(desk, answer_id)
+        sealed = address(desk, first_report(desk, row.conversation), kept.composed)
+        document = sealed.sign(unit, reply_key(desk, unit))
+        epoch = store_answer(desk, unit, row.conversation, answer_id, replace(kept, outgoing=document))
+        return desk.cabinet.answers.seal_again(answer_id, sealed.slots, post.identity(document), epoch)
+
+
+def seal_forward_again(desk: Desk, forward_id: str) -> bool:
+    """Seal the handover of a returned passing on anew, and sign its slips anew. All of it leaves with the next export.
+
+    False when it is not returned.
+
+    Raises ForwardLost, NotHere, CannotOpen, NoReplyKey, NoMoreRoom, RegistryRefused, NoCaseKey, SealingFailed or
+    StickBusy.
+    """
+    with desk.alone():
+        row = desk.cabinet.forwards.get(forward_id)
+        if row is None or row.state != RETURNED:
+            return False
+        _, unit = desk.settings.load_registry()
+        kept, key = read_kept(desk, forward_id), reply_key(desk, unit)
+        sealed = address(desk, first_report(desk, row.conversation), kept.composed)
+        document = sealed.sign(unit, key)
+        slips = tuple(forwarding.renew_slip(slip, today(), key) for slip in kept.forward.slips)
+        again = replace(kept, forward=forwarding.Forward(slips, document))
+        epoch = keep_forward(desk, unit, row.conversation, forward_id, again)
+        return desk.cabinet.forwards.seal_again(forward_id, sealed.slots, post.identity(document), epoch)
