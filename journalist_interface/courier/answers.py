@@ -1,11 +1,12 @@
 """What the collection answers, read as from a stranger: bounded, checked, and safe to show."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 import requests
 
-from common import canonical
+from common import bundle, canonical
+from common.bundle import Returned
 from common.canonical import NotCanonical
 from common.store.blobs import is_blob_id
 from journalist_interface.courier.errors import NotTheCollection
@@ -14,6 +15,7 @@ CHUNK = 64 * 1024
 _MOST_ANSWER = 1024 * 1024
 _LONGEST_SENTENCE = 300
 _LONGEST_MARK = 32
+_HOUR = "%Y-%m-%dT%H"
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,14 @@ class Waiting:
     id: str
     day: date
     size: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the list, and the hour that it is of."""
+
+    settled: datetime
+    envelopes: tuple[Waiting, ...]
 
 
 @dataclass(frozen=True)
@@ -47,10 +57,12 @@ def content(response: requests.Response) -> bytes:
     return bytes(read)
 
 
-def listing(untrusted: bytes) -> list[Waiting]:
+def page(untrusted: bytes) -> Page:
     """A page of the list. Raises NotTheCollection."""
     try:
-        entries = canonical.listed(canonical.load(untrusted), "envelopes")
+        document = canonical.load(untrusted)
+        settled = datetime.strptime(canonical.text(document, "settled"), _HOUR).replace(tzinfo=UTC)
+        entries = canonical.listed(document, "envelopes")
         found = [
             Waiting(
                 canonical.text(entry, "id"),
@@ -63,7 +75,15 @@ def listing(untrusted: bytes) -> list[Waiting]:
         raise NotTheCollection from error
     if not all(is_blob_id(envelope.id) for envelope in found):
         raise NotTheCollection
-    return found
+    return Page(settled, tuple(found))
+
+
+def returned(untrusted: bytes) -> tuple[Returned, ...]:
+    """The posts that were not taken. Raises NotTheCollection."""
+    try:
+        return bundle.read_returned(canonical.listed(canonical.load(untrusted), "returned"))
+    except NotCanonical as error:
+        raise NotTheCollection from error
 
 
 def position(untrusted: bytes, size: int) -> int:

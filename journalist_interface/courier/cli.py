@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from common import phrases
 from common.config import BadConfiguration
 from common.names import is_short_name
 from common.onion import NotAnOnion, onion_address
@@ -17,7 +18,7 @@ from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.collecting import Collected, collect
 from journalist_interface.courier.config import CourierConfig, read_courier_config
 from journalist_interface.courier.delivering import Delivered, deliver
-from journalist_interface.courier.desk_side import ask_desk
+from journalist_interface.courier.desk_side import ask_desk, settle
 from journalist_interface.courier.enrolment import enrol
 from journalist_interface.courier.errors import CourierError, NotUp, Unreachable
 from journalist_interface.courier.patience import Patience
@@ -49,6 +50,16 @@ class _Chosen:
         """Where the demo keeps the desk, the courier and the stick of the unit that is meant: the first by default."""
         of_its_own = self.data_folder / "units" / (self.unit or "")
         return of_its_own if self.unit and of_its_own.is_dir() else self.data_folder
+
+    @property
+    def has_desk(self) -> bool:
+        """True where the demo's desk was used."""
+        return (self.place / "desk" / "desk.sqlite").exists()
+
+    def check_unit(self, found: str) -> None:
+        """Raises a ClickException where the courier that was found is not of the unit that was named."""
+        if self.unit not in (None, found):
+            raise click.ClickException(f"There is no courier of {self.unit} in {self.data_folder}.")
 
     def each(self) -> "list[_Chosen]":
         """The couriers meant: the one that was named, or all of the demo's."""
@@ -109,12 +120,15 @@ _STICK = click.Path(path_type=Path)
 
 @courier.command("collect")
 @click.option("--to", "stick", type=_STICK, required=True, metavar="DIR", help="The stick.")
+@click.option(
+    "--again", is_flag=True, help="All that is listed, also what was carried before: a stick was lost."
+)
 @_options
 @click.pass_obj
-def collect_command(chosen: _Chosen, stick: Path) -> None:
-    """Bring everything that waits onto the stick."""
+def collect_command(chosen: _Chosen, stick: Path, again: bool) -> None:
+    """Bring everything that is new onto the stick."""
     with _at_work(chosen) as (config, client, state):
-        done = collect(client, state, stick, config, Progress())
+        done = collect(client, state, stick, config, Progress(), again=again)
     _finish(_collected_in_words(done), done.left)
 
 
@@ -123,7 +137,7 @@ def collect_command(chosen: _Chosen, stick: Path) -> None:
 @_options
 @click.pass_obj
 def deliver_command(chosen: _Chosen, stick: Path) -> None:
-    """Deliver the sealed replies on the stick."""
+    """Deliver the sealed answers and the receipts on the stick."""
     with _at_work(chosen) as (config, client, state):
         done = deliver(client, state, stick, config.its_unit(), Progress())
     _finish(_delivered_in_words(done), done.left)
@@ -134,29 +148,42 @@ def deliver_command(chosen: _Chosen, stick: Path) -> None:
 @_options
 @click.pass_obj
 def round_command(chosen: _Chosen) -> None:
-    """For the demo: collect, let the desk import and export, deliver; for each of its units."""
+    """For the demo, for each of its units: the desk exports, what it wrote is delivered, the servers settle, what they
+    list is collected, and the desk imports it.
+    """
     left: list[str] = []
     for one in chosen.each():
-        left += _round(one, quietly=one is not chosen)
+        left += _carry_there(one, quietly=one is not chosen)
+    with _in_a_sentence():
+        settle(chosen.data_folder)
+    for one in chosen.each():
+        left += _carry_back(one, quietly=one is not chosen)
     _finish("", tuple(left))
 
 
-def _round(chosen: _Chosen, *, quietly: bool) -> tuple[str, ...]:
-    """One unit's round, which is not spoken of where nothing was there to do. Returns what was left behind."""
-    stick = chosen.place / "stick"
+def _carry_there(chosen: _Chosen, *, quietly: bool) -> tuple[str, ...]:
+    """From one unit's desk to the servers. Not spoken of where nothing was there. Sentences on what was left behind."""
+    if quietly and not chosen.has_desk:
+        return ()
     with _at_work(chosen) as (config, client, state), _while_up(chosen):
-        if chosen.unit not in (None, config.unit):
-            raise click.ClickException(f"There is no courier of {chosen.unit} in {chosen.data_folder}.")
-        collected = collect(client, state, stick, config, Progress())
-        if quietly and not collected.bundle and not (chosen.place / "desk" / "desk.sqlite").exists():
+        chosen.check_unit(config.unit)
+        client.returned()  # is it up? The desk is not asked to export before that is known
+        exported = ask_desk(chosen.place, "export")
+        delivered = deliver(client, state, chosen.place / "stick", config.its_unit(), Progress())
+    if delivered != Delivered():
+        click.echo(f"From {config.unit}:\n{exported.did}\n{_delivered_in_words(delivered)}")
+    return (*exported.did_not, *delivered.left)
+
+
+def _carry_back(chosen: _Chosen, *, quietly: bool) -> tuple[str, ...]:
+    """From the servers to one unit's desk."""
+    with _at_work(chosen) as (config, client, state), _while_up(chosen):
+        collected = collect(client, state, chosen.place / "stick", config, Progress())
+        if quietly and not collected.bundle and not chosen.has_desk:
             return collected.left
-        click.echo(f"For {config.unit}:")
-        click.echo(_collected_in_words(collected))
-        for task in ("import", "export"):
-            click.echo(ask_desk(chosen.place, task))
-        delivered = deliver(client, state, stick, config.its_unit(), Progress())
-    click.echo(_delivered_in_words(delivered))
-    return (*collected.left, *delivered.left)
+        imported = ask_desk(chosen.place, "import")
+    click.echo(f"For {config.unit}:\n{_collected_in_words(collected)}\n{imported.did}")
+    return (*collected.left, *imported.did_not)
 
 
 @courier.command("enrol")
@@ -232,25 +259,34 @@ def _finish(words: str, left: tuple[str, ...]) -> None:
 
 
 def _collected_in_words(done: Collected) -> str:
-    earlier = ""
-    if done.acknowledged_from_before:
-        earlier = (
-            f"{_count(done.acknowledged_from_before, 'envelope')} of an earlier run are acknowledged now. "
+    told = f"what became of {_count(done.told, 'post')}" if done.told else ""
+    if done.envelopes:
+        rest = f", with {told}" if told else ""
+        return f"{_count(done.envelopes, 'envelope')} ({done.size / 1e6:,.1f} MB) brought to {done.bundle}{rest}."
+    hour = f"{done.settled:%H:%M} UTC on {phrases.day(done.settled.date())}"
+    words = f"No new envelope is listed. The list is that of {hour}."
+    if told:
+        words += f" {told.capitalize()} is brought to {done.bundle}."
+    if done.listed_before:
+        words += (
+            f" {_count(done.listed_before, 'envelope')} of an earlier run still listed: the desk's receipts are on "
+            "their way. If the stick was lost, collect with --again."
         )
-    if done.bundle is None:
-        return f"{earlier}Nothing waits at the collection."
-    return (
-        f"{earlier}{_count(done.envelopes, 'envelope')} ({done.size / 1e6:,.1f} MB) brought to {done.bundle}."
-    )
+    return words
 
 
 def _delivered_in_words(done: Delivered) -> str:
-    passed_on = f" {_count(done.forwards, 'report')} passed on." if done.forwards else ""
-    if not done.replies and not done.bundles:
-        nothing = "There are no replies to deliver." if not done.left else "No replies were delivered."
-        return passed_on.strip() or nothing
-    return f"{_count(done.replies, 'reply', 'replies')} delivered.{passed_on}"
+    done_so = []
+    if done.replies:
+        done_so.append(f"{_count(done.replies, 'answer')} delivered.")
+    if done.receipts:
+        done_so.append(f"{_count(done.receipts, 'post')} of receipts delivered.")
+    if done.forwards:
+        done_so.append(f"{_count(done.forwards, 'report')} passed on.")
+    if done_so:
+        return " ".join(done_so)
+    return "Nothing was delivered." if done.left else "There is nothing to deliver."
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def _count(number: int, one: str) -> str:
+    return f"{number} {one if number == 1 else one + 's'}"

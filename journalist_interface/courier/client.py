@@ -12,38 +12,41 @@ from typing import BinaryIO
 
 import requests
 
-from common import canonical, forwarding, parcel
+from common import forwarding, parcel
+from common.bundle import Returned
 from common.parcel import NotAParcel
 from journalist_interface.courier.answers import (
     CHUNK,
+    Page,
     Waiting,
     WrongSize,
     begin_of,
     content,
-    listing,
+    page,
     position,
     problem_of,
+    returned,
 )
 from journalist_interface.courier.errors import NotTheCollection, TurnedAway
 from journalist_interface.courier.identity import Identity
 from journalist_interface.courier.patience import Patience, Tries
 
 _PAGE = 1000
-_ACKNOWLEDGED_AT_ONCE = 500
 _CUT = "The connection to the collection cannot be made, or was cut."
 _REFUSALS = (400, 401, 403, 413)
-
-
-class NoFreeSlot(Exception):
-    """None of a reply's candidate slots is free: the desk must seal it again."""
+_NOT_THIS, _NOT_NOW = 422, (429, 507)
 
 
 class Gone(Exception):
-    """The envelope is not there any more: its sender withdrew it, or it was collected long ago."""
+    """The envelope is not listed any more: its sender withdrew it, or the desk said that it has it."""
 
 
-class NotForwarded(Exception):
-    """The collection does not take what is passed on. The message is its own sentence."""
+class NotTaken(Exception):
+    """The collection does not take this post or envelope, now or later. The message is its own sentence."""
+
+
+class NotNow(Exception):
+    """The collection takes no more for the time being. The message is its own sentence."""
 
 
 class _Failed(Exception):
@@ -64,18 +67,22 @@ class CollectionClient:
         if socks is not None:
             self._session.proxies = {"http": socks, "https": socks}
 
-    def waiting(self) -> Iterator[Waiting]:
-        """All envelopes that wait, page by page, in order of id."""
-        after = ""
+    def listing(self) -> Page:
+        """All envelopes that are listed, in order of id, with the hour of the list."""
+        after, found = "", list[Waiting]()
         while True:
-            page = self._page(after)
-            for envelope in page:
+            part = page(self._get(f"/v1/envelopes?after={after}&most={_PAGE}"))
+            for envelope in part.envelopes:
                 if envelope.id <= after:
                     raise NotTheCollection
                 after = envelope.id
-                yield envelope
-            if len(page) < _PAGE:
-                return
+                found.append(envelope)
+            if len(part.envelopes) < _PAGE:
+                return Page(part.settled, tuple(found))
+
+    def returned(self) -> tuple[Returned, ...]:
+        """The posts of the last 30 days that were not taken."""
+        return returned(self._get("/v1/returned"))
 
     def download(self, envelope: Waiting, part: Path, at: Callable[[int], None]) -> None:
         """Complete the file `part`, from wherever it ends, to the envelope's size.
@@ -113,21 +120,24 @@ class CollectionClient:
                 if len(left) == before:
                     raise NotTheCollection
 
-    def acknowledge(self, envelope_ids: Sequence[str]) -> None:
-        """Say that these envelopes are safe. Those that were withdrawn meanwhile are passed over."""
-        for start in range(0, len(envelope_ids), _ACKNOWLEDGED_AT_ONCE):
-            ids = list(envelope_ids[start : start + _ACKNOWLEDGED_AT_ONCE])
-            self._post("/v1/envelopes/collected", canonical.dump({"ids": ids}), 204)
-
-    def post_reply(self, document: bytes) -> None:
-        """Deliver a sealed reply; twice is as good as once. Raises NoFreeSlot."""
-        if self._post("/v1/replies", document, 409) == 409:
-            raise NoFreeSlot
+    def post(self, document: bytes) -> None:
+        """Deliver a signed post; twice is as good as once. Raises NotTaken, NotNow."""
+        tries = Tries(self._patience)
+        while True:
+            try:
+                with self._ask("POST", "/v1/posts", document) as response:
+                    _check_taken(response)
+                    content(response)  # to its end, so that the connection serves again
+                    if response.status_code != 204:
+                        raise NotTheCollection
+                    return
+            except _Failed as failure:
+                tries.failed(str(failure))
 
     def post_forward(self, slip: bytes, envelope_id: str, file: BinaryIO, at: Callable[[int], None]) -> None:
         """Post an envelope that the desk passes on, from wherever it stopped; twice is as good as once.
 
-        `at` is told the position. Raises NotForwarded.
+        `at` is told the position. Raises NotTaken, NotNow.
         """
         size = os.fstat(file.fileno()).st_size
         tries = Tries(self._patience, at)
@@ -146,10 +156,9 @@ class CollectionClient:
                 have = -1
 
     def _post_piece(self, path: str, body: bytes, size: int) -> int:
-        """How much of an envelope is there now. Raises NotForwarded, _Failed."""
+        """How much of an envelope is there now. Raises NotTaken, NotNow, _Failed."""
         with self._ask("POST", path, body) as response:
-            if response.status_code in (422, 429):
-                raise NotForwarded(problem_of(response).sentence)
+            _check_taken(response)
             if response.status_code == 404:
                 raise _Failed(_CUT)  # it has started anew: it is asked again
             if response.status_code != 200:
@@ -173,27 +182,15 @@ class CollectionClient:
                 raise NotTheCollection from error
             return nothing
 
-    def _page(self, after: str) -> list[Waiting]:
+    def _get(self, path: str) -> bytes:
+        """A whole answer of moderate size."""
         tries = Tries(self._patience)
         while True:
             try:
-                with self._ask("GET", f"/v1/envelopes?after={after}&most={_PAGE}") as response:
+                with self._ask("GET", path) as response:
                     if response.status_code != 200:
                         raise NotTheCollection
-                    return listing(content(response))
-            except _Failed as failure:
-                tries.failed(str(failure))
-
-    def _post(self, path: str, body: bytes, expected: int) -> int:
-        """The status: 204, or the one that is expected too."""
-        tries = Tries(self._patience)
-        while True:
-            try:
-                with self._ask("POST", path, body) as response:
-                    content(response)  # to its end, so that the connection serves again
-                    if response.status_code not in (204, expected):
-                        raise NotTheCollection
-                    return response.status_code
+                    return content(response)
             except _Failed as failure:
                 tries.failed(str(failure))
 
@@ -221,13 +218,14 @@ class CollectionClient:
         try:
             for again in (False, True):
                 with self._send(method, path, body, headers) as response:
-                    if response.status_code < 500 and response.status_code not in _REFUSALS:
+                    status = response.status_code
+                    if status in _NOT_NOW or (status < 500 and status not in _REFUSALS):
                         yield response
                         return
                     problem = problem_of(response)
                 if problem.start_mark and not again:
                     self._start_mark = problem.start_mark
-                elif response.status_code >= 500:
+                elif status >= 500:
                     raise _Failed(f"The collection says: {problem.sentence}")
                 else:
                     raise TurnedAway(problem.sentence)
@@ -246,6 +244,14 @@ class CollectionClient:
             allow_redirects=False,
             proxies=dict(self._session.proxies),
         )
+
+
+def _check_taken(response: requests.Response) -> None:
+    """Raises NotTaken, NotNow."""
+    if response.status_code == _NOT_THIS:
+        raise NotTaken(problem_of(response).sentence)
+    if response.status_code in _NOT_NOW:
+        raise NotNow(problem_of(response).sentence)
 
 
 def _append(response: requests.Response, part: Path, begin: int, size: int, tries: Tries) -> None:

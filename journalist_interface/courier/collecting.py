@@ -1,12 +1,14 @@
-"""`collect`: everything that waits, from the collection onto the stick.
+"""`collect`: everything that is listed and was not carried before, from the collection onto the stick.
 
 The order that makes it safe: downloaded whole and durable; written to the stick as a signed bundle, durable and
-read back; only then acknowledged; only then removed here. Killed anywhere, the next run sees what is on the stick,
-what is downloaded and what still waits, and goes on from there.
+read back; only then remembered as carried; only then removed here. Killed anywhere, the next run sees what is on the
+stick and what is downloaded, and goes on from there. The collection is told nothing: an envelope counts as collected
+when the desk has said that it holds it. So whatever a courier loses is still listed, and can be collected `again`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from common.bundle import MOST_ITEMS
@@ -26,37 +28,56 @@ class Collected:
     bundle: Path | None
     envelopes: int
     size: int  # bytes
-    acknowledged_from_before: int
+    told: int  # posts of which the bundle says what became of them
+    settled: datetime  # the hour of the list
+    listed_before: int  # carried before, and listed still
     left: tuple[str, ...]
 
 
 def collect(
-    client: CollectionClient, state: State, stick: Path, config: CourierConfig, progress: Progress
+    client: CollectionClient,
+    state: State,
+    stick: Path,
+    config: CourierConfig,
+    progress: Progress,
+    *,
+    again: bool = False,
 ) -> Collected:
-    """Carry what waits to the stick. Raises CourierError."""
+    """Carry what is new to the stick; `again`: all that is listed, as if nothing was carried. Raises CourierError."""
     sticks.check(stick)
-    waiting = list(client.waiting())
-    before = sticks.already_there(stick, config.unit, config.identity, frozenset(one.id for one in waiting))
-    _acknowledge(client, state, sorted(before))
-    waiting = [one for one in waiting if one.id not in before][:MOST_ITEMS]
+    listing = client.listing()
+    said = state.telling.to_tell(client.returned(), again=again)
+    before = frozenset() if again else _carried_before(state, stick, config, listing.envelopes)
+    waiting = [one for one in listing.envelopes if one.id not in before][:MOST_ITEMS]
     state.keep_only({one.id for one in waiting})
 
     total = sum(one.size for one in waiting)
     here = sum(file.stat().st_size for file in state.incoming.iterdir())
     sticks.check_room(state.incoming, total - min(here, total))
     carried, left = _download(client, state, waiting, progress)
-    carried = _not_withdrawn(client, state, carried)
-    if not carried:
-        return Collected(None, 0, 0, len(before), left)
-    files = [state.whole(one.id) for one in carried]
+    carried = _still_listed(client, state, carried)
     size = sum(one.size for one in carried)
-    if state.incoming.stat().st_dev != stick.stat().st_dev:
-        sticks.check_room(stick, size)
-    with progress.step(f"Writing {len(files)} to the stick"):
-        folder = sticks.write_bundle(stick, files, config.unit, config.identity)
-    with progress.step("Telling the collection that they are safe"):
-        _acknowledge(client, state, [one.id for one in carried])
-    return Collected(folder, len(carried), size, len(before), left)
+    folder = None
+    if carried or said:
+        if state.incoming.stat().st_dev != stick.stat().st_dev:
+            sticks.check_room(stick, size)
+        files = [state.whole(one.id) for one in carried]
+        with progress.step(f"Writing {len(files)} to the stick"):
+            folder = sticks.write_bundle(stick, files, said, config.unit, config.identity)
+        state.telling.note_told(said)
+    state.note_carried(before | {one.id for one in carried})
+    for one in carried:
+        state.drop(one.id)
+    return Collected(folder, len(carried), size, len(said), listing.settled, len(before), left)
+
+
+def _carried_before(
+    state: State, stick: Path, config: CourierConfig, listed: Sequence[Waiting]
+) -> frozenset[str]:
+    """Those of the listed envelopes that were carried, also by a run that was killed before it could remember that."""
+    ids = frozenset(one.id for one in listed)
+    noted = state.carried() & ids
+    return noted | sticks.already_there(stick, config.unit, config.identity, ids - noted)
 
 
 def _download(
@@ -82,7 +103,7 @@ def _download(
                     client.download(one, state.part(one.id), bar.within)
                     state.finish(one.id)
                 except Gone:
-                    state.drop(one.id)  # withdrawn by its sender since it was listed
+                    state.drop(one.id)  # not listed any more: withdrawn by its sender
                 except WrongSize:
                     state.drop(one.id)
                     damaged.append(one.id)
@@ -94,11 +115,11 @@ def _download(
     )
 
 
-def _not_withdrawn(client: CollectionClient, state: State, carried: Sequence[Waiting]) -> list[Waiting]:
+def _still_listed(client: CollectionClient, state: State, carried: Sequence[Waiting]) -> list[Waiting]:
     """Downloading takes its time: what was withdrawn meanwhile is dropped, and does not reach the stick."""
     if not carried:
         return []
-    still = {one.id for one in client.waiting()}
+    still = {one.id for one in client.listing().envelopes}
     for one in carried:
         if one.id not in still:
             state.drop(one.id)
@@ -108,9 +129,3 @@ def _not_withdrawn(client: CollectionClient, state: State, carried: Sequence[Wai
 def _is_here(state: State, one: Waiting) -> bool:
     whole = state.whole(one.id)
     return whole.exists() and whole.stat().st_size == one.size
-
-
-def _acknowledge(client: CollectionClient, state: State, envelope_ids: Sequence[str]) -> None:
-    client.acknowledge(envelope_ids)
-    for envelope_id in envelope_ids:
-        state.drop(envelope_id)

@@ -1,108 +1,157 @@
-"""`deliver`: sealed replies, and conversations that are passed on, from the stick to the collection.
+"""`deliver`: signed posts, and conversations that are passed on, from the stick to the collection.
 
-A bundle is looked through whole before its first reply is posted. What was delivered is remembered until the
-bundle is off the stick, so that a reply which its reporter has read and deleted does not come again. Of a conversation
-that is passed on, the handover goes last: the next holder has it all before the reporter hears of it.
+Each post stands alone: one that is altered, or not taken, keeps no other back. What became of each is told to the desk
+with the next bundle. Of a conversation that is passed on, the handover goes last: the next holder has it all before the
+reporter hears of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import bundle, forwarding, outgoing
-from common.bundle import Bundle, BundleRefused
+from common import bundle, forwarding, post
+from common.bundle import Bundle, BundleRefused, Item, ItemRefused, Kind
 from common.canonical import NotCanonical
 from common.forwarding import Forward, Slip
+from common.post import ReplyPost
 from common.signing import BadSignature
 from common.units import Unit
 from journalist_interface.courier import stick as sticks
-from journalist_interface.courier.client import CollectionClient, NoFreeSlot, NotForwarded
+from journalist_interface.courier.client import CollectionClient, NotNow, NotTaken
 from journalist_interface.courier.progress import Progress
 from journalist_interface.courier.state import State
+from journalist_interface.courier.telling import Said
+
+_STAYS = "It stays on the stick; have the desk export it again."
+_WAITS = "What is left stays on the stick: deliver it after the next settled hour."
+_BACK = "The desk hears of it with the next bundle, and can seal it again."
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """What a run did. `left`: sentences on what stays on the stick, and why."""
+    """What a run did. `left`: sentences on what was not delivered, and why."""
 
-    replies: int
-    bundles: int
-    left: tuple[str, ...]
+    replies: int = 0
+    receipts: int = 0  # posts of receipts
     forwards: int = 0  # conversations passed on
+    left: tuple[str, ...] = ()
+
+
+@dataclass
+class _Run:
+    """A run under way."""
+
+    client: CollectionClient
+    state: State
+    unit: Unit
+    progress: Progress
+    replies: int = 0
+    receipts: int = 0
+    forwards: int = 0
+
+    def note(self, carried: Bundle, item: str, said: Said | None) -> None:
+        """An item needs no second try. `said`: what the desk is told of it, first: a kill here tells it twice."""
+        if said is not None:
+            self.state.telling.note(said)
+        self.state.note_delivered(carried.folder.name, item)
 
 
 def deliver(client: CollectionClient, state: State, stick: Path, unit: Unit, progress: Progress) -> Delivered:
-    """Deliver every bundle of replies and of forwards on the stick. Raises CourierError."""
+    """Deliver every bundle of posts and of forwards on the stick. Raises CourierError."""
     sticks.check(stick)
-    replies, bundles, left = 0, 0, list[str]()
-    for folder in bundle.found(stick, "replies"):
-        try:
-            carried = _looked_through(folder, unit)
-        except BundleRefused as refused:
-            left.append(f"{folder.name}: {refused} It stays on the stick; have the desk make it again.")
-            continue
-        with progress.step(f"Delivering {folder.name}"):
-            posted, without_slot = _post(client, state, carried)
-        replies += posted
-        if without_slot:
-            left.append(
-                f"{folder.name}: {without_slot} of its replies found no free place. It stays on the stick; "
-                "have the desk seal them again."
-            )
-            continue
-        sticks.remove(folder)
-        state.forget_bundle(folder.name)
-        bundles += 1
-    forwards = 0
-    for folder in bundle.found(stick, "forwards"):
-        try:
-            with progress.step(f"Delivering {folder.name}"):
-                _pass_on(client, state, folder, unit, progress)
-        except BundleRefused as refused:
-            left.append(f"{folder.name}: {refused} It stays on the stick; have the desk make it again.")
-        except NotForwarded as refused:
-            left.append(f"{folder.name}: {refused} It stays on the stick.")
-        except NoFreeSlot:
-            left.append(
-                f"{folder.name}: what tells its reporter found no free place. It stays on the stick; have the desk "
-                "export it again."
-            )
-        else:
-            sticks.remove(folder)
-            state.forget_bundle(folder.name)
-            forwards += 1
-    return Delivered(replies, bundles, tuple(left), forwards)
+    run, left = _Run(client, state, unit, progress), list[str]()
+    for kind, deliver_one in _KINDS:
+        for folder in bundle.found(stick, kind):
+            try:
+                carried = bundle.read_manifest(folder, kind, unit.id, (unit.reply_key,))
+                with progress.step(f"Delivering {folder.name}"):
+                    left += [f"{folder.name}: {sentence}" for sentence in deliver_one(run, carried)]
+            except BundleRefused as refused:
+                left.append(f"{folder.name}: {refused} {_STAYS}")
+            except NotNow as refused:
+                left.append(f"{folder.name}: {refused} {_WAITS}")
+            else:
+                sticks.remove(folder)
+                state.forget_bundle(folder.name)
+    return Delivered(run.replies, run.receipts, run.forwards, tuple(left))
 
 
-def _pass_on(client: CollectionClient, state: State, folder: Path, unit: Unit, progress: Progress) -> None:
-    """Post the envelopes of a bundle of forwards, then its handover. Raises BundleRefused, NotForwarded, NoFreeSlot."""
-    carried = bundle.read_manifest(folder, "forwards", unit.id, (unit.reply_key,))
-    if not carried.items:
-        raise BundleRefused("it is empty")
-    first, *envelopes = carried.items
-    document = bundle.read_item(carried, first, forwarding.MOST_BYTES)
-    try:
-        forward = forwarding.load(document)
-        slips = {slip.id: (slip, signed) for slip, signed in _slips(forward, unit)}
-    except (NotCanonical, BadSignature) as error:
-        raise BundleRefused(f"the item {first.name} is not a report passed on") from error
-    if {item.name for item in envelopes} != set(slips):
-        raise BundleRefused("its envelopes are not those that it names")
-    for item in envelopes:
-        slip, _ = slips[item.name]
-        bundle.check_item(carried, item)
-        if (item.size, item.sha256) != (slip.size, slip.sha256):
-            raise BundleRefused(f"the item {item.name} is altered or damaged")
-    done = state.delivered(folder.name)
-    for item in envelopes:
+def _deliver_posts(run: _Run, carried: Bundle) -> list[str]:
+    """Post each item of a bundle. Sentences on those that were not taken. Raises NotNow."""
+    left, done = [], run.state.delivered(carried.folder.name)
+    for item in carried.items:
         if item.name in done:
             continue
-        with bundle.opened_item(carried, item) as file, progress.bar("Posting", item.size) as bar:
-            client.post_forward(slips[item.name][1], item.name, file, bar.within)
-        state.note_delivered(folder.name, item.name)
-    if first.name not in done:
-        client.post_reply(outgoing.dump(forward.handover))
-        state.note_delivered(folder.name, first.name)
+        try:
+            document, is_reply = _read_post(carried, item, run.unit)
+            run.client.post(document)
+        except (ItemRefused, NotTaken) as refused:
+            run.note(carried, item.name, Said(item.name, "refused"))
+            left.append(f"{_in_words(item, refused)} {_BACK}")
+        else:
+            run.note(carried, item.name, Said(item.name, None))
+            run.replies += is_reply
+            run.receipts += not is_reply
+    return left
+
+
+def _read_post(carried: Bundle, item: Item, unit: Unit) -> tuple[bytes, bool]:
+    """A signed post, and whether it is a reply. Raises ItemRefused."""
+    document = bundle.read_item(carried, item, post.MOST_BYTES)
+    try:
+        read = post.read(document, unit.reply_key)
+    except (NotCanonical, BadSignature) as error:
+        raise ItemRefused(item.name, "it is not a post of this unit") from error
+    if post.identity(document) != item.name:
+        raise ItemRefused(item.name, "it has another post's name")
+    return document, isinstance(read, ReplyPost)
+
+
+def _deliver_forward(run: _Run, carried: Bundle) -> list[str]:
+    """Post the envelopes of a conversation that is passed on, then its handover.
+
+    A sentence where not all of it was taken. Raises BundleRefused, NotNow.
+    """
+    if len(carried.items) < 2:  # the document, and an envelope or more
+        raise BundleRefused("nothing is passed on in it")
+    at = carried.items[1]  # what the desk knows this passing on by
+    try:
+        forward, slips = _read_forward(carried, run.unit)
+        done = run.state.delivered(carried.folder.name)
+        for at in carried.items[1:]:
+            if at.name in done:
+                continue
+            with bundle.opened_item(carried, at) as file, run.progress.bar("Posting", at.size) as bar:
+                run.client.post_forward(slips[at.name], at.name, file, bar.within)
+            run.note(carried, at.name, None)
+        handover = post.identity(forward.handover)
+        if handover not in done:
+            run.client.post(forward.handover)
+            run.note(carried, handover, Said(handover, None))
+    except (ItemRefused, NotTaken) as refused:
+        run.state.telling.note(Said(at.name, "refused"))  # not as done: the handover must not go without it
+        return [f"{_in_words(at, refused)} {_BACK}"]
+    run.forwards += 1
+    return []
+
+
+def _read_forward(carried: Bundle, unit: Unit) -> tuple[Forward, dict[str, bytes]]:
+    """What a bundle of forwards says, and its signed slips by envelope; all items are checked. Raises ItemRefused."""
+    first, *envelopes = carried.items
+    try:
+        forward = forwarding.load(bundle.read_item(carried, first, forwarding.MOST_BYTES))
+        slips = {slip.id: (slip, signed) for slip, signed in _slips(forward, unit)}
+        is_reply = isinstance(post.read(forward.handover, unit.reply_key), ReplyPost)
+    except (NotCanonical, BadSignature) as error:
+        raise ItemRefused(first.name, "it is not a report passed on") from error
+    if not is_reply or {item.name for item in envelopes} != set(slips):
+        raise ItemRefused(first.name, "its envelopes are not those that it names")
+    for item in envelopes:
+        slip, _ = slips[item.name]
+        if (item.size, item.sha256) != (slip.size, slip.sha256):
+            raise ItemRefused(item.name, "it is not what its slip says")
+        bundle.check_item(carried, item)
+    return forward, {name: signed for name, (_, signed) in slips.items()}
 
 
 def _slips(forward: Forward, unit: Unit) -> Iterator[tuple[Slip, bytes]]:
@@ -110,39 +159,14 @@ def _slips(forward: Forward, unit: Unit) -> Iterator[tuple[Slip, bytes]]:
         yield forwarding.read_slip(signed, unit.reply_key), signed
 
 
-def _looked_through(folder: Path, unit: Unit) -> Bundle:
-    try:
-        carried = bundle.read_manifest(folder, "replies", unit.id, (unit.reply_key,))
-    except NotCanonical as error:
-        raise BundleRefused("its manifest is damaged") from error
-    for _ in _documents(carried, frozenset()):
-        pass
-    return carried
+def _in_words(item: Item, refused: ItemRefused | NotTaken) -> str:
+    """What was not taken, and why."""
+    return (
+        str(refused) if isinstance(refused, ItemRefused) else f"The item {item.name} was not taken: {refused}"
+    )
 
 
-def _documents(carried: Bundle, without: frozenset[str]) -> Iterator[tuple[str, bytes]]:
-    """Each item's name and document, checked. Raises BundleRefused."""
-    for item in carried.items:
-        if item.name in without:
-            continue
-        document = bundle.read_item(carried, item, outgoing.MOST_BYTES)
-        try:
-            outgoing.load(document)
-        except NotCanonical as error:
-            raise BundleRefused(f"the item {item.name} is not a sealed reply") from error
-        yield item.name, document
-
-
-def _post(client: CollectionClient, state: State, carried: Bundle) -> tuple[int, int]:
-    """How many were delivered now, and how many found no slot."""
-    name = carried.folder.name
-    posted, without_slot = 0, 0
-    for item, document in _documents(carried, state.delivered(name)):
-        try:
-            client.post_reply(document)
-        except NoFreeSlot:
-            without_slot += 1
-            continue
-        state.note_delivered(name, item)
-        posted += 1
-    return posted, without_slot
+_KINDS: tuple[tuple[Kind, Callable[[_Run, Bundle], list[str]]], ...] = (
+    ("posts", _deliver_posts),
+    ("forwards", _deliver_forward),
+)

@@ -75,5 +75,14 @@ class NotTheCollection(CourierError):
         )
 
 
+class NotSettled(CourierError):
+    """The demo's servers did not settle. `said`: what they said of it."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"The servers did not settle, so nothing new is listed. They say: {said or 'nothing'}"
+        )
+
+
 class DeskRefused(CourierError):
     """The demo's desk did not do its part of the round; the message is its own."""

@@ -1,11 +1,13 @@
-"""The courier's state folder: envelopes on their way, and replies already delivered. All of it is ciphertext or ids.
+"""The courier's state folder: envelopes on their way, and what was carried. All of it is ciphertext, or ids and days.
 
 lock                    held by the one courier at work
 registry-version(.lock) the highest version of the registry that was seen here
 boot                    which start of this machine the parts are from
 incoming/<id>.part      downloaded so far
 incoming/<id>           downloaded whole; durable, but for small ones
-delivered/<bundle>      the items of a reply bundle that are delivered, one a line
+carried                 the envelopes that were brought to a stick and are listed still, one a line
+delivered/<bundle>      the items of a bundle of the desk's that are delivered, one a line
+untold, told            what the desk is to be told of its posts, and was told (telling.py)
 """
 
 import fcntl
@@ -15,8 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.parcel import SMALL_BYTES
-from common.store.blobs import is_blob_id
+from common.store.blobs import is_blob_id, sync_folder
 from journalist_interface.courier.errors import AnotherCourier
+from journalist_interface.courier.telling import Telling
 
 _PART = ".part"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -30,6 +33,8 @@ class State:
         self._delivered = folder / "delivered"
         for made in (folder, self.incoming, self._delivered):
             made.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._carried = folder / "carried"
+        self.telling = Telling(folder)
         self._forget_after_reboot(folder / "boot")
 
     @classmethod
@@ -86,15 +91,32 @@ class State:
             if is_blob_id(name) and name not in kept:
                 entry.unlink()
 
+    def carried(self) -> frozenset[str]:
+        """The envelopes that were brought to a stick before."""
+        try:
+            return frozenset(self._carried.read_text("ascii").split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def note_carried(self, envelope_ids: Collection[str]) -> None:
+        """Remember these, and no others, as carried. Durable when this returns."""
+        part = self._carried.with_name("carried.part")
+        with part.open("w", encoding="ascii") as stream:
+            stream.writelines(f"{one}\n" for one in sorted(envelope_ids))
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.rename(self._carried)
+        sync_folder(self._carried.parent)
+
     def delivered(self, bundle: str) -> frozenset[str]:
-        """The items of a reply bundle that were delivered before."""
+        """The items of a bundle of the desk's that were delivered before."""
         try:
             return frozenset((self._delivered / bundle).read_text("ascii").split("\n")[:-1])
         except FileNotFoundError:
             return frozenset()
 
     def note_delivered(self, bundle: str, item: str) -> None:
-        """Remember that an item is delivered: its reporter may delete it, and it must not come again."""
+        """Remember that an item is delivered, or not taken, and needs no second try."""
         with (self._delivered / bundle).open("a", encoding="ascii") as stream:
             stream.write(f"{item}\n")
             stream.flush()

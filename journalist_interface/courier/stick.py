@@ -1,7 +1,7 @@
 """The stick: writing a bundle so that it is there whole or not at all, and finding what an earlier run wrote.
 
 A bundle is built under a name that nobody takes for one, made durable, and put in place by one rename. What was
-copied is read back from the device, not from the page cache, before anything is acknowledged.
+copied is read back from the device, not from the page cache, before it counts as carried.
 """
 
 import hashlib
@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from common import bundle
-from common.bundle import Bundle, BundleRefused, Item
+from common.bundle import Bundle, BundleRefused, Item, ItemRefused, Returned
 from common.days import today
 from common.store.blobs import sync_folder
 from journalist_interface.courier.errors import NoRoom, NoStick, StickDamaged
 from journalist_interface.courier.identity import Identity
+from journalist_interface.courier.telling import Said
 
 _UNFINISHED = ".partial-envelopes-"
 _TAKEN = ".delivered-"
@@ -42,8 +43,10 @@ def check_room(folder: Path, needed: int) -> None:
         raise NoRoom(folder, missing)
 
 
-def write_bundle(stick: Path, files: Sequence[Path], unit: str, identity: Identity) -> Path:
-    """Put files on the stick as one signed bundle. When this returns, it is durable. Raises StickDamaged."""
+def write_bundle(
+    stick: Path, files: Sequence[Path], said: Sequence[Said], unit: str, identity: Identity
+) -> Path:
+    """Put files, and what is said of posts, on the stick as one signed bundle, durably. Raises StickDamaged."""
     day = today()
     name = bundle.folder_name("envelopes", day, secrets.token_hex(4))
     folder = stick / f"{_UNFINISHED}{name.removeprefix('envelopes-')}"
@@ -51,7 +54,10 @@ def write_bundle(stick: Path, files: Sequence[Path], unit: str, identity: Identi
     try:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             items = tuple(pool.map(_put, files, [folder / file.name for file in files]))
-        bundle.write_manifest(Bundle(folder, "envelopes", unit, day, items), identity.key)
+        delivered = tuple(one.post for one in said if one.why is None)
+        returned = tuple(Returned(one.post, one.why) for one in said if one.why is not None)
+        written = Bundle(folder, "envelopes", unit, day, items, delivered, returned)
+        bundle.write_manifest(written, identity.key)
         folder.rename(stick / name)
     except BaseException:  # Ctrl-C as well: nothing unfinished stays
         shutil.rmtree(folder, ignore_errors=True)
@@ -112,5 +118,5 @@ def _copy(file: Path, target: Path) -> Item:
 def _is_intact(file: Path, item: Item) -> bool:
     try:
         return bundle.describe(file) == item
-    except (OSError, BundleRefused):  # gone, or no plain file: a pipe would keep us waiting for ever
+    except (OSError, ItemRefused):  # gone, or no plain file: a pipe would keep us waiting for ever
         return False

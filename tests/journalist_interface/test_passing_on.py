@@ -15,12 +15,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common import bundle, envelope
 from common.config import ServerConfig
 from common.days import today
-from common.forwarding import Slip, sign_slip
+from common.forwarding import Slip, forwarded_id, sign_slip
 from common.opening import Opener, OpeningFailed
 from common.registry import Registry
 from common.report import Report
 from common.sealing import Sealer
-from common.store.blobs import new_id
+from common.settled import this_hour
+from common.store.inbox import Inbox
+from common.store.opening import open_store
+from common.store.outbox import Outbox
+from common.store.settlement import Settlement
 from common.trail import Step, Why
 from common.trail import sign as sign_step
 from journalist_interface.collection.app import create_app as create_collection
@@ -38,6 +42,7 @@ from journalist_interface.desk.forwarding import Choice
 from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.oversight import CopyOnly
 from journalist_interface.desk.resealing import NotForwardable
+from journalist_interface.desk.returned import seal_forward_again
 from journalist_interface.desk.workplace import Desk, open_desk
 from keys.registry import sign_registry
 from keys.unit import GNUPG_HOME, REPLY_KEY
@@ -51,6 +56,17 @@ __all__ = ["signer"]
 
 WORDS, FILE = "Someone at the yard was paid.", b"\xff\xd8\xff\xe0" + secrets.token_bytes(1_500_000)
 QUICK = Patience(attempts=3, first_pause=0.01, longest_pause=0.02, connect_timeout=10, read_timeout=20)
+
+
+def settle(server: ServerConfig) -> None:
+    """A settled hour comes."""
+    store, outbox = open_store(server.database, server.blobs), Outbox(server.outbox, server.blobs)
+    try:
+        registry = server.load_registry()
+        Settlement(store, Inbox(server.inbox), outbox, registry, server.limits).run(this_hour())
+    finally:
+        outbox.close()
+        store.engine.dispose()
 
 
 @dataclass
@@ -104,18 +120,22 @@ class Place:
         """The courier collects, the desk imports."""
         config = read_courier_config(self.folder / "courier" / "courier.toml", None)
         client = CollectionClient(config.collection, config.identity, config.socks, QUICK)
+        settle(self.server)
         with State.held(config.state) as state:
             collect(client, state, self.stick, config, Progress())
         desk = self.desk()
         done = import_all(desk)
         assert not done.refused
+        assert not any(taken.aside for taken in done.taken)
         assert not done.looked.unreadable
         return desk
 
     def send(self) -> Delivered:
-        """The desk exports, the courier delivers."""
+        """The desk exports, the courier delivers, and a settled hour comes."""
         export_waiting(self.desk())
-        return self.deliver()
+        delivered = self.deliver()
+        settle(self.server)
+        return delivered
 
     def deliver(self) -> Delivered:
         config = read_courier_config(self.folder / "courier" / "courier.toml", None)
@@ -161,7 +181,7 @@ def going_round(server: ServerConfig, folder: Path, *keys: UnitKeys) -> Iterator
             return made[unit]
 
         yield Round(Reporter(over_wsgi(source)), place, server)
-    collection.extensions["candour-collection"].store.engine.dispose()
+    collection.extensions["candour-collection"].outbox.close()
     source.extensions["candour.house"].store.engine.dispose()
 
 
@@ -295,11 +315,12 @@ def test_delivered_twice_it_arrives_once_and_a_broken_delivery_goes_on(round_, m
         """The machine was switched off."""
 
     with monkeypatch.context() as patch:
-        patch.setattr(CollectionClient, "post_reply", lambda *_: (_ for _ in ()).throw(Cut))
+        patch.setattr(CollectionClient, "post", lambda *_: (_ for _ in ()).throw(Cut))
         with pytest.raises(Cut):
             a.deliver()
     assert "can open what you write here" not in page(reporter)
     assert a.deliver().forwards == 1
+    settle(round_.server)
     assert "can open what you write here" in page(reporter)
     shutil.copytree(a.folder / "kept", a.stick, dirs_exist_ok=True)
     assert a.deliver().forwards == 1
@@ -330,7 +351,7 @@ def test_what_is_passed_on_to_a_unit_with_a_second_seal_goes_there_too(overseen_
         assert "Passed on to Other Anti-Corruption Unit" in message.trail[0].sentence
     opener, sealed = (
         overseer.desk().opener,
-        list((overseen_round.server.blobs.parent / "forwarded").iterdir()),
+        list(overseen_round.server.blobs.glob("ff/ffff*")),
     )
     opened = 0
     for file in sealed:
@@ -467,10 +488,11 @@ def test_no_unit_hides_a_conversation_from_whoever_it_gave_it_to(
     key = signer(unit_keys) if genuine else Ed25519PrivateKey.generate()
     forged = replace(first, trail=(sign_step(step, key),))
     (tmp_path / "overseer.asc").write_text(overseer_keys.unit.certificate)
-    sealed, name = tmp_path / "sealed", new_id(forwarded=True)
+    sealed = tmp_path / "sealed"
     archive = BytesIO(b"".join(envelope.write((), lambda: forged)))
     Sealer(tmp_path / "home").seal(archive, [tmp_path / "overseer.asc"], sealed)
     item = bundle.describe(sealed)
+    name = forwarded_id(item.sha256)
     slip = Slip(name, "test-unit", "test-overseer", today(), item.size, item.sha256)
     config = read_courier_config(a.folder / "courier" / "courier.toml", None)
     client = CollectionClient(config.collection, config.identity, config.socks, QUICK)
@@ -497,22 +519,35 @@ def test_a_reporter_s_withdrawing_leaves_what_was_passed_on_where_it_is(round_):
     assert len(b.messages()) == 1
 
 
-def test_a_courier_alone_passes_nothing_on_and_an_altered_bundle_stays_on_the_stick(round_):
+def test_a_courier_alone_passes_nothing_on_and_what_was_altered_on_the_stick_is_sealed_again(round_):
     reporter, a, b = round_.reporter, round_.place("test-unit"), round_.place("other-unit")
     reporter.report(WORDS)
     a.fetch()
     a.pass_on(Choice("other-unit", Why.OTHER_FORCE))
     export_waiting(a.desk())
     [folder] = a.stick.glob("forwards-*")
-    for file in folder.iterdir():
-        kept = file.read_bytes()
-        file.write_bytes(kept[:-9] + bytes([kept[-9] ^ 1]) + kept[-8:])
+    manifest = folder / "manifest.json"
+    kept = manifest.read_bytes()
+    manifest.write_bytes(kept[:-9] + bytes([kept[-9] ^ 1]) + kept[-8:])
+    assert (a.deliver().forwards, folder.exists()) == (0, True)
+    manifest.write_bytes(kept)
+    for number in range(2):  # its document, and its envelope
+        [folder] = a.stick.glob("forwards-*")
+        names = sorted(file.name for file in folder.iterdir() if file.name != "manifest.json")
+        file = folder / sorted(names, key=lambda name: name.startswith("ffff"))[number]
+        file.write_bytes(b"x" + file.read_bytes()[1:])
         done = a.deliver()
         assert (done.forwards, len(done.left)) == (0, 1), file.name
-        file.write_bytes(kept)
+        a.fetch()
+        [passed] = a.desk().cabinet.forwards.of(a.conversation())
+        assert passed.state == "returned"
+        assert seal_forward_again(a.desk(), passed.id)
+        export_waiting(a.desk())
     b.fetch()
     assert b.desk().cabinet.conversations.page() == []
-    assert a.deliver().forwards == 1
+    assert a.send().forwards == 1
+    b.fetch()
+    assert len(b.messages()) == 1
 
 
 def test_what_the_collection_keeps_of_it_opens_with_the_other_unit_s_key_alone(
@@ -523,7 +558,7 @@ def test_what_the_collection_keeps_of_it_opens_with_the_other_unit_s_key_alone(
     a.fetch()
     a.pass_on(Choice("other-unit", Why.OTHER_FORCE))
     a.send()
-    [sealed] = (round_.server.blobs.parent / "forwarded").iterdir()
+    [sealed] = round_.server.blobs.glob("ff/ffff*")
     tail = envelope.Tail()
     Opener(other_unit_keys.folder / GNUPG_HOME).open(sealed, tail.feed)
     assert envelope.read(tail).report.text == WORDS
@@ -542,11 +577,12 @@ def test_what_a_hostile_unit_posts_is_not_taken_for_a_reporter_s(
     a.send()
     first = answering.first_report(a.desk(), a.conversation())
     (tmp_path / "b.asc").write_text(other_unit_keys.unit.certificate)
-    sealed, name = tmp_path / "sealed", new_id(forwarded=True)
+    sealed = tmp_path / "sealed"
     forged = Report("I made it all up.", "other-unit", today(), False, first.conversation)
     archive = BytesIO(b"".join(envelope.write((), lambda: forged)))
     Sealer(tmp_path / "home").seal(archive, [tmp_path / "b.asc"], sealed)
     item = bundle.describe(sealed)
+    name = forwarded_id(item.sha256)
     slip = Slip(name, "test-unit", "other-unit", today(), item.size, item.sha256)
     config = read_courier_config(a.folder / "courier" / "courier.toml", None)
     client = CollectionClient(config.collection, config.identity, config.socks, QUICK)

@@ -35,6 +35,7 @@ from deploy.testnet.network import Network
 from deploy.testnet.tor import Tor
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.config import read_courier_config
+from journalist_interface.courier.desk_side import settle
 from journalist_interface.courier.enrolment import AUTH_FOLDER, enrol
 from journalist_interface.courier.errors import Unreachable
 from journalist_interface.courier.patience import Patience
@@ -170,8 +171,8 @@ def test_the_whole_round_over_onions_with_a_file_of_20_mb(tor_firefox: Page, oni
 
 def test_without_its_key_a_courier_cannot_even_reach_the_collection(onions: Onions):
     with pytest.raises(Unreachable, match="SOCKS proxy does not lead to the collection"):
-        list(onions.calling(onions.reporter, attempts=1).waiting())
-    assert list(onions.calling(onions.courier, attempts=3).waiting()) is not None
+        onions.calling(onions.reporter, attempts=1).listing()
+    assert onions.calling(onions.courier, attempts=3).listing() is not None
 
 
 def test_a_collection_cut_in_the_middle_goes_on_where_it_was(onions: Onions, tmp_path: Path):
@@ -179,8 +180,9 @@ def test_a_collection_cut_in_the_middle_goes_on_where_it_was(onions: Onions, tmp
     sender.begin()
     sender.send_file("/report", 1, LARGE // 2, [os.urandom(LARGE // 2)])
     sender.close()
+    settle(onions.data)
     client = onions.calling(onions.courier, attempts=5)
-    (waiting,) = (one for one in client.waiting() if one.size > SMALL_BYTES)
+    (waiting,) = (one for one in client.listing().envelopes if one.size > SMALL_BYTES)
     positions: list[int] = []
     cut: list[int] = []
 

@@ -43,7 +43,7 @@ def test_up_leads_there_by_onions_that_end_with_it(tor_network, tmp_path):
             assert f'socks = "{proxy}"' in settings
             done = candour("courier", "round", "--data", str(data))
             assert done.returncode == 0, done.stderr
-            assert "Nothing waits at the collection." in done.stdout
+            assert "No new envelope is listed." in done.stdout
 
             process.terminate()
             _, errors = process.communicate(timeout=30)

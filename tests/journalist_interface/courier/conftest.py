@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -9,16 +10,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from common import bundle, outgoing
+from common import bundle, forwarding, post
 from common.bundle import Bundle
 from common.days import today
-from common.outgoing import OutgoingReply
+from common.forwarding import Forward, Slip
 from journalist_interface.courier.cli import courier as command
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.collecting import Collected, collect
@@ -28,6 +30,7 @@ from journalist_interface.courier.progress import Progress
 from journalist_interface.courier.state import State
 from tests.journalist_interface.collection.conftest import (
     PROJECT,
+    Reply,
     World,
     base,
     gunicorn,
@@ -37,7 +40,7 @@ from tests.journalist_interface.collection.conftest import (
 __all__ = ["base", "gunicorn", "world"]
 
 QUICK = Patience(attempts=3, first_pause=0.01, longest_pause=0.02, connect_timeout=10, read_timeout=20)
-_RUN = "from journalist_interface.courier.cli import courier; courier()"
+RUN = "from journalist_interface.courier.cli import courier; courier()"
 
 
 @dataclass
@@ -74,8 +77,8 @@ class Courier:
         words = ["--config", str(self.settings), *map(str, arguments)]
         return CliRunner().invoke(command, words, env=environment, catch_exceptions=False)
 
-    def collect(self) -> Result:
-        return self.run("collect", "--to", self.stick)
+    def collect(self, *more: str) -> Result:
+        return self.run("collect", "--to", self.stick, *more)
 
     def deliver(self) -> Result:
         return self.run("deliver", "--from", self.stick)
@@ -87,7 +90,7 @@ class Courier:
         with State.held(config.state) as state:
             return collect(client, state, self.stick, config, Progress())
 
-    def start(self, *arguments: str | Path, program: str = _RUN) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str | Path, program: str = RUN) -> "subprocess.Popen[str]":
         """The command, in a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-c", program, "--config", str(self.settings), *map(str, arguments)],
@@ -114,15 +117,46 @@ class Courier:
             item.name: (one.folder / item.name).read_bytes() for one in self.bundles() for item in one.items
         }
 
-    def seal(self, *replies: OutgoingReply, token: str = "0" * 8, unit: str = "north") -> Path:
-        """A bundle of replies on the stick, as the desk of `unit` makes one."""
-        folder = self.stick / bundle.folder_name("replies", today(), token)
+    def seal(self, *posts: Reply | bytes, token: str = "0" * 8, unit: str = "north") -> Path:
+        """A bundle of posts on the stick, as the desk of `unit` makes one."""
+        documents = [one if isinstance(one, bytes) else one.document for one in posts]
+        named = {post.identity(document): document for document in documents}
+        return self.put_bundle("posts", named, token=token, unit=unit)
+
+    def pass_on(self, *envelopes: bytes, to: str = "south", token: str = "0" * 8) -> tuple[Path, Reply]:
+        """A bundle of forwards on the stick, and its handover."""
+        key, handover = self.world.reply_keys["north"], self.world.new_reply()
+        sealed = {forwarding.forwarded_id(sha256(content).hexdigest()): content for content in envelopes}
+        slips = tuple(
+            forwarding.sign_slip(
+                Slip(name, "north", to, today(), len(content), sha256(content).hexdigest()), key
+            )
+            for name, content in sealed.items()
+        )
+        document = forwarding.dump(Forward(slips, handover.document))
+        return self.put_bundle("forwards", {"0" * 32: document} | sealed, token=token), handover
+
+    def put_bundle(
+        self, kind: bundle.Kind, items: dict[str, bytes], token: str = "0" * 8, unit: str = "north"
+    ) -> Path:
+        """A bundle on the stick, signed by the desk of `unit`."""
+        folder = self.stick / bundle.folder_name(kind, today(), token)
         folder.mkdir()
-        for number, reply in enumerate(replies):
-            (folder / f"{number:032x}").write_bytes(outgoing.dump(reply))
-        items = tuple(bundle.describe(file) for file in sorted(folder.iterdir()))
-        bundle.write_manifest(Bundle(folder, "replies", "north", today(), items), self.world.reply_keys[unit])
+        for name, content in items.items():
+            (folder / name).write_bytes(content)
+        described = tuple(bundle.describe(folder / name) for name in items)
+        bundle.write_manifest(Bundle(folder, kind, "north", today(), described), self.world.reply_keys[unit])
         return folder
+
+    def said(self) -> tuple[set[str], set[tuple[str, str]]]:
+        """What the bundles on the stick tell the desk of its posts: delivered, and returned with the reason."""
+        delivered = {one for read in self.bundles() for one in read.delivered}
+        return delivered, {(one.post, one.why) for read in self.bundles() for one in read.returned}
+
+    def take_stick(self) -> None:
+        """The stick is brought to the desk, or lost, and another takes its place."""
+        self.stick.rename(self.stick.with_name(secrets.token_hex(4)))
+        self.stick.mkdir()
 
 
 @pytest.fixture
