@@ -14,6 +14,7 @@ from journalist_interface.desk.envelopes import record
 from journalist_interface.desk.rows import (
     LEAVING,
     OPENED,
+    RETURNED,
     SEALED,
     WAITING,
     AnswerRow,
@@ -26,6 +27,7 @@ from journalist_interface.desk.turns import new_turn
 
 RESEALED, DESTROYED = "resealed", "destroyed"  # what a record may say, beside those of envelopes.py
 _MANY = 500
+_TO_LEAVE = (WAITING, LEAVING, RETURNED)  # what came back is still to be sealed again
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Holding:
     answers: int = 0
     kept_envelopes: int = 0  # of conversations that a case needs
     kept_answers: int = 0
-    waiting_answers: int = 0  # not on a stick yet, or perhaps not
+    waiting_answers: int = 0  # not on a stick yet, or perhaps not, or back from it
     waiting_forwards: int = 0
 
 
@@ -61,11 +63,9 @@ class SealedTo:
         answers = select(
             func.count(),
             func.count().filter(AnswerRow.conversation.in_(kept)),
-            func.count().filter(AnswerRow.state.in_((WAITING, LEAVING))),
+            func.count().filter(AnswerRow.state.in_(_TO_LEAVE)),
         ).where(AnswerRow.epoch == epoch)
-        forwards = select(func.count()).where(
-            ForwardRow.epoch == epoch, ForwardRow.state.in_((WAITING, LEAVING))
-        )
+        forwards = select(func.count()).where(ForwardRow.epoch == epoch, ForwardRow.state.in_(_TO_LEAVE))
         unanswered = select(func.count(EnvelopeRow.conversation.distinct())).where(
             EnvelopeRow.epoch == epoch,
             EnvelopeRow.conversation.in_(

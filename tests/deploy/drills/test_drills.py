@@ -93,8 +93,9 @@ def dismiss_nobody(patch):
 
 
 def take_a_download_for_a_receipt(patch):
-    """What was given to a courier once is never given again."""
+    """What a courier fetched, and saw to be listed still, is never given again."""
     given: set[str] = set()
+    gone: set[str] = set()
     look, find = Outbox.waiting, Outbox.sealed_file
 
     def sealed_file(its, unit, envelope_id):
@@ -102,7 +103,9 @@ def take_a_download_for_a_receipt(patch):
         return find(its, unit, envelope_id)
 
     def waiting(its, *asked, **bounds):
-        return [one for one in look(its, *asked, **bounds) if one.id not in given]
+        found = [one for one in look(its, *asked, **bounds) if one.id not in gone]
+        gone.update(one.id for one in found if one.id in given)
+        return found
 
     patch.setattr(Outbox, "sealed_file", sealed_file)
     patch.setattr(Outbox, "waiting", waiting)

@@ -197,6 +197,7 @@ def test_a_full_disk_is_told_and_not_tried_for_minutes(world, courier):
         result = courier.deliver()
     assert result.exit_code == 1
     assert "The disk here is nearly full" in result.stderr
+    assert "What is left stays on the stick" in result.stderr
     assert folder.is_dir()
 
 

@@ -242,6 +242,16 @@ def test_a_passing_on_that_came_back_is_sealed_again_with_the_same_handover(worl
     assert handover_in(reporter, world, first) == handover_in(reporter, world, second)
 
 
+def test_what_came_back_keeps_the_month_that_it_is_sealed_to(world, answered):
+    desk = world.desk()
+    with desk.cabinet.engine.connect() as connection:
+        month = connection.exec_driver_sql("SELECT epoch FROM answer").scalar_one()
+    assert desk.cabinet.sealed_to.holding(month).waiting_answers == 0
+    world.bundle(returned=[Returned(post_of(world, answered), "no-place")])
+    import_all(desk)
+    assert desk.cabinet.sealed_to.holding(month).waiting_answers == 1
+
+
 def test_what_is_not_returned_is_not_sealed_again(world, answered):
     before = answering.read_answer(world.desk(), answered)
     assert not seal_answer_again(world.desk(), answered)
