@@ -96,31 +96,17 @@ def dismiss_nobody(patch):
 
 
 def take_a_download_for_a_receipt(patch):
-<<<<<<< ours
     """What a courier was given counts as held by its desk from the next settled hour on."""
     given: set[str] = set()
     find, settle = Outbox.sealed_file, Settlement.run
-=======
-    """What a courier fetched, and saw to be listed still, is never given again."""
-    given: set[str] = set()
-    gone: set[str] = set()
-    look, find = Outbox.waiting, Outbox.sealed_file
->>>>>>> theirs
 
     def sealed_file(its, unit, envelope_id):
         given.add(envelope_id)
         return find(its, unit, envelope_id)
 
-<<<<<<< ours
     def run(its, hour):
         its._store.note_held(UNIT, sorted(given), today())
         settle(its, hour)
-=======
-    def waiting(its, *asked, **bounds):
-        found = [one for one in look(its, *asked, **bounds) if one.id not in gone]
-        gone.update(one.id for one in found if one.id in given)
-        return found
->>>>>>> theirs
 
     patch.setattr(Outbox, "sealed_file", sealed_file)
     patch.setattr(Settlement, "run", run)

@@ -58,15 +58,9 @@ def test_two_rounds_bring_a_report_there_and_its_answer_and_its_receipt_back(tmp
         assert "1 answer and receipts for 1 message written to the stick" in said
         assert "1 answer delivered. 1 post of receipts delivered." in said
         assert "What became of 2 posts is brought to" in said
-<<<<<<< ours
         row = desk.cabinet.answers.get(answer_id)
         assert row is not None
         assert row.state == "delivered"
-=======
-        answer = desk.cabinet.answers.get(answer_id)
-        assert answer is not None
-        assert answer.state == "delivered"
->>>>>>> theirs
         assert desk.cabinet.posts.owed_receipts() == {}
         assert listed(servers) == []
 
