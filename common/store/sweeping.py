@@ -31,6 +31,7 @@ _AT_ONCE = 8
 _MOST_OF_A_CRASH = 32  # blobs that servers killed together can leave without a row
 _SURELY_OVER = timedelta(days=2)  # nothing that is being written now has a day as old as this
 _REWRITTEN_BESIDE_OTHERS = 256 * 1024**2  # bytes of a database
+_REWRITTEN_ALONE = 1024**3  # bytes: SQLite holds the copy in memory, and each service has a limit of that
 _BETWEEN = select(EnvelopeRow.id).where(EnvelopeRow.id.between(bindparam("first"), bindparam("last")))
 _log = logging.getLogger("candour.store")
 
@@ -78,13 +79,15 @@ class Sweep:
         self._set_aside_unknown(over_since, today)
         if self._odd:
             _log.error("Something odd lies among the messages that are set aside: it was left alone")
-        if alone or self._is_soon_rewritten():
+        if self._may_be_rewritten(alone=alone):
             self._forget_order()
 
-    def _is_soon_rewritten(self) -> bool:
-        """Whether writers would wait for it well within their patience (`busy_timeout`): 100 MB take a second."""
-        database = self._engine.url.database
-        return self._is_sqlite and Path(str(database)).stat().st_size <= _REWRITTEN_BESIDE_OTHERS
+    def _may_be_rewritten(self, *, alone: bool) -> bool:
+        """Whether it fits into memory, and writers would wait well within their patience: 100 MB take a second."""
+        if not self._is_sqlite:
+            return False
+        most = _REWRITTEN_ALONE if alone else _REWRITTEN_BESIDE_OTHERS
+        return Path(str(self._engine.url.database)).stat().st_size <= most
 
     def check_database(self, today: date, *, alone: bool) -> None:
         """Raises WrongDatabase where it knows of nothing, beside blobs that no crash can have left."""
@@ -108,8 +111,6 @@ class Sweep:
 
     def _forget_order(self) -> None:
         """Write SQLite's file anew in the order of its keys, and empty its log: both show what came last."""
-        if not self._is_sqlite:
-            return
         try:
             if not self._has_room_for_a_copy():
                 _log.error("The disk has no room for a copy of the database: it was not written anew")

@@ -249,6 +249,15 @@ def test_a_large_database_is_not_written_anew_beside_others(store, another_proce
     assert (folder / "candour.sqlite-wal").stat().st_size == 0
 
 
+def test_one_that_would_not_fit_into_memory_is_not_written_anew_at_a_start_either(
+    store, put, folder, monkeypatch
+):
+    monkeypatch.setattr(sweeping, "_REWRITTEN_ALONE", 0)
+    put(TAG)
+    store.sweep(today(), alone=True)
+    assert (folder / "candour.sqlite-wal").stat().st_size > 0
+
+
 ODD = "Something odd lies among the messages that are set aside: it was left alone"
 
 
