@@ -32,7 +32,7 @@ from source_interface.holding import Item, State, follow
 DAY = today()
 UNITS = "abcde"
 UNIT = st.sampled_from(UNITS)
-EXAMPLES, STEPS = 60, 40  # each test run; the whole of 100,000 steps is run with `--hypothesis-steps`
+EXAMPLES, STEPS = 60, 40  # each test run; run as a module it makes 100,000 steps
 
 
 @dataclass
@@ -278,3 +278,9 @@ def test_every_mutation_of_the_table_is_found(cell, monkeypatch):
             monkeypatch.setattr(holding, "TABLE", {**holding.TABLE, cell: other})
             with pytest.raises((AssertionError, RecursionError)):
                 run(EXAMPLES, STEPS)
+
+
+if (
+    __name__ == "__main__"
+):  # python -m tests.source_interface.holding.test_machine: 100,000 steps, others each time
+    run(2600, STEPS, derandomize=False)
