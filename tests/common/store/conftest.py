@@ -63,7 +63,7 @@ def put(store: Store) -> Callable[..., bytes]:
                 receipt_tag=tag,
                 unit=unit,
                 day=day or today(),
-                header=SealedReply(header or secrets.token_bytes(16), os.urandom(200)),
+                header=SealedReply(header or secrets.token_bytes(16), os.urandom(9328)),
             )
         return tag
 

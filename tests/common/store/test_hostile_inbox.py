@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 
 from common import post
+from common.days import today
 from common.store import taking
 from common.store.kept import Returned
 from common.store.taking import MOST_LOOKED_AT, UnitFolder, entered
@@ -189,3 +190,55 @@ def test_the_same_post_delivered_again_takes_a_bounded_number_of_slots(store, se
         settle()
     assert set(store.mailbox([], SLOTS).replies) == set(SLOTS[:3])
     assert outbox.returned("u") == [Returned(post.identity(document), "no-place")]
+
+
+def test_what_is_no_plain_file_is_not_even_opened(settle, inbox, monkeypatch):
+    """Opening a pipe or a device can do something by itself."""
+    (inbox.root / "u").mkdir()
+    os.mkfifo(inbox.root / "u" / ("0" * 32))
+    opened, real = [], os.open
+
+    def spy(path, *arguments, **named):
+        opened.append(str(path))
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", spy)
+    settle()
+    assert "0" * 32 not in opened
+    assert "u" in opened
+
+
+@pytest.mark.parametrize("becomes", ["a pipe", "a folder", "a link"])
+def test_a_file_that_becomes_another_thing_before_it_is_opened_is_none(
+    settle, inbox, outbox, desk, forward, folder, secret, caplog, monkeypatch, becomes
+):
+    (folder / "x").mkdir()
+    content = b"x" * (folder / "x").stat().st_size  # as large as a folder says that it is
+    identity = forward(desk, content, "other")
+    real = os.open
+
+    def swap(path, *arguments, **named):
+        if path == identity:
+            place = inbox.root / "u" / identity
+            place.unlink()
+            PLANTED[becomes](place, folder)
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", swap)
+    settle()
+    assert outbox.waiting("other") == []
+    assert caplog.messages == [ODD.format(1)]
+    assert list((inbox.root / "u").iterdir()) == []
+
+
+def test_what_a_unit_signs_in_another_s_name_is_returned(store, settle, inbox, outbox, desk):
+    document = post.sign_reply("other", today(), SLOTS[:3], os.urandom(9328), desk.key)
+    inbox.put_post("u", document)
+    identity, slip = desk.slip(b"sealed", "other", by="third")
+    inbox.begin("u", identity, slip)
+    inbox.append("u", identity, 0, b"sealed")
+    (inbox.root / "u" / f"{identity}.part").rename(inbox.root / "u" / identity)
+    settle()
+    assert store.mailbox([], SLOTS).replies == {}
+    assert outbox.waiting("other") == []
+    assert {one.post for one in outbox.returned("u")} == {post.identity(document), identity}
