@@ -1,6 +1,7 @@
 """The doctor on a host under a root of its own: each fault present, and absent."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -80,9 +81,7 @@ def test_settled_hours_that_passed_without_a_settlement_are_told(tmp_path, serve
     config = server_config()
     folder = config.registry.parent
     outbox = Outbox(config.outbox, config.blobs)
-    layout = replace(
-        on_host(tmp_path), settings=folder, database=folder / "candour.sqlite", blobs=config.blobs
-    )
+    layout = replace(on_host(), settings=folder, database=folder / "candour.sqlite", blobs=config.blobs)
     assert "Nothing was settled yet" in only(checks.check_settled(layout)).text
     now = datetime.now(UTC)
     for ago, state in ((0, State.GOOD), (6, State.GOOD), (13, State.WRONG)):
@@ -191,7 +190,13 @@ def test_a_clock_that_nothing_keeps_is_told():
 
 def test_too_little_room_is_told(server_config):
     folder = server_config().registry.parent
-    assert only(check_disk(folder, server_config(keep_free_bytes=0))).state is State.GOOD
+    disk = shutil.disk_usage(folder)
+    nothing_kept = server_config(keep_free_bytes=0, reserve_for_reports_bytes=0)
+    assert only(check_disk(folder, nothing_kept)).state is State.GOOD
+    of_reports = server_config(keep_free_bytes=disk.free - disk.total // 32, reserve_for_reports_bytes=2**60)
+    finding = only(check_disk(folder, of_reports))
+    assert finding.state is State.WARNING
+    assert "nothing of what units deliver is taken" in finding.remedy
     finding = only(check_disk(folder, server_config(keep_free_bytes=2**60)))
     assert finding.state is State.WRONG
     assert "keep_free_bytes" in finding.remedy
