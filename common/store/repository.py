@@ -36,6 +36,7 @@ from common.store.sweeping import Sweep
 # Written once: what every message needs is not put together anew for each.
 _INSERT_ENVELOPE = insert(EnvelopeRow)
 _INSERT_REPLY = insert(ReplyRow)
+_DELETE_REPLY = delete(ReplyRow).where(ReplyRow.tag == bindparam("of_tag"))
 _INSERT_IF_FREE = text(
     "INSERT INTO reply (tag, ciphertext, day, expires) VALUES (:tag, :ciphertext, :day, :expires) "
     "ON CONFLICT (tag) DO NOTHING"
@@ -128,8 +129,8 @@ class Store:
     ) -> None:
         """Keep a sealed message and the header that comes with it, under a tag of its own. Durable on return.
 
-        With `second` both copies are kept, or neither. Raises AlreadyReceived where the tag of either is taken;
-        nothing is kept then.
+        With `second` both copies are kept, or neither. Raises AlreadyReceived where such a tag is taken; nothing is
+        kept then. A header under its tag is left of a message that was withdrawn, or is gone: this one takes its place.
         """
         copies = [Copy(blob, receipt_tag, unit), *([second] if second else [])]
         rows: list[dict[str, object]] = []
@@ -140,11 +141,12 @@ class Store:
                 rows.append(row | {"id": copy.blob.id, "state": State.NEW})
             with self.writing() as connection:
                 connection.execute(_INSERT_ENVELOPE, rows)
+                connection.execute(_DELETE_REPLY, {"of_tag": header.tag})
                 connection.execute(_INSERT_REPLY, _reply_values(header, day))
         except (SQLAlchemyError, OSError) as error:
             for copy in copies:
                 self._discard_unless_kept(copy.blob.id)
-            if isinstance(error, IntegrityError) and self._is_taken(receipt_tag, header.tag):
+            if isinstance(error, IntegrityError) and self.was_received(receipt_tag):
                 raise AlreadyReceived from None
             raise
 
@@ -154,9 +156,6 @@ class Store:
             query = select(EnvelopeRow.id).where(EnvelopeRow.id == blob_id)
             if connection.execute(query).first() is None:
                 self.blobs.delete(blob_id)
-
-    def _is_taken(self, receipt_tag: bytes, header_tag: bytes) -> bool:
-        return self.was_received(receipt_tag) or self.reply(header_tag) is not None
 
     def was_received(self, receipt_tag: bytes) -> bool:
         """True when a message with this tag is kept."""

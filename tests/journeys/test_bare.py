@@ -81,7 +81,7 @@ def test_a_report_and_the_way_back_with_nothing_but_text(bare, candour):
     bare.type("#codename", codename)
     bare.press("Open")
     look(bare, "back")
-    assert "not yet collected" in bare.words
+    assert "nobody has said yet" in bare.words
     for path in ("/safety", "/help", "/certificate", "/certificate/demo-unit", "/nope"):
         bare.go(candour.source + path)
         look(bare, path.strip("/"))

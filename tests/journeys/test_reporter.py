@@ -65,7 +65,7 @@ def test_the_codename_is_shown_once_and_leads_back(firefox, candour):
     firefox.go(candour.source + "/return")
     firefox.type("[name=codename]", codename.upper().replace(" ", " - "))
     firefox.press("Open")
-    assert "not yet collected" in firefox.words
+    assert "nobody has said yet" in firefox.words
 
 
 def test_one_slip_in_a_word_is_put_right_or_named(firefox, candour):
@@ -185,4 +185,4 @@ def test_a_withdrawn_message_is_gone_after_asking_once_more(firefox, candour):
     assert firefox.address.endswith("/withdraw")
     firefox.press("Withdraw")
     assert "withdrawn, and deleted here" in firefox.words
-    assert "not yet collected" not in firefox.words
+    assert "nobody has said yet" not in firefox.words

@@ -394,9 +394,9 @@ def conversation_of(secrets_of):
 def waiting(house):
     """The ids of a unit's envelopes, whatever became of them."""
 
-    def look(unit):
+    def look(unit, store=None):
         query = select(EnvelopeRow.id).where(EnvelopeRow.unit == unit).order_by(EnvelopeRow.id)
-        with house.store.engine.connect() as connection:
+        with (store or house.store).engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
     return look

@@ -219,6 +219,7 @@ def test_and_with_a_report_that_was_withdrawn_and_is_sent_again(
     reporter.post("/withdraw")
     assert reporter.post("/withdraw", {"confirm": "1"}).status == 303
     reporter.get("/conversation")
+    reporter.choose(OTHER)  # without saying again what it is kept from
     assert reporter.write("Put right.").status == 303
     [one] = waiting(OTHER)
     assert opened(house.store.blobs.path(one), other_unit_keys)[0].kept_from == "test-force"

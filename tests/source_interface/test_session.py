@@ -157,6 +157,7 @@ def test_a_visit_has_a_longest_time_however_busy_it_is(new_app, reporter_at, mon
     words = reporter.report()
     now[0] += 1800
     reporter.come_back(words)  # this visit begins here
+    reporter.choose()
     for _ in range(3):
         now[0] += 2399
         form = reporter.message("Typed for two hours.")

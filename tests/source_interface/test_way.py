@@ -104,7 +104,7 @@ def test_a_codename_opens_its_page_however_it_is_spelt(reporter, reporter_at, ap
     ]
     for typed in spelt:
         page = reporter_at(app).come_back(typed)
-        assert "not yet collected" in page.text, typed
+        assert "nobody has said yet" in page.text, typed
 
 
 def test_a_slip_is_put_right_and_said_once(reporter, reporter_at, app):
@@ -138,10 +138,11 @@ def test_a_conversation_goes_on_and_its_messages_are_counted(
     words = reporter.report("The first of two.")
     later = reporter_at(app)
     later.come_back(words)
+    later.choose()
     assert later.write("The second of two.").goes_to == "/conversation"
     page = later.get("/conversation")
     assert "Your message has arrived and is safe." in page.page.words
-    assert page.text.count("not yet collected") == 2
+    assert page.text.count("nobody has said yet") == 2
     assert "The second of two." not in page.text
     assert "arrived and is safe" not in later.get("/conversation").text  # a notice is said once
     reports = [opened(file)[0] for file in arrived(house.config)]

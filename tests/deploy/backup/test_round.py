@@ -77,7 +77,7 @@ def test_what_was_acknowledged_before_comes_back_with_its_conversations(long_ago
         for words in before:
             browser = Browser(servers.source)
             browser.come_back(words)
-            assert b"not yet collected" in browser.get("/conversation").body
+            assert b"nobody has said yet" in browser.get("/conversation").body
             browser.close()
         assert send_one(servers.source)
         done = CliRunner().invoke(settle, ["--data", str(new), "--now"])

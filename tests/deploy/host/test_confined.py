@@ -275,7 +275,7 @@ def codename(source):
 
 def test_a_whole_visit_behind_these_walls(source, codename):
     page = Visitor(source).come_back(codename)
-    assert "not yet collected" in page
+    assert "nobody has said yet" in page
     home = source.root.folder / "var/lib/candour/source/gnupg"
     assert list(home.iterdir()) == [], "gpg made no key, and started no agent"
 

@@ -100,7 +100,7 @@ def test_a_killed_server_sweeps_at_its_start_and_has_all_that_it_acknowledged(st
     assert len(again.blobs()) == 3
     for codename in words:
         page = again.reporter().come_back(codename)
-        assert page.text.count("not yet collected") == 1
+        assert page.text.count("nobody has said yet") == 1
         assert f"{today().day} {today():%B %Y}" in page.text
     assert kept[0].cookie
     stranger = again.reporter()
@@ -117,5 +117,5 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_the_next_is_served(fresh_
     for worker in killed:
         os.kill(worker, signal.SIGKILL)
     wait_until(lambda: len(set(fresh_server.workers()) - set(killed)) == 2, "new workers")
-    assert "not yet collected" in fresh_server.reporter().come_back(words).text
+    assert "nobody has said yet" in fresh_server.reporter().come_back(words).text
     assert len(fresh_server.blobs()) == 1

@@ -91,6 +91,7 @@ def visited(fresh_server, hear, wait_until, identity_keys, registry, root_key):
     reporter.post("/noted")
     later = server.reporter()
     later.come_back([words[0].upper(), *words[1:]])
+    later.choose()
     later.write(text, contact=contact)
     later.get("/conversation")
     cookies += [reporter.cookie, later.cookie]
@@ -107,6 +108,7 @@ def visited(fresh_server, hear, wait_until, identity_keys, registry, root_key):
     )
     known |= {f"cookie {n}": cookie.encode() for n, cookie in enumerate(cookies)}
     known |= {"receipt key": keys.receipt_key.reveal(), "mailbox key": keys.mailbox_key.reveal()}
+    known |= {"header tag key": keys.header_tag_key.reveal()}
     known |= {"header key": keys.header_key.reveal(), "reply seed": keys.reply_seed.reveal()}
     return server, Hunt(known), meanwhile
 

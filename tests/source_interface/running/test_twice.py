@@ -31,7 +31,7 @@ def test_a_form_sent_four_times_at_once_is_one_message_and_all_are_told_it_is_sa
     assert server.staging() == []
     reporter.get("/sent")
     reporter.post("/noted")
-    assert reporter.get("/conversation").text.count("not yet collected") == 1
+    assert reporter.get("/conversation").text.count("nobody has said yet") == 1
 
 
 def test_a_later_message_sent_again_is_said_to_have_arrived_already(server):
@@ -39,6 +39,7 @@ def test_a_later_message_sent_again_is_said_to_have_arrived_already(server):
     words = reporter.report()
     later, before = server.reporter(), len(server.blobs())
     later.come_back(words)
+    later.choose()
     form = later.message("More.")
     assert later.deliver(*form).goes_to == "/conversation"
     assert "arrived and is safe" in later.get("/conversation").text
@@ -54,6 +55,7 @@ def test_a_form_sent_again_after_it_was_withdrawn_is_a_new_message(server):
     words = reporter.report()
     later, before = server.reporter(), len(server.blobs())
     later.come_back(words)
+    later.choose()
     form = later.message("More.")
     later.deliver(*form)
     slot = form[1].split(b'name="slot"\r\n\r\n')[1].split(b"\r\n")[0].decode()
