@@ -60,7 +60,7 @@ def test_report_desk_answer_and_back(firefox, fresh_candour, photo: Path, docume
     come_back(firefox, candour.source, codename.upper().replace(" ", "-"))
     assert firefox.text(".answer .words") == ANSWER
     assert "Demo Anti-Corruption Unit" in firefox.find(".answer").text
-    assert ": collected." in firefox.words
+    assert ": they say that they have it." in firefox.words
     firefox.type("#text", LATER)
     firefox.press("Send")
     assert "has arrived and is safe" in firefox.words

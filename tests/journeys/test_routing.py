@@ -30,7 +30,7 @@ def test_a_conflict_goes_past_the_unit_and_two_seals_to_two_desks(firefox, cando
     said = candour.round()
     assert "For demo-shared:\n1 envelope" in said
     assert "For demo-overseer:\n2 envelopes" in said
-    assert said.count("Nothing waits") == 1  # for the first unit; of the charity's desk nothing is said
+    assert said.count("No new envelope is listed") >= 1  # for the first unit; of the charity's desk nothing is said
 
     with (
         candour.desk_of("--unit", "demo-shared") as link,
@@ -54,9 +54,10 @@ def test_a_conflict_goes_past_the_unit_and_two_seals_to_two_desks(firefox, cando
         firefox.go(link.partition("/enter/")[0])
         assert len(firefox.all("ol.list h2 a")) == 1, "a second desk must not close the first in one browser"
 
+    candour.round()  # each desk says by it what it holds
     come_back(firefox, candour.source, twice)
-    assert "The first copy: collected." in firefox.words
-    assert "The copy for the oversight body: collected." in firefox.words
+    assert "The first copy: they say that they have it." in firefox.words
+    assert "The copy for the oversight body: they say that they have it." in firefox.words
 
 
 def test_nobody_is_named_by_mistake_when_a_question_is_left_out(firefox, candour):
