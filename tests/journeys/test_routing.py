@@ -30,7 +30,9 @@ def test_a_conflict_goes_past_the_unit_and_two_seals_to_two_desks(firefox, cando
     said = candour.round()
     assert "For demo-shared:\n1 envelope" in said
     assert "For demo-overseer:\n2 envelopes" in said
-    assert said.count("No new envelope is listed") >= 1  # for the first unit; of the charity's desk nothing is said
+    assert (
+        said.count("No new envelope is listed") >= 1
+    )  # for the first unit; of the charity's desk nothing is said
 
     with (
         candour.desk_of("--unit", "demo-shared") as link,
