@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import mailbox
 from common.conversation import new_link
+from common.padding import PAGE_BYTES
 from common.units import Status
 
 BEFORE, AFTER, NEXT = "We have read it.", "Do come to our office.", "We look into it now."
@@ -337,3 +338,42 @@ def test_junk_beside_a_handover_changes_nothing(words, secrets_of, hand_over, pu
         put_item(words, slot, plain.ljust(8192))
     put_row(mailbox.tags(secrets_of(words).mailbox_key)[4], os.urandom(9328))
     assert shown() == {NEXT}
+
+
+def test_the_fullest_first_page_of_a_conversation_has_the_size_of_any_other(
+    app, reporter, register, overseer_keys, identity_keys, keys_of, say, hand_over, goes_to, house
+):
+    """Passed on, rewritten, copied, answered at length by two, with gaps, four messages of two copies, and a notice."""
+    body, long = (
+        overseer_keys.unit,
+        "A Force of a Rather Long Name and Its Anti-Corruption and Counter-Corruption Unit",
+    )
+    identity = {
+        name: getattr(identity_keys.unit, name)
+        for name in ("identity_certificate", "identity_fingerprint", "identity_holders")
+    }
+    register({0: {"name": f"{long} A"}, 1: {"name": f"{long} B", "second_seal": body.id, **identity}}, body)
+    keys_of[body.id] = overseer_keys
+    reporter.get("/routing")
+    reporter.begin()
+    reporter.get("/report")
+    reporter.write("It happened at the yard.")
+    words = reporter.codename()
+    stands = say(words, "&" * 2_400, slot=7, number=9)
+    hand_over(words, standing=[stands], copy_to=body.id, rewritten=True)
+    for _ in range(4):
+        reporter.get("/conversation")
+        assert reporter.write("More.").status == 303
+    for number in (3, 6):
+        say(words, "'" * 3_500, by=B, slot=10 + number, number=number)
+    page = reporter.get("/conversation")
+    for part in (
+        "Not as you wrote it",
+        "A copy went to",
+        "missing between",
+        "How to reach you",
+        "Page 1 of 2",
+        long,
+    ):
+        assert part in page.page.words, part
+    assert len(page.body.rstrip()) < PAGE_BYTES - 1_500, "with its head, and room for a sentence more"
