@@ -48,9 +48,12 @@ def test_a_new_root_a_new_pepper_and_new_onions_are_in_place_after_the_commands_
     assert done.returncode == 0, done.stderr
 
     assert (settings / "registry-root.pub").read_text().strip() == public.hex()
-    group = host.number("group", "candour")
-    for name in ("registry.json", "registry-root.pub", "pepper"):
-        assert host.owner(f"etc/candour/{name}") == (0, group, "0o640")
+    for name, group in (
+        ("registry.json", "candour"),
+        ("registry-root.pub", "candour"),
+        ("pepper", "candour-source"),
+    ):
+        assert host.owner(f"etc/candour/{name}") == (0, host.number("group", group), "0o640")
     drawn = (settings / "pepper").read_bytes()
     assert len(drawn) == 32
     assert drawn != before
