@@ -17,14 +17,15 @@ IN_FLAT_MEMORY = """
 import resource, sys
 from itertools import repeat
 from common import envelope, report
+from common.conversation import Conversation
 from common.derivation import conversation_secrets
 from common.mailbox import ReplyKey
 from common.days import today
 from common.secret import Secret
 
 secrets = conversation_secrets(Secret(bytes(32)))
-conversation = report.Conversation(secrets.mailbox_key, ReplyKey(secrets.reply_seed).public())
-made = report.Report("text", "test-unit", today(), True, conversation)
+conversation = Conversation(secrets.mailbox_key, ReplyKey(secrets.reply_seed).public())
+made = report.Report("text", "test-unit", today(), True, conversation, "f" * 64, 0)
 
 def write(mib):
     tail, size = envelope.Tail(), 0
