@@ -134,7 +134,9 @@ def test_what_a_unit_puts_into_a_slot_is_no_header_and_no_mark_of_deletion(
     lying = house.store.reply(mailbox.tags(secrets_of(words).mailbox_key)[8])
     plain = mailbox.ReplyKey(secrets_of(words).reply_seed).open(lying)
     identity = conversation_of(words).identity
-    digest = reply.digest(reply.read(plain, identity, unit_keys.unit.reply_key), identity)
+    said = reply.read(plain, identity, unit_keys.unit.reply_key)
+    assert isinstance(said, reply.Reply)
+    digest = reply.digest(said, identity)
     public = conversation_of(words).reply_public_key
     forged = compose_header(Header(new_link(), ("other-unit",), 99), stolen)
     genuine_but_elsewhere = compose_header(
