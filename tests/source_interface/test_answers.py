@@ -125,13 +125,18 @@ def test_an_answer_replayed_from_another_conversation_is_not_shown(app, words, a
 
 
 def test_what_a_unit_puts_into_a_slot_is_no_header_and_no_mark_of_deletion(
-    words, answer, secrets_of, conversation_of, put, other_unit_keys, shown
+    words, answer, house, secrets_of, conversation_of, put, unit_keys, other_unit_keys, shown
 ):
     """It knows the slots and the public key, so that anything at all may lie there; but no key of a header."""
     answer(words, "Trust us.", by=other_unit_keys, unit="other-unit")
     answer(words, SAID, slot=8)
     stolen = conversation_secrets(Secret(os.urandom(32))).header_key
-    digest = reply.digest(reply.new_reply("test-unit", today(), 1, SAID), conversation_of(words).identity)
+    lying = house.store.reply(mailbox.tags(secrets_of(words).mailbox_key)[8])
+    plain = mailbox.ReplyKey(secrets_of(words).reply_seed).open(lying)
+    identity = conversation_of(words).identity
+    said = reply.read(plain, identity, unit_keys.unit.reply_key)
+    assert isinstance(said, reply.Reply)
+    digest = reply.digest(said, identity)
     public = conversation_of(words).reply_public_key
     forged = compose_header(Header(new_link(), ("other-unit",), 99), stolen)
     genuine_but_elsewhere = compose_header(

@@ -17,6 +17,7 @@ from common.gpg import gpg_environment, private_home
 from common.keyring import end_agent
 from common.opening import Opener, OpeningFailed
 from common.opening.inside import Inside
+from common.opening.outside import Outside
 from common.sealing import Sealer
 from tests import openpgp
 
@@ -112,6 +113,14 @@ def test_what_stands_after_the_message_is_not_given_to_gpg(opener, recipient, af
     }[after]
     with pytest.raises(OpeningFailed):
         opened(opener, recipient.seal(openpgp.literal(b"x")) + more)
+
+
+def test_a_packet_after_the_message_ends_it_before_gpg_has_any_of_it(recipient):
+    message, theirs = recipient.seal(openpgp.literal(b"x")), openpgp.literal(b"y")
+    Outside(io.BytesIO(message))
+    for more in (recipient.seal(theirs), PASSPHRASE, theirs):
+        with pytest.raises(OpeningFailed):
+            Outside(io.BytesIO(message + more))
 
 
 @pytest.mark.parametrize("size", [0, 1, 511, 8192, 100_000, 3 * MEBIBYTE + 1])

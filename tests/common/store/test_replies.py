@@ -5,11 +5,12 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from common.days import today
 from common.padding import REPLY_CIPHERTEXT_BYTES
 from common.store.kept import KEEP_REPLIES, NoFreeSlot
+from common.store.models import ReplyRow
 
 SLOTS = [bytes([n]) * 16 for n in range(1, 256)]
 
@@ -93,13 +94,18 @@ def test_whether_a_reply_was_deleted_is_not_told_by_what_can_be_posted(store, sa
 
 def test_of_an_overwritten_reply_nothing_is_left_but_a_row_of_the_same_day(store):
     reply, other = os.urandom(REPLY_CIPHERTEXT_BYTES), os.urandom(REPLY_CIPHERTEXT_BYTES)
-    store.put_reply(SLOTS[:1], reply, today())
+    day = today() - timedelta(days=30)
+    store.put_reply(SLOTS[:1], reply, day)
     store.overwrite_reply(SLOTS[0], other)
     store.overwrite_reply(SLOTS[9], other)  # nothing there, and nothing comes of it
-    assert store.mailbox([], SLOTS).replies == {SLOTS[0]: other}
-    store.sweep(today() + KEEP_REPLIES, alone=False)
+    with store.reading() as connection:
+        rows = connection.execute(
+            select(ReplyRow.tag, ReplyRow.ciphertext, ReplyRow.day, ReplyRow.expires)
+        ).all()
+    assert rows == [(SLOTS[0], other, day, day + KEEP_REPLIES)]
+    store.sweep(day + KEEP_REPLIES, alone=False)
     assert store.mailbox([], SLOTS).replies
-    store.sweep(today() + KEEP_REPLIES + timedelta(days=1), alone=False)
+    store.sweep(day + KEEP_REPLIES + timedelta(days=1), alone=False)
     assert not store.mailbox([], SLOTS).replies
 
 
