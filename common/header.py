@@ -21,20 +21,24 @@ from common.signing import BadSignature
 
 _HEADER = b"candour/1 header\n"
 _DELETED = b"candour/1 deleted\n"
+_MAC_BYTES = 32
+MOST_MARKS = 64
 
 
 @dataclass(frozen=True)
 class Header:
-    """To whom the conversation goes, as its reporter knew it with the message of this `sequence`, counted from 0.
+    """To whom the conversation goes, as its reporter knew it with the message of this `sequence`.
 
     `first_link`: 64 hex digits, the link of the first of `holders`. `holders`: ids of units, in order; the last one has
-    it. `second`: id of the second seal that the first holder was chosen with. `kept_from`: the force that must not see
-    it, as a report says it. `involved`: as a report says it.
+    it. `sequence`: of the first message a random number, and one more with each. `marks`: what `reply.mark` says of the
+    handovers on that way that lay there then, at most MOST_MARKS. `second`: id of the second seal that the first holder
+    was chosen with. `kept_from`: the force that must not see it, as a report says it. `involved`: as a report says it.
     """
 
     first_link: str
     holders: tuple[str, ...]
     sequence: int = 0
+    marks: tuple[str, ...] = ()
     second: str | None = None
     kept_from: str = field(default="", repr=False)
     involved: bool = False
@@ -66,6 +70,7 @@ def compose_header(header: Header, header_key: Secret) -> bytes:
         "holders": list(header.holders),
         "involved": header.involved,
         "kept_from": header.kept_from,
+        "marks": list(header.marks),
         "second": header.second,
         "sequence": header.sequence,
     }
@@ -74,7 +79,7 @@ def compose_header(header: Header, header_key: Secret) -> bytes:
 
 def read_header(untrusted: bytes, header_key: Secret) -> Header:
     """The header, when its MAC holds. Raises BadSignature or NotCanonical."""
-    body = _read(untrusted, _HEADER, header_key)
+    body = _read(canonical.load(untrusted), _HEADER, header_key)
     holders = tuple(map(str, canonical.listed(body, "holders")))
     if not 0 < len(holders) <= MOST_HANDOVERS + 1:
         raise NotCanonical("not a list of holders")
@@ -82,6 +87,7 @@ def read_header(untrusted: bytes, header_key: Secret) -> Header:
         first_link=canonical.text(body, "first_link"),
         holders=holders,
         sequence=canonical.whole(body, "sequence"),
+        marks=tuple(map(str, canonical.listed(body, "marks"))),
         second=canonical.optional_text(body, "second"),
         kept_from=canonical.text(body, "kept_from"),
         involved=canonical.truth(body, "involved"),
@@ -94,9 +100,9 @@ def compose_deleted(deleted: Deleted, header_key: Secret) -> bytes:
     return _compose(body, _DELETED, header_key)
 
 
-def read_deleted(untrusted: bytes, header_key: Secret) -> Deleted:
-    """What was deleted, when its MAC holds. Raises BadSignature or NotCanonical."""
-    body = _read(untrusted, _DELETED, header_key)
+def read_deleted(untrusted_document: dict[str, Any], header_key: Secret) -> Deleted:
+    """What was deleted, out of a loaded item whose MAC holds. Raises BadSignature or NotCanonical."""
+    body = _read(untrusted_document, _DELETED, header_key)
     return Deleted(
         canonical.text(body, "unit"), canonical.whole(body, "number"), canonical.text(body, "digest")
     )
@@ -106,11 +112,10 @@ def _compose(body: dict[str, Any], context: bytes, header_key: Secret) -> bytes:
     return pad_item(canonical.dump({"body": body, "mac": canonical.encode(_mac(body, context, header_key))}))
 
 
-def _read(untrusted: bytes, context: bytes, header_key: Secret) -> dict[str, Any]:
-    document = canonical.load(untrusted)
-    body = canonical.inner(document, "body")
-    expected = _mac(body, context, header_key)
-    if not hmac.compare_digest(canonical.octets(document, "mac", len(expected)), expected):
+def _read(untrusted_document: dict[str, Any], context: bytes, header_key: Secret) -> dict[str, Any]:
+    untrusted_mac = canonical.octets(untrusted_document, "mac", _MAC_BYTES)
+    body = canonical.inner(untrusted_document, "body")
+    if not hmac.compare_digest(untrusted_mac, _mac(body, context, header_key)):
         raise BadSignature
     return body
 

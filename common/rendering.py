@@ -3,6 +3,8 @@
 Only what HTML needs is escaped, so that ordinary English costs what it is long: quotes stay as they are.
 """
 
+from bisect import bisect_right
+
 MOST_ANSWER_BYTES = 12 * 1024  # of one answer, rendered: the longest that fits on one page with all else
 _COSTLY = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": "\n<br>"}
 _RENDERED = str.maketrans(_COSTLY)
@@ -25,20 +27,19 @@ def split_text(text: str, first: int, most: int) -> list[str]:
     """
     pieces, begin, room = [], 0, first
     while begin < len(text):
-        end = _fitting(text, begin, room)
+        end = _end_of_piece(text, begin, room)
         pieces.append(text[begin:end])
         begin, room = end, most
     return pieces or [""]
 
 
-def _fitting(text: str, begin: int, room: int) -> int:
-    """Where a piece that begins at `begin` has to end."""
-    taken, end, blank = 0, begin, begin
-    while end < len(text):
-        taken += rendered_bytes(text[end])
-        if taken > room:
-            return blank if blank > begin else end
-        end += 1
-        if text[end - 1].isspace():
-            blank = end
-    return end
+def _end_of_piece(text: str, begin: int, room: int) -> int:
+    """Where a piece that begins at `begin` has to end. Takes as long as the piece is, however often it is asked."""
+    window = text[begin : begin + room]  # a letter takes a byte at least
+    if rendered_bytes(window) <= room:
+        return begin + len(window)
+    fits = bisect_right(range(len(window)), room, key=lambda letters: rendered_bytes(window[:letters])) - 1
+    if fits < len(window) and window[fits].isspace():
+        return begin + fits
+    blank = max(window.rfind(space, 0, fits) for space in " \n\t") + 1
+    return begin + (blank or fits)

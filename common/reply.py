@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical, signing
 from common.canonical import NotCanonical
-from common.mailbox import pad_item
+from common.mailbox import SLOTS, pad_item
 
+MARK_DIGITS = 24
 _ANSWER = "candour/1 answer"
 _HANDOVER = "candour/1 handover"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -77,9 +78,9 @@ def compose_handover(handover: Handover, conversation: str, key: Ed25519PrivateK
     return pad_item(signing.sign(_handover_body(handover, conversation), _HANDOVER, key))
 
 
-def claimed_unit(untrusted: bytes) -> str:
-    """Whom the item says it is from, before its signature is looked at. Raises NotCanonical."""
-    return canonical.text(signing.read_unverified(untrusted), "unit")
+def claimed_unit(untrusted_document: dict[str, Any]) -> str:
+    """Whom a loaded item says it is from, before its signature is looked at. Raises NotCanonical."""
+    return canonical.text(canonical.inner(untrusted_document, "body"), "unit")
 
 
 def read(untrusted: bytes, conversation: str, signed_by: bytes) -> Reply | Handover:
@@ -87,17 +88,32 @@ def read(untrusted: bytes, conversation: str, signed_by: bytes) -> Reply | Hando
 
     `signed_by`: the unit's reply key by the registry, 32 bytes. Raises BadSignature or NotCanonical.
     """
-    if "next" in signing.read_unverified(untrusted):
-        return _handover(signing.verify(untrusted, _HANDOVER, signed_by), conversation)
-    body = signing.verify(untrusted, _ANSWER, signed_by)
+    return read_document(canonical.load(untrusted), conversation, signed_by)
+
+
+def read_document(
+    untrusted_document: dict[str, Any], conversation: str, signed_by: bytes
+) -> Reply | Handover:
+    """The same of an item that was loaded already."""
+    if "next" in canonical.inner(untrusted_document, "body"):
+        return _handover(signing.verify_document(untrusted_document, _HANDOVER, signed_by), conversation)
+    body = signing.verify_document(untrusted_document, _ANSWER, signed_by)
     _check_conversation(body, conversation)
+    number = canonical.whole(body, "number")
+    if not 0 < number <= SLOTS:
+        raise NotCanonical("not a number of an answer")
     return Reply(
         identity=canonical.text(body, "id"),
         unit=canonical.text(body, "unit"),
         day=canonical.day(body, "day"),
-        number=canonical.whole(body, "number"),
+        number=number,
         text=canonical.text(body, "text"),
     )
+
+
+def mark(handover: Handover, conversation: str) -> str:
+    """What a header calls a handover: 24 hex digits of the SHA-256 of all that is signed."""
+    return hashlib.sha256(canonical.dump(_handover_body(handover, conversation))).hexdigest()[:MARK_DIGITS]
 
 
 def _handover(body: dict[str, Any], conversation: str) -> Handover:

@@ -31,7 +31,11 @@ def read_unverified(untrusted: bytes) -> dict[str, Any]:
 
 def verify(untrusted: bytes, context: str, public_key: bytes) -> dict[str, Any]:
     """The body of a signed document. Raises BadSignature, or NotCanonical where it is no such document."""
-    document = canonical.load(untrusted)
+    return verify_document(canonical.load(untrusted), context, public_key)
+
+
+def verify_document(document: dict[str, Any], context: str, public_key: bytes) -> dict[str, Any]:
+    """The same of a document that was loaded already."""
     body = canonical.inner(document, "body")
     signature = canonical.octets(document, "signature", SIGNATURE_BYTES)
     try:

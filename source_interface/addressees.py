@@ -8,13 +8,16 @@ tries a codename learns nothing by that.
 
 import hashlib
 import hmac
+import secrets
 from dataclasses import dataclass, field, replace
 
 from common import canonical
 from common.conversation import new_link
+from common.days import today
 from common.header import Header
 from common.registry import Registry, UnknownUnit
 from common.report import SEVERAL
+from common.routing import kept_from_units
 from common.units import Unit
 from source_interface.intake import Sender
 from source_interface.refusals import Refused
@@ -23,6 +26,7 @@ from source_interface.visit import Visit
 
 _CONTEXT = b"candour/1 addressees\n"
 _WORD_BYTES = 16
+_FIRST_SEQUENCES = 2**40  # so that no unit learns from one how many messages went before
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def of_first_report(session: Session, registry: Registry, found: Visit) -> Addre
     units = _chosen(session, registry)
     if not units:
         raise Refused("stale")
-    return _addressees(session, found, units, chosen=False)
+    return _addressees(session, registry, found, units, chosen=False)
 
 
 def of_next(session: Session, registry: Registry, found: Visit) -> Addressees:
@@ -75,15 +79,19 @@ def of_next(session: Session, registry: Registry, found: Visit) -> Addressees:
     goes to nobody, never back to others.
     """
     if session.again or (session.unit and not found.messages and found.header is None):
-        return _addressees(session, found, _chosen(session, registry), chosen=session.again)
+        return _addressees(session, registry, found, _chosen(session, registry), chosen=session.again)
     if found.is_seen or (session.unit and found.messages):
-        return _addressees(session, found, found.recipients, chosen=False)
+        return _addressees(session, registry, found, found.recipients, chosen=False)
     return Addressees()
 
 
-def _addressees(session: Session, found: Visit, units: tuple[Unit, ...], *, chosen: bool) -> Addressees:
+def _addressees(
+    session: Session, registry: Registry, found: Visit, units: tuple[Unit, ...], *, chosen: bool
+) -> Addressees:
     if not units:
         return Addressees(chosen=chosen)
+    if chosen:
+        session = _with_what_was_said(session, registry, found, units)
     word, goes_on = _word(session, found, units), _next_header(session, found, units, chosen=chosen)
     first = found.header is None or goes_on.first_link != found.header.first_link
     return Addressees(units, goes_on, word, first, chosen)
@@ -96,27 +104,36 @@ def _next_header(session: Session, found: Visit, units: tuple[Unit, ...], *, cho
         header = replace(
             before,
             holders=found.holding.holders,
+            marks=found.holding.marks,
             sequence=before.sequence + 1,
             second=None if found.holding.before or len(units) == 1 else units[1].id,
         )
-        return _with_answers(header, session, found) if chosen else header
+        return replace(header, kept_from=session.kept_from, involved=session.involved) if chosen else header
     return Header(
         first_link=new_link(),
         holders=(units[0].id,),
-        sequence=before.sequence + 1 if before else 0,
+        sequence=before.sequence + 1 if before else secrets.randbelow(_FIRST_SEQUENCES),
         second=units[1].id if len(units) > 1 else None,
         kept_from=session.kept_from,
         involved=session.involved,
     )
 
 
-def _with_answers(header: Header, session: Session, found: Visit) -> Header:
-    """With what was answered now. What was said before counts on, where the questions did not show it."""
-    if found.is_seen:
-        return replace(header, kept_from=session.kept_from, involved=session.involved)
-    said = {header.kept_from, session.kept_from} - {""}
+def _with_what_was_said(
+    session: Session, registry: Registry, found: Visit, units: tuple[Unit, ...]
+) -> Session:
+    """The answers of this visit, with those of before where the questions did not show them.
+
+    Whoever now chooses a unit that serves a force of before has said something else, and that counts.
+    """
+    before = found.header
+    if before is None or found.is_seen:
+        return session
+    said = {before.kept_from, session.kept_from} - {""}
+    if {unit.id for unit in units} & kept_from_units(registry, today(), [before.kept_from]):
+        said.discard(before.kept_from)
     kept_from = SEVERAL if len(said) > 1 else next(iter(said), "")
-    return replace(header, kept_from=kept_from, involved=header.involved or session.involved)
+    return replace(session, kept_from=kept_from, involved=before.involved or session.involved)
 
 
 def _chosen(session: Session, registry: Registry) -> tuple[Unit, ...]:

@@ -31,7 +31,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from common.conversation import MOST_HANDOVERS, links
-from common.header import Header
+from common.header import MOST_MARKS, Header
 from common.registry import Registry, UnknownUnit
 from common.reply import Handover, Reply
 from common.units import Unit
@@ -81,8 +81,8 @@ TABLE: Mapping[tuple[Holder, Word], State | None] = MappingProxyType(
 class Item:
     """What was read in a slot: signed for this conversation by the unit that it names.
 
-    `digest`: of an answer, what a handover calls it. `by_former_key`: the unit has another key today; of answers there
-    are none such.
+    `digest`: of an answer, what a handover calls it; of a handover, what a header calls it. `by_former_key`: the unit
+    has another key today; of answers there are none such.
     """
 
     slot: int
@@ -96,14 +96,15 @@ class Holding:
     """Who holds a conversation, and what follows from that.
 
     `holders`: ids, from the header's first on; the last one has it, or would have it. `named`: ids of those that the
-    last one may have given it to. `shown`: the answers that may be shown. `copies`: ids of those that got a copy as it
-    was passed on; `rewritten`: some of it went in other words.
+    last one may have given it to. `shown`: the answers that may be shown. `marks`: what a header calls the handovers of
+    this way. `copies`: ids of those that got a copy as it was passed on; `rewritten`: some of it went in other words.
     """
 
     state: State
     holders: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     shown: tuple[Item, ...] = field(default=(), repr=False)
+    marks: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
     rewritten: bool = False
 
@@ -124,12 +125,12 @@ def follow(registry: Registry, header: Header | None, items: Sequence[Item]) -> 
         enrolled = {unit.id for unit in registry.units if unit.is_enrolled}
         return Holding(State.UNKNOWN, shown=_answers(items, enrolled, frozenset()))
     state, holders, named = _walk(registry, items, header.first_link, header.holders)
-    told = _told(items, header.first_link, holders)
+    told = _told(items, header, holders)
     showing = {State.HELD: {holders[-1]}, State.VACANT: set[str]()}.get(state, {holders[-1], *named})
     standing = frozenset(
         (said.unit, digest)
-        for said, by_former_key in told
-        if not by_former_key and _holder(registry, said.unit) is Holder.ENROLLED
+        for item, said in told
+        if not item.by_former_key and _holder(registry, said.unit) is Holder.ENROLLED
         for digest in said.standing
     )
     return Holding(
@@ -137,8 +138,9 @@ def follow(registry: Registry, header: Header | None, items: Sequence[Item]) -> 
         holders,
         named if state in (State.CONTESTED, State.DOUBTFUL) else (),
         _answers(items, {one for one in showing if _holder(registry, one) is Holder.ENROLLED}, standing),
-        copies=tuple(sorted({said.copy_to for said, _ in told if said.copy_to})),
-        rewritten=any(said.rewritten for said, _ in told),
+        marks=tuple(sorted({item.digest for item, _ in told}))[:MOST_MARKS],
+        copies=tuple(sorted({said.copy_to for _, said in told if said.copy_to})),
+        rewritten=any(said.rewritten for _, said in told),
     )
 
 
@@ -184,14 +186,19 @@ def _word(items: Sequence[Item], holders: Sequence[str], link: str) -> tuple[Wor
     return (Word.FORMER if former else Word.NOTHING), former
 
 
-def _told(items: Sequence[Item], first_link: str, holders: Sequence[str]) -> list[tuple[Handover, bool]]:
-    """The handovers of this chain, and of each whether a former key signed it."""
-    chain = set(zip(holders, links(first_link, holders), holders[1:], strict=False))
-    return [
-        (item.said, item.by_former_key)
-        for item in items
-        if isinstance(item.said, Handover) and (item.said.unit, item.said.after, item.said.next) in chain
-    ]
+def _told(items: Sequence[Item], header: Header, holders: Sequence[str]) -> list[tuple[Item, Handover]]:
+    """The handovers of this way. Of the steps that the header knows, only those count that it names: who gave the
+    conversation away cannot say afterwards what else stood, nor how it went.
+    """
+    way = list(zip(holders, links(header.first_link, holders), holders[1:], strict=False))
+    known_steps = set(way[: len(header.holders) - 1])
+    found = []
+    for item in items:
+        if isinstance(item.said, Handover):
+            step = (item.said.unit, item.said.after, item.said.next)
+            if step in way and (step not in known_steps or item.digest in header.marks):
+                found.append((item, item.said))
+    return found
 
 
 def _answers(

@@ -7,9 +7,11 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import groupby
+from typing import Any
 
-from common import header, mailbox, phrases, reply
+from common import canonical, header, mailbox, phrases, reply
 from common.canonical import NotCanonical
 from common.conversation import Conversation, new_link
 from common.days import today
@@ -21,7 +23,7 @@ from common.registry import Registry, UnknownUnit
 from common.routing import kept_from_units
 from common.secret import Secret
 from common.signing import BadSignature
-from common.store.kept import Sent, State
+from common.store.kept import KEEP_REPLIES, Sent, State
 from common.store.repository import Store
 from common.units import Unit, UnitKind
 from source_interface import holding
@@ -30,6 +32,7 @@ from source_interface.holding import Holding, Item
 # A codename with no news has a header for each message. As many items are opened where there is nothing: they open
 # with no codename, and no MAC of them holds. Each one beyond costs about 0.1 ms.
 OPENED_AT_LEAST = 8
+_AHEAD = timedelta(days=2)  # by which a desk's clock may go before ours
 WAITING = (State.NEW, State.LISTED)  # of an envelope that can be withdrawn
 _NOTHING = secrets.token_bytes(REPLY_CIPHERTEXT_BYTES)
 _OF_NO_MAILBOX = header.compose_header(Header(new_link(), ("no-unit",)), Secret(secrets.token_bytes(32)))
@@ -125,7 +128,7 @@ def visit(store: Store, registry: Registry, root: Secret) -> Visit:
     conversation = Conversation(keys.mailbox_key, reply_key.public())
     opened = _opened(reply_key, found.replies, keys.header_key)
     newest = _newest_header([opened[tag] for tag in header_tags if tag in opened], keys.header_key)
-    lying = {slot: opened[tag] for slot, tag in enumerate(reply_tags) if tag in opened}
+    lying = _loaded(opened.get(tag, b"") for tag in reply_tags)
     deleted = dict(_deleted(lying, keys.header_key))
     gone = {one.digest for one in deleted.values()}
     signed = _items(registry, conversation.identity, lying, deleted)
@@ -208,7 +211,16 @@ def _newest_header(untrusted_headers: Sequence[bytes], header_key: Secret) -> He
     return max(headers, key=lambda one: (one.sequence, one.first_link, one.holders), default=None)
 
 
-def _deleted(lying: Mapping[int, bytes], header_key: Secret) -> Iterator[tuple[int, Deleted]]:
+def _loaded(untrusted_items: Iterable[bytes]) -> dict[int, dict[str, Any]]:
+    """By slot, what can be read of its form. Each is read once, whoever may have signed it."""
+    loaded = {}
+    for slot, untrusted in enumerate(untrusted_items):
+        with suppress(NotCanonical):
+            loaded[slot] = canonical.load(untrusted)
+    return loaded
+
+
+def _deleted(lying: Mapping[int, dict[str, Any]], header_key: Secret) -> Iterator[tuple[int, Deleted]]:
     """By slot, what the reporter has deleted."""
     for slot, untrusted in lying.items():
         with suppress(NotCanonical, BadSignature):
@@ -216,7 +228,10 @@ def _deleted(lying: Mapping[int, bytes], header_key: Secret) -> Iterator[tuple[i
 
 
 def _items(
-    registry: Registry, conversation: str, lying: Mapping[int, bytes], deleted: Mapping[int, Deleted]
+    registry: Registry,
+    conversation: str,
+    lying: Mapping[int, dict[str, Any]],
+    deleted: Mapping[int, Deleted],
 ) -> Iterator[Item]:
     """What units signed for this conversation. Each slot is opened and verified once."""
     for slot, untrusted in lying.items():
@@ -231,19 +246,22 @@ def _items(
             yield item
 
 
-def _signed_by(unit: Unit, untrusted: bytes, conversation: str, slot: int) -> Item | None:
-    """What one of the unit's keys signed. An answer counts by the key of today alone: a former one may be stolen."""
+def _signed_by(unit: Unit, untrusted: dict[str, Any], conversation: str, slot: int) -> Item | None:
+    """What one of the unit's keys signed. An answer counts by the key of today alone: a former one may be stolen.
+
+    One of a day that is more than a year past, or to come, is none: what marks a deleted answer lies there for a year.
+    """
     for key in (unit.reply_key, *unit.former_reply_keys):
         try:
-            said = reply.read(untrusted, conversation, key)
+            said = reply.read_document(untrusted, conversation, key)
         except BadSignature:
             continue
         except NotCanonical:
             return None
         if isinstance(said, reply.Reply):
-            is_its = key == unit.reply_key
-            return Item(slot, said, digest=reply.digest(said, conversation)) if is_its else None
-        return Item(slot, said, by_former_key=key != unit.reply_key)
+            counts = key == unit.reply_key and -_AHEAD <= today() - said.day <= KEEP_REPLIES
+            return Item(slot, said, reply.digest(said, conversation)) if counts else None
+        return Item(slot, said, reply.mark(said, conversation), by_former_key=key != unit.reply_key)
     return None
 
 

@@ -29,6 +29,7 @@ from source_interface.session import Session, end, keep, new_session, reporter, 
 from source_interface.visit import WAITING, Message, Visit, visit
 
 _SENT_ON_FIRST_PAGE, _SENT_ON_A_PAGE = 3, 20  # messages: each takes up to 800 bytes
+_MOST_NAMED = 3  # of those that a holder may name as many as it likes
 _FIRST_COPY, _SECOND_COPY = "the first copy", "the copy for the oversight body"
 
 
@@ -242,14 +243,18 @@ def _in_names(found: Visit, registry: Registry) -> _Names | None:
 
     def names(ids: tuple[str, ...]) -> tuple[str, ...]:
         units = (known(registry, unit_id) for unit_id in ids)
-        return tuple(unit.name if unit else "one that is no longer here" for unit in units)
+        return tuple(dict.fromkeys(unit.name if unit else "one that is no longer here" for unit in units))
+
+    def some(ids: tuple[str, ...]) -> tuple[str, ...]:
+        found = names(ids)
+        return found if len(found) <= _MOST_NAMED else (*found[:_MOST_NAMED], "others")
 
     return _Names(
         state=held.state,
         now=names(held.holders[-1:])[0],
         by=names(held.before),
-        named=names(held.named),
-        copies=tuple(dict.fromkeys(names(held.copies))),
+        named=some(held.named),
+        copies=some(held.copies),
         rewritten=held.rewritten,
     )
 

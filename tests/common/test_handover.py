@@ -29,7 +29,7 @@ def public(key):
 def test_a_handover_has_the_size_of_an_answer_and_comes_back_whole(party, signer):
     plain = reply.compose_handover(handover(), party.identity, signer)
     assert len(plain) == REPLY_PLAINTEXT_BYTES
-    assert reply.claimed_unit(plain) == "test-unit"
+    assert reply.claimed_unit(canonical.load(plain)) == "test-unit"
     assert reply.read(plain, party.identity, public(signer)) == handover()
 
 

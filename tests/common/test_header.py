@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import mailbox, reply
+from common import canonical, mailbox, reply
 from common.canonical import NotCanonical
 from common.conversation import MOST_HANDOVERS
 from common.days import today
-from common.header import Deleted, Header, compose_deleted, compose_header, read_deleted, read_header
+from common.header import MOST_MARKS, Deleted, Header, compose_deleted, compose_header, read_header
+from common.header import read_deleted as read_loaded
 from common.names import LONGEST_ID
 from common.padding import REPLY_PLAINTEXT_BYTES
 from common.signing import BadSignature
@@ -17,11 +18,18 @@ PLAIN = Header("f" * 64, ("test-unit",))
 LONGEST = Header(
     first_link="f" * 64,
     holders=("h" * LONGEST_ID,) * (MOST_HANDOVERS + 1),
-    sequence=mailbox.MESSAGE_SLOTS,
+    sequence=2**40 + mailbox.MESSAGE_SLOTS,
+    marks=("e" * reply.MARK_DIGITS,) * MOST_MARKS,
     second="s" * LONGEST_ID,
     kept_from="k" * LONGEST_ID,
     involved=False,  # the longer word of the two
 )
+
+
+def read_deleted(untrusted, key):
+    return read_loaded(canonical.load(untrusted), key)
+
+
 GONE = Deleted("test-unit", 3, "a" * 64)
 
 

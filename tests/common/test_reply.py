@@ -32,7 +32,7 @@ def test_any_text_goes_all_the_way(party, signer, text):
     sent = answer(text)
     sealed = mailbox.seal(reply.compose(sent, party.identity, signer), party.public)
     opened = party.key.open(sealed)
-    assert reply.claimed_unit(opened) == "test-unit"
+    assert reply.claimed_unit(canonical.load(opened)) == "test-unit"
     assert reply.read(opened, party.identity, public(signer)) == sent
 
 

@@ -291,3 +291,16 @@ def test_what_is_left_of_a_deleted_answer_costs_a_visit_what_an_answer_costs(
     page = reporter_at(app).come_back(words)
     assert len(opened) == OPENED_AT_LEAST
     assert "no answer here" in page.text
+
+
+def test_an_answer_of_another_year_or_of_a_day_to_come_is_none(words, answer, shown):
+    """The mark of a deleted answer lies there for a year: so none comes back when it is gone."""
+    for number, days in enumerate((366, -3, 365, -2), 1):
+        answer(words, f"of {days} days", slot=number, number=number, day=today() - timedelta(days=days))
+    assert sorted(re.findall(r"of (-?\d+) days", "".join(shown()))) == ["-2", "365"]
+
+
+@pytest.mark.parametrize("number", [0, 257, 10**300])
+def test_an_answer_without_a_sensible_number_is_none(words, answer, shown, number):
+    answer(words, SAID, number=number)
+    assert shown() == []

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import insert
 
-from common import mailbox
+from common import canonical, mailbox
 from common.days import today
 from common.header import read_deleted
 from common.store.models import EnvelopeRow
@@ -226,7 +226,7 @@ def test_an_answer_that_is_deleted_is_gone(reporter, house, answer, secrets_of):
     assert len(left) == 1, "a row is left in its place, so that its unit cannot see that it went"
     opened = mailbox.ReplyKey(secrets_of(words).reply_seed).open(*left.values())
     assert b"Thank you for this." not in opened
-    assert read_deleted(opened, secrets_of(words).header_key).number == 1
+    assert read_deleted(canonical.load(opened), secrets_of(words).header_key).number == 1
 
 
 def test_another_matter_has_another_codename_and_takes_no_form_of_the_first(

@@ -175,7 +175,7 @@ def test_every_message_renews_it_under_a_tag_of_its_own_and_leaves_the_others_as
     [new] = set(after) - set(before)
     assert after[new].expires == today() + timedelta(days=365)
     [slot] = set(headers_of(words)) - set(known)
-    assert headers_of(words)[slot].sequence == 1
+    assert headers_of(words)[slot].sequence == max(one.sequence for one in known.values()) + 1
     assert new == mailbox.tags(secrets_of(words).header_tag_key, mailbox.MESSAGE_SLOTS)[slot]
 
 
@@ -189,6 +189,25 @@ def test_where_nothing_is_to_be_seen_choosing_the_same_goes_on_as_before(
     assert goes_to() == A
     assert (header_of(words).first_link, header_of(words).holders) == (first.first_link, (A,))
     assert goes_to() == A, "in this visit it is known from now on"
+
+
+@pytest.mark.parametrize("chosen", ["test-unit", "other-unit"])
+def test_what_was_asked_before_is_not_forgotten_by_a_choice_that_was_not_shown_it(
+    chosen, words, reporter, header_of, header_to
+):
+    """But for whoever now chooses a unit of that very force."""
+    header_to(words, replace(header_of(words), kept_from="other-force", involved=True))
+    reporter.come_back(words)
+    reporter.choose(chosen)
+    reporter.write("More.")
+    kept_from = "other-force" if chosen == "test-unit" else ""
+    assert (header_of(words).kept_from, header_of(words).involved) == (kept_from, True)
+
+
+def test_the_first_sequence_tells_nothing(reporter_at, app, header_of):
+    drawn = {header_of(reporter_at(app).report()).sequence for _ in range(3)}
+    assert len(drawn) == 3
+    assert max(drawn) > 1000
 
 
 def test_what_is_kept_from_whom_is_not_told_to_whoever_tries_a_codename(

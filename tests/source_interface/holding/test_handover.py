@@ -155,6 +155,29 @@ def test_who_has_a_copy_or_had_it_before_cannot_silence_the_holder(
     assert goes_to() == B
 
 
+def test_a_former_holder_cannot_say_afterwards_what_else_stood_nor_how_it_went(
+    words, say, hand_over, header_of, shown, goes_to, reporter
+):
+    stands = say(words, BEFORE, slot=7)
+    held_at = header_of(words).link
+    hand_over(words, standing=[stands])
+    assert goes_to() == B
+    late = say(words, AFTER, slot=8, number=2)
+    hand_over(words, standing=[stands, late], slot=51, after=held_at, copy_to=C, rewritten=True)
+    assert shown() == {BEFORE}
+    page = reporter.get("/conversation").page.words
+    assert "A copy went" not in page
+    assert "Not as you wrote it" not in page
+
+
+def test_however_many_a_holder_names_the_page_names_few(words, reporter, hand_over):
+    for slot in range(40):
+        hand_over(words, A, f"invented-{slot}", slot=slot)
+    page = reporter.get("/conversation")
+    assert page.page.words.count("one that is no longer here") == 1
+    assert len(page.body) < PAGE_BYTES
+
+
 def test_a_former_holder_that_says_it_again_before_the_reporter_wrote_silences_nobody(
     words, reporter, form, say, hand_over, shown, asked, choose, goes_to
 ):

@@ -59,7 +59,7 @@ def handover(written, number=1, **more):
     chain, to = written.rstrip("?").split(">")
     link = links(FIRST, chain)[-1]
     said = Handover(f"{number:032x}", chain[-1], to, DAY, link, frozenset({f"{chain[-1]} before"}), **more)
-    return Item(number, said, by_former_key="?" in written)
+    return Item(number, said, f"{written} {number}", by_former_key="?" in written)
 
 
 ANSWERS = [
@@ -103,7 +103,7 @@ def test_without_a_header_nobody_holds_it_and_whatever_an_enrolled_unit_signed_i
 
 
 def test_a_header_that_goes_on_needs_no_old_handover_and_what_stood_still_stands():
-    now = Header(FIRST, ("a", "b"))
+    now = Header(FIRST, ("a", "b"), marks=("a>b 1",))
     for lying, stands in ((["a>b"], {"a before"}), ([], set())):
         held = follow(registry(), now, [*map(handover, lying), *ANSWERS])
         assert (held.holder, held.before) == ("b", ("a",))
@@ -139,7 +139,10 @@ def test_who_got_a_copy_and_whether_it_was_rewritten_is_told_of_the_chain_s_hand
     assert (lost.holder, lost.copies, lost.rewritten) == (None, ("body", "watch"), False)
     contested = follow(registry(), Header(FIRST, ("a",)), [told[0], handover("a>c", 7, copy_to="other")])
     assert (contested.holder, contested.copies) == (None, ())
-    assert follow(registry(), Header(FIRST, ("a", "b")), told[:1]).copies == ("body",)
+    pinned = Header(FIRST, ("a", "b"), marks=("a>b 1",))
+    late = handover("a>b", 8, copy_to="late", rewritten=True)  # signed when its unit had given it away
+    held = follow(registry(), pinned, [told[0], late])
+    assert (held.copies, held.rewritten, held.marks) == (("body",), False, ("a>b 1",))
 
 
 def test_a_conversation_is_handed_over_no_more_often_than_a_trail_has_steps():
