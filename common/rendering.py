@@ -17,7 +17,9 @@ def render_text(text: str) -> str:
 
 def rendered_bytes(text: str) -> int:
     """How many bytes it takes on the page."""
-    return len(render_text(text).encode())
+    return len(text.encode()) + sum(
+        text.count(letter) * (len(written) - 1) for letter, written in _COSTLY.items()
+    )
 
 
 def split_text(text: str, first: int, most: int) -> list[str]:

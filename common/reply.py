@@ -21,6 +21,10 @@ from common.mailbox import SLOTS, pad_item
 MARK_DIGITS = 24
 _ANSWER = "candour/1 answer"
 _HANDOVER = "candour/1 handover"
+_ANSWER_FIELDS = frozenset({"conversation", "day", "id", "number", "text", "unit"})
+_HANDOVER_FIELDS = frozenset(
+    {"after", "conversation", "copy_to", "day", "id", "next", "rewritten", "standing", "unit"}
+)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -95,7 +99,10 @@ def read_document(
     untrusted_document: dict[str, Any], conversation: str, signed_by: bytes
 ) -> Reply | Handover:
     """The same of an item that was loaded already."""
-    if "next" in canonical.inner(untrusted_document, "body"):
+    fields = canonical.inner(untrusted_document, "body").keys()
+    if fields not in (_ANSWER_FIELDS, _HANDOVER_FIELDS):  # before anything of it costs more
+        raise NotCanonical("neither an answer nor a handover")
+    if fields == _HANDOVER_FIELDS:
         return _handover(signing.verify_document(untrusted_document, _HANDOVER, signed_by), conversation)
     body = signing.verify_document(untrusted_document, _ANSWER, signed_by)
     _check_conversation(body, conversation)
