@@ -72,7 +72,8 @@ def _tidy(config: ServerConfig, store: Store, registry: Registry, *, alone: bool
         store.sweep(today(), alone=alone, keep_free=config.limits.keep_free_bytes)
         store.blobs.fill_pool()
         if outbox.settled_hour() is None:  # never settled, or restored: the next settled hour changes it
-            write_listing(store, outbox, last_settled_hour(registry.settle_every_hours))
+            hour = last_settled_hour(registry.settle_every_hours)
+            write_listing(store, outbox, hour, config.limits)
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         _log.error("what is past its time could not be tidied away: %s", type(error).__name__)
     finally:

@@ -3,7 +3,8 @@
 All of it is looked at again as if nobody had: whether the unit is enrolled, signed it, and signed it in these weeks. As
 much of a unit is taken at once as its courier may deliver until then; the rest waits for the next settlement. What is
 not as a courier leaves it is deleted, and counted. What its unit's desk signed and cannot be taken is returned: the
-unit's courier is told which and why.
+unit's courier is told which and why, once the unit is enrolled again if it was suspended. What is signed by another key
+is returned too, for the desk's may have changed meanwhile; it takes no more than half of the rows that are kept.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ from common.mailbox import TAG_BYTES
 from common.post import ReceiptsPost, ReplyPost
 from common.registry import Registry, UnknownUnit
 from common.signing import BadSignature
-from common.store.blobs import FORWARDED_PREFIX, PendingBlob
+from common.store.blobs import FORWARDED_PREFIX, PendingBlob, is_forwarded_id
 from common.store.inbox import AHEAD, MOST_FORWARDS, MOST_POSTS, OLDEST, PART, SLIP, Inbox
 from common.store.kept import NoFreeSlot, State, Why
 from common.store.models import TAKEN, EnvelopeRow, ReturnedRow
@@ -35,7 +36,7 @@ from common.store.taking import MOST_LOOKED_AT, Found, UnitFolder, entered
 from common.units import Unit
 
 KEEP_UNFINISHED = timedelta(days=7)
-MOST_RETURNED = 2000  # rows that are kept of a unit
+MOST_RETURNED = 2000  # rows that are kept of a unit; what its desk did not sign takes at most half of them
 _ROOM_OF_A_POST = 64 * 1024  # bytes: more than its row takes, with SQLite's log
 _CHUNK = 1024 * 1024
 _DIGESTS = select(EnvelopeRow.id, EnvelopeRow.sha256).where(
@@ -54,17 +55,21 @@ class _NotEntered(Exception):
 def take_in(store: Store, inbox: Inbox, registry: Registry, limits: Limits, day: date) -> int:
     """Take in what lies in the inbox. Returns how many things there were not as a courier leaves them.
 
-    Of a unit that is not enrolled nothing is taken, and what lies there is deleted.
+    Of a unit that is not enrolled nothing is taken: it is returned. What lies beside those that have keys is deleted.
     """
-    units = {unit.id: unit for unit in registry.units if unit.is_enrolled}
+    units = {unit.id: unit for unit in registry.units if unit.reply_key}
     odd = 0
     with entered(inbox.root) as root:
         for unit in units.values():
             try:
                 with _units_folder(unit.id, root) as folder:
-                    if folder is not None:
-                        odd += _UnitsArrivals(store, registry, limits, unit, folder, day).take_in()
-                        folder.blur()
+                    if folder is None:
+                        continue
+                    arrivals = _UnitsArrivals(store, registry, limits, unit, folder, day)
+                    odd += arrivals.take_in() if unit.is_enrolled else arrivals.send_back()
+                    folder.blur()
+                if not unit.is_enrolled:
+                    odd += not UnitFolder(root).delete(unit.id)
             except _NotEntered:  # a link, perhaps: it goes, so that the unit's courier can deliver again
                 UnitFolder(root).delete(unit.id)
                 odd += 1
@@ -104,6 +109,7 @@ class _Posts:
     replies: dict[str, ReplyPost] = field(default_factory=dict)
     receipts: dict[str, ReceiptsPost] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    unsigned: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
 
@@ -128,6 +134,28 @@ class _UnitsArrivals:
         self._delete_old(found)
         return len(posts.foreign) + len(found.foreign) + foreign
 
+    def send_back(self) -> int:
+        """Return all that is whole, take nothing, and delete what lies there. Returns as `take_in` does."""
+        found = self._folder.look()
+        taken = self._forget_taken()
+        posts = self._read_posts([name for name in found.posts if name not in taken])
+        refused = [*posts.replies, *posts.receipts, *posts.refused]
+        unsigned, foreign = posts.unsigned, len(posts.foreign)
+        for envelope_id in found.forwards[:MOST_FORWARDS]:
+            try:
+                self._slip(envelope_id)
+                refused.append(envelope_id)
+            except _Refused:
+                refused.append(envelope_id)
+            except BadSignature:
+                unsigned.append(envelope_id)
+            except NotCanonical:
+                foreign += 1
+        with self._store.writing() as connection:
+            self._note_outcomes(connection, dict.fromkeys(refused, Why.REFUSED), unsigned)
+        self._delete(self._folder.names())
+        return foreign + len(found.foreign)
+
     # Posts.
 
     def _read_posts(self, names: Sequence[str]) -> _Posts:
@@ -141,7 +169,9 @@ class _UnitsArrivals:
                 self._sort(posts, name, post.read(document, self._unit.reply_key))
             except NotCanonical:
                 posts.foreign.append(name)
-            except (BadSignature, _Refused):
+            except BadSignature:
+                posts.unsigned.append(name)
+            except _Refused:
                 posts.refused.append(name)
         return posts
 
@@ -169,7 +199,7 @@ class _UnitsArrivals:
     def _put_replies(self, posts: _Posts) -> None:
         """Put answers into their slots, all in one step; those for which there is no room stay where they are."""
         taken = posts.replies if self._has_room(len(posts.replies) * _ROOM_OF_A_POST) else {}
-        if not taken and not posts.refused:
+        if not taken and not posts.refused and not posts.unsigned:
             return
         outcomes: dict[str, str] = dict.fromkeys(posts.refused, Why.REFUSED)
         with self._store.writing() as connection:
@@ -179,23 +209,27 @@ class _UnitsArrivals:
                     outcomes[name] = TAKEN
                 except NoFreeSlot:
                     outcomes[name] = Why.NO_PLACE
-            self._note_outcomes(connection, outcomes)
-        self._delete(outcomes)
+            self._note_outcomes(connection, outcomes, posts.unsigned)
+        self._delete([*outcomes, *posts.unsigned])
         self._forget_taken()
 
-    def _note_outcomes(self, connection: Connection, outcomes: dict[str, str]) -> None:
+    def _note_outcomes(
+        self, connection: Connection, outcomes: dict[str, str], unsigned: Sequence[str] = ()
+    ) -> None:
+        """`outcomes`: of what the desk signed. `unsigned`: what is refused, and noted only while there is much room."""
         mine = ReturnedRow.unit == self._unit.id
-        connection.execute(delete(ReturnedRow).where(mine, ReturnedRow.post.in_(outcomes)))
+        connection.execute(delete(ReturnedRow).where(mine, ReturnedRow.post.in_([*outcomes, *unsigned])))
         kept = connection.execute(select(func.count()).select_from(ReturnedRow).where(mine)).scalar_one()
-        room = max(0, MOST_RETURNED - kept)
+        taken = [name for name, why in outcomes.items() if why == TAKEN]
+        returned = [name for name, why in outcomes.items() if why != TAKEN][: max(0, MOST_RETURNED - kept)]
+        room = max(0, MOST_RETURNED // 2 - kept - len(returned))
+        noted = {name: outcomes[name] for name in (*taken, *returned)}
+        noted |= dict.fromkeys(unsigned[:room], Why.REFUSED)
         rows = [
-            {"unit": self._unit.id, "post": name, "why": why, "day": self._day}
-            for name, why in outcomes.items()
+            {"unit": self._unit.id, "post": name, "why": why, "day": self._day} for name, why in noted.items()
         ]
-        taken = [row for row in rows if row["why"] == TAKEN]
-        returned = [row for row in rows if row["why"] != TAKEN][:room]
-        if taken or returned:
-            connection.execute(insert(ReturnedRow), [*taken, *returned])
+        if rows:
+            connection.execute(insert(ReturnedRow), rows)
 
     def _forget_taken(self) -> set[str]:
         """Nothing says which posts were taken once their files are gone. Returns those whose files are still there.
@@ -226,16 +260,20 @@ class _UnitsArrivals:
                 self._take_forward(slip)
             except NotCanonical:
                 foreign += 1
-            except (BadSignature, _Refused):
+            except _Refused:
                 with self._store.writing() as connection:
                     self._note_outcomes(connection, {envelope_id: Why.REFUSED})
+            except BadSignature:
+                with self._store.writing() as connection:
+                    self._note_outcomes(connection, {}, [envelope_id])
             self._delete([envelope_id, envelope_id + SLIP])
         return foreign
 
     def _slip(self, envelope_id: str) -> Slip:
+        """Raises NotCanonical, BadSignature or _Refused."""
         document = self._folder.read(envelope_id + SLIP, SLIP_BYTES)
-        if document is None:
-            raise NotCanonical("no slip")
+        if document is None or not is_forwarded_id(envelope_id):
+            raise NotCanonical("no slip, or not of an envelope passed on")
         slip = forwarding.read_slip(document, self._unit.reply_key)
         self._check(slip.by, slip.day)
         if slip.id != envelope_id or slip.id != _id_of(slip.sha256):

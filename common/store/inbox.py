@@ -12,7 +12,6 @@ nothing on the servers says how much a unit ever posted. The settlement trusts n
 import hashlib
 import os
 import secrets
-import shutil
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from common import post
-from common.config import Limits
 from common.days import today
 from common.names import is_short_name
 from common.store.blobs import blur_times, is_blob_id, is_shared, sync_folder
@@ -136,10 +134,18 @@ class Inbox:
         forwards = [size for name, size in sizes.items() if name.removesuffix(PART) in begun]
         return Usage(len(posts), len(begun), sum(forwards))
 
-    def has_room(self, limits: Limits, wanted: int) -> bool:
-        """Whether the disk has room for `wanted` bytes beside what is kept for reports."""
-        disk = shutil.disk_usage(self.root)
-        return disk.free - wanted >= limits.kept_from_posts(disk.total)
+    def taken_bytes(self) -> int:
+        """What all that lies here takes of the disk, of every unit; a hole in a file takes nothing."""
+        taken, folders = 0, []
+        with suppress(FileNotFoundError), os.scandir(self.root) as units:
+            folders = [unit.path for unit in units if unit.is_dir(follow_symlinks=False)]
+        for folder in folders:
+            with suppress(OSError), os.scandir(folder) as entries:  # one that was deleted, or locked
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        status = entry.stat(follow_symlinks=False)
+                        taken += min(status.st_size, status.st_blocks * 512)
+        return taken
 
     def _write(self, place: Path, content: bytes) -> None:
         part = place.with_name(f"{place.name}.{secrets.token_hex(4)}{PART}")

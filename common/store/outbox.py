@@ -2,7 +2,8 @@
 
 The settlement writes `listing.sqlite` whole, under another name, and puts it in place by one rename. The collection
 reads that file and the blobs that it lists, and has no database: whatever arrives, is withdrawn or is noted between two
-settled hours changes nothing that it could see there.
+settled hours changes nothing that it could see there. The listing also says how much room there is for what couriers
+deliver until the next one, so that the collection need not ask the disk, which would tell what arrives.
 """
 
 import os
@@ -27,12 +28,13 @@ CREATE TABLE listed (
 CREATE TABLE returned (
     unit TEXT NOT NULL, post TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (unit, post)
 ) WITHOUT ROWID;
-CREATE TABLE settled (hour TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE settled (hour TEXT NOT NULL PRIMARY KEY, room INTEGER NOT NULL) WITHOUT ROWID;
 """
 _WAITING = "SELECT id, day, size FROM listed WHERE unit = ? AND id > ? AND size <= ? ORDER BY id LIMIT ?"
 _LISTED = "SELECT 1 FROM listed WHERE unit = ? AND id = ?"
 _RETURNED = "SELECT post, why FROM returned WHERE unit = ? ORDER BY post"
 _SETTLED = "SELECT hour FROM settled"
+_ROOM = "SELECT room FROM settled"
 _NO_LIMIT = 2**63 - 1
 
 
@@ -75,6 +77,10 @@ class Outbox:
         """The hour of the listing, by UTC, such as 2026-11-28T18; None where there is none yet."""
         return next((hour for (hour,) in self._rows(_SETTLED)), None)
 
+    def room(self) -> int:
+        """How many bytes the whole inbox may take until the next settled hour; 0 where nothing was settled yet."""
+        return next((room for (room,) in self._rows(_ROOM)), 0)
+
     def _rows(self, query: str, *values: object) -> list[Any]:
         with self._lock:
             connection = self._connection()
@@ -105,10 +111,15 @@ class Outbox:
     # What the settlement does.
 
     def write(
-        self, hour: str, listed: Iterable[tuple[str, Envelope]], returned: Iterable[tuple[str, Returned]]
+        self,
+        hour: str,
+        listed: Iterable[tuple[str, Envelope]],
+        returned: Iterable[tuple[str, Returned]],
+        room: int,
     ) -> None:
         """Put a new listing in place, durably. `listed` and `returned`: by unit; what comes twice counts once.
 
+        `room`: how many bytes the whole inbox may take until the next settled hour.
         Raises OSError or sqlite3.Error; what was there before stays.
         """
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -116,7 +127,7 @@ class Outbox:
         part.unlink(missing_ok=True)
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            _fill(part, hour, listed, returned)
+            _fill(part, hour, listed, returned, room)
             os.fchmod(descriptor, 0o640 if is_shared(self._root) else 0o600)
             os.fsync(descriptor)
         finally:
@@ -128,7 +139,11 @@ class Outbox:
 
 
 def _fill(
-    file: Path, hour: str, listed: Iterable[tuple[str, Envelope]], returned: Iterable[tuple[str, Returned]]
+    file: Path,
+    hour: str,
+    listed: Iterable[tuple[str, Envelope]],
+    returned: Iterable[tuple[str, Returned]],
+    room: int,
 ) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")  # nobody reads it before it is whole
@@ -142,5 +157,5 @@ def _fill(
         connection.executemany(
             "INSERT INTO returned VALUES (?, ?, ?)", ((unit, one.post, one.why) for unit, one in returned)
         )
-        connection.execute("INSERT INTO settled VALUES (?)", (hour,))
+        connection.execute("INSERT INTO settled VALUES (?, ?)", (hour, room))
         connection.execute("COMMIT")

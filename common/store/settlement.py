@@ -29,6 +29,7 @@ from common.store.repository import Store
 _AT_ONCE = 8  # withdrawn rows that go before their blobs do
 _LISTED_AT_ONCE = 1000
 _FETCHED_AT_ONCE = 10_000
+_ROOM_STEP = 64 * 1024**2
 _SEEN = (State.LISTED, State.WITHDRAWN)
 _LIST = (
     update(EnvelopeRow)
@@ -76,7 +77,7 @@ class Settlement:
         self._list_new()
         self._store.blobs.fill_pool()
         self._store.blobs.touch_all()
-        write_listing(self._store, self._outbox, hour)
+        write_listing(self._store, self._outbox, hour, self._limits, self._inbox.taken_bytes())
 
     @contextmanager
     def _only_one(self) -> Iterator[None]:
@@ -111,10 +112,24 @@ class Settlement:
                 )
 
 
-def write_listing(store: Store, outbox: Outbox, hour: str) -> None:
-    """Put the listing of what is listed in place, and change nothing else. Raises as `Settlement.run` does."""
-    outbox.write(hour, _listed(store), _returned(store))
+def write_listing(store: Store, outbox: Outbox, hour: str, limits: Limits, inbox_bytes: int = 0) -> None:
+    """Put the listing of what is listed in place, and change nothing else. Raises as `Settlement.run` does.
+
+    `inbox_bytes`: what waits in the inbox. Where it is not said, couriers have so much less room.
+    """
+    outbox.write(hour, _listed(store), _returned(store), _room(store, limits, inbox_bytes))
     store.blur_database()
+
+
+def _room(store: Store, limits: Limits, inbox_bytes: int) -> int:
+    """How many bytes the inbox may take until the next settled hour, what waits there included.
+
+    It is rounded down to 64 MiB, or to a 256th of a disk that is smaller than 16 GiB: few reports show in it.
+    """
+    disk = store.blobs.disk_bytes()
+    free = store.blobs.free_bytes() + inbox_bytes - limits.kept_from_posts(disk)
+    step = min(_ROOM_STEP, disk // 256)
+    return max(0, free // step * step)
 
 
 def _listed(store: Store) -> Iterator[tuple[str, Envelope]]:

@@ -39,7 +39,7 @@ def _list(servers: Stage) -> None:
     """Put a listing in place, as a settlement does, without its other steps."""
     config = read_server_config(demo.server_settings(servers.data))
     store = open_store(config.database, config.blobs)
-    write_listing(store, Outbox(config.outbox, config.blobs), this_hour())
+    write_listing(store, Outbox(config.outbox, config.blobs), this_hour(), config.limits)
     store.engine.dispose()
 
 

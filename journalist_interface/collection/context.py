@@ -13,6 +13,7 @@ from common.registry_file import RegistryFile
 from common.store.inbox import Inbox
 from common.store.outbox import Outbox
 from common.units import Unit
+from journalist_interface.collection.errors import NO_ROOM, Refused
 from journalist_interface.collection.freshness import Freshness
 
 EXTENSION = "candour-collection"
@@ -34,6 +35,14 @@ class Collection:
         """Deliveries of one unit come one after another: so what lies in the inbox is what its quota is counted by."""
         with self._locks[unit]:  # setdefault is one step of the interpreter: no two threads get two locks
             yield
+
+    def check_room(self, wanted: int) -> None:
+        """Whether the inbox may take so many bytes more, by the listing. Raises Refused.
+
+        The disk is not asked: what it has free changes with each report and each withdrawal.
+        """
+        if self.inbox.taken_bytes() + wanted > self.outbox.room():
+            raise Refused(507, NO_ROOM)
 
 
 def here() -> Collection:

@@ -4,6 +4,7 @@ Of an unexpected exception the log gets its class and its place, never its value
 could hold what nobody is to read.
 """
 
+import errno
 import logging
 from types import TracebackType
 
@@ -14,6 +15,7 @@ from common.registry import RegistryRefused
 
 _log = logging.getLogger("candour.collection")
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 NOT_FOUND = "There is no such thing here for this courier."
 _SENTENCES = {
     400: "This request is not understood. Check the courier's version.",
@@ -22,6 +24,7 @@ _SENTENCES = {
     413: "This is larger than anything that a courier delivers here. Have the desk make the bundle again.",
     416: "This range is not in the envelope. Ask for it from the beginning.",
 }
+NO_ROOM = "The disk here is nearly full, so nothing was taken. Tell the operator, and deliver again later."
 _OTHER = "This request cannot be answered. Check the courier's version."
 _UNEXPECTED = (
     "Something failed here, and nothing was lost. Try again; if it happens again, tell the operator."
@@ -45,6 +48,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(RegistryRefused, _registry_refused)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OSError, _failed_to_write)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -83,6 +87,10 @@ def _http(error: HTTPException) -> Response:
         if name in ("Allow", "Content-Range"):
             response.headers[name] = value
     return response
+
+
+def _failed_to_write(error: OSError) -> Response:
+    return _answer(507, NO_ROOM) if error.errno in _FULL else _unexpected(error)
 
 
 def _unexpected(error: Exception) -> Response:

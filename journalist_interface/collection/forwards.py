@@ -20,7 +20,7 @@ from common.store.blobs import is_blob_id
 from common.store.inbox import MOST_FORWARDS
 from journalist_interface.collection.context import calling_unit, here, the_unit
 from journalist_interface.collection.errors import Refused
-from journalist_interface.collection.posts import NO_ROOM, NOT_SIGNED, TOO_MANY, TOO_OLD, is_of_these_days
+from journalist_interface.collection.posts import NOT_SIGNED, TOO_MANY, TOO_OLD, is_of_these_days
 
 PREFIX = "/v1/forwards"
 
@@ -104,12 +104,12 @@ def _check_target(slip: Slip) -> None:
 
 
 def _check_space(wanted: int) -> None:
-    """Whether so many more bytes keep within what the unit may leave here, and within the disk. Raises Refused."""
-    inbox, limits = here().inbox, here().limits
-    if inbox.usage(calling_unit()).forward_bytes + wanted > limits.largest_sealed_bytes:
+    """Whether so many more bytes keep within what the unit may leave here, and within the room. Raises Refused."""
+    collection = here()
+    usage = collection.inbox.usage(calling_unit())
+    if usage.forward_bytes + wanted > collection.limits.largest_sealed_bytes:
         raise Refused(429, TOO_MANY)
-    if not inbox.has_room(limits, wanted):
-        raise Refused(507, NO_ROOM)
+    collection.check_room(wanted)
 
 
 def _at(position: int) -> Response:

@@ -27,7 +27,6 @@ TOO_MANY = (
     "This unit has delivered as much as it may until the next settled hour. Nothing is lost: deliver the rest "
     "after that hour."
 )
-NO_ROOM = "The disk here is nearly full, so nothing was taken. Tell the operator, and deliver again later."
 
 blueprint = Blueprint("posts", __name__, url_prefix="/v1")
 
@@ -42,8 +41,7 @@ def posted() -> tuple[str, int]:
         if not collection.inbox.has_post(unit, document):
             if collection.inbox.usage(unit).posts >= MOST_POSTS:
                 raise Refused(429, TOO_MANY)
-            if not collection.inbox.has_room(collection.limits, len(document)):
-                raise Refused(507, NO_ROOM)
+            collection.check_room(len(document))
             collection.inbox.put_post(unit, document)
     return "", 204
 

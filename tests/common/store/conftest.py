@@ -87,8 +87,10 @@ def blob_files(folder: Path) -> Callable[[], list[Path]]:
 class Desk:
     """A unit's desk: what it signs."""
 
-    def __init__(self, unit_id: str, status: Status = Status.ENROLLED) -> None:
-        self.key = Ed25519PrivateKey.generate()
+    def __init__(
+        self, unit_id: str, status: Status = Status.ENROLLED, key: Ed25519PrivateKey | None = None
+    ) -> None:
+        self.key = key or Ed25519PrivateKey.generate()
         public = self.key.public_key().public_bytes_raw()
         self.unit = Unit(unit_id, unit_id, UnitKind.UNIT, status, (), "c", "F" * 40, public, {"c": b"c" * 32})
 

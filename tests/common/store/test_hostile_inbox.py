@@ -4,14 +4,17 @@ import hashlib
 import os
 import stat
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
 from common import post
 from common.days import today
-from common.store import taking
+from common.store import arrivals, taking
 from common.store.kept import Returned
 from common.store.taking import MOST_LOOKED_AT, UnitFolder, entered
+from common.units import Status
+from tests.common.store.conftest import Desk
 
 ODD = "{} things in the inbox were not as a courier leaves them: none was taken"
 SLOTS = [bytes([n]) * 16 for n in range(1, 9)]
@@ -115,6 +118,42 @@ def test_a_post_under_another_name_is_none(store, settle, inbox, outbox, desk, c
     assert store.mailbox([], SLOTS).replies == {}
     assert outbox.returned("u") == []
     assert caplog.messages == [ODD.format(1)]
+
+
+@pytest.mark.parametrize("status", [Status.ENROLLED, Status.SUSPENDED])
+def test_what_no_desk_signed_leaves_room_for_what_is_returned_to_its_unit(
+    settle, inbox, outbox, desk, other_desk, caplog, monkeypatch, status
+):
+    """However often a broken-into collection fills the inbox, the unit still learns what of its own was not taken."""
+    monkeypatch.setattr(arrivals, "MOST_POSTS", 4)
+    monkeypatch.setattr(arrivals, "MOST_RETURNED", 8)
+    units = (Desk("u", status, desk.key).unit, other_desk.unit)
+    for _ in range(5):
+        for _ in range(4):
+            inbox.put_post("u", other_desk.reply())
+        settle(units=units)
+        assert len(outbox.returned("u")) == 4
+    assert caplog.messages == []
+    old = desk.reply(day=today() - timedelta(days=99))
+    inbox.put_post("u", old)
+    settle()
+    assert Returned(post.identity(old), "refused") in outbox.returned("u")
+
+
+@pytest.mark.parametrize("status", [Status.ENROLLED, Status.SUSPENDED])
+def test_what_no_desk_signed_under_a_name_that_is_not_its_own_is_deleted_and_counted(
+    settle, inbox, outbox, desk, other_desk, caplog, status
+):
+    folder = inbox.root / "u"
+    folder.mkdir()
+    (folder / ("0" * 32)).write_bytes(other_desk.reply())
+    _, slip = other_desk.slip(b"sealed", "other")
+    (folder / ("1" * 32)).write_bytes(b"sealed")
+    (folder / f"{'1' * 32}.slip").write_bytes(slip)
+    settle(units=(Desk("u", status, desk.key).unit, other_desk.unit))
+    assert outbox.returned("u") == []
+    assert caplog.messages == [ODD.format(2)]
+    assert not folder.exists() or list(folder.iterdir()) == []
 
 
 def test_an_envelope_that_is_not_what_its_slip_says_is_none(settle, inbox, outbox, desk, caplog, blob_files):

@@ -2,12 +2,10 @@
 
 import hashlib
 import os
-import shutil
 
 import pytest
 
 from common import post
-from common.config import Limits
 from common.store.inbox import Inbox, Usage
 
 CONTENT = b"sealed" * 1000
@@ -114,8 +112,13 @@ def test_two_users_share_it_where_the_folder_was_made_for_a_group(
     assert {file.stat().st_mode & 0o777 for file in (root / "u").iterdir()} == {file_mode}
 
 
-def test_there_is_room_while_the_disk_keeps_what_is_for_reports(inbox, monkeypatch):
-    disk = shutil.disk_usage(inbox.root)._replace(total=2**40, free=5 * 2**30)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk)
-    assert inbox.has_room(Limits(), 0)
-    assert not inbox.has_room(Limits(), 1)
+def test_what_all_units_delivered_is_counted_and_a_hole_or_a_link_is_not(inbox, folder, desk, other_desk):
+    assert inbox.taken_bytes() == 0
+    documents = [desk.reply(), other_desk.reply()]
+    for unit, document in zip(("u", "other"), documents, strict=True):
+        inbox.put_post(unit, document)
+    assert inbox.taken_bytes() == sum(map(len, documents))
+    with (inbox.root / "u" / "sparse").open("wb") as stream:
+        stream.truncate(2**40)
+    (inbox.root / "linked").symlink_to(inbox.root / "u")
+    assert inbox.taken_bytes() == sum(map(len, documents))

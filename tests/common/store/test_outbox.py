@@ -19,6 +19,7 @@ def written(outbox):
         "2026-11-28T18",
         [("u", TWO), ("u", ONE), ("other", Envelope("3" * 32, ONE.day, 1))],
         [("u", Returned("f" * 32, "no-place"))],
+        2**40,
     )
     return outbox
 
@@ -31,10 +32,12 @@ def test_what_is_written_is_read_by_its_unit_in_order(written):
     assert written.waiting("u", no_larger_than=16_384) == [ONE]
     assert written.returned("u") == [Returned("f" * 32, "no-place")]
     assert (written.waiting("nobody"), written.returned("other")) == ([], [])
+    assert written.room() == 2**40
 
 
 def test_without_a_listing_there_is_nothing(outbox):
     assert (outbox.settled_hour(), outbox.waiting("u"), outbox.returned("u")) == (None, [], [])
+    assert outbox.room() == 0
     assert outbox.sealed_file("u", ONE.id) is None
 
 
@@ -47,7 +50,7 @@ def test_an_id_that_is_not_listed_for_the_unit_has_no_file_whatever_lies_on_the_
 
 def test_a_new_listing_is_read_as_soon_as_it_is_in_place_and_the_old_one_until_then(written):
     for number in range(20):
-        written.write(f"2026-11-28T{number:02}", [("u", Envelope(f"{number:032x}", ONE.day, number))], [])
+        written.write(f"2026-11-28T{number:02}", [("u", Envelope(f"{number:032x}", ONE.day, number))], [], 0)
         assert written.settled_hour() == f"2026-11-28T{number:02}"
         assert [one.size for one in written.waiting("u")] == [number]
 
@@ -66,7 +69,7 @@ def test_whoever_reads_meanwhile_sees_one_listing_or_the_other(written):
         thread.start()
     for number in range(20):
         rows = [("u", Envelope(f"{one:032x}", ONE.day, number)) for one in range(50)]
-        written.write("2026-11-28T18", rows, [])
+        written.write("2026-11-28T18", rows, [], 0)
     ends.set()
     for thread in threads:
         thread.join(30)
@@ -79,9 +82,9 @@ def test_a_listing_that_cannot_be_finished_leaves_the_old_one(written, folder):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        written.write("2026-11-29T00", broken(), [])
+        written.write("2026-11-29T00", broken(), [], 0)
     assert written.settled_hour() == "2026-11-28T18"
-    written.write("2026-11-29T00", [], [])
+    written.write("2026-11-29T00", [], [], 0)
     assert [file.name for file in (folder / "outbox").iterdir()] == [FILE]
 
 
@@ -96,7 +99,7 @@ def test_a_damaged_listing_is_an_error_and_not_an_empty_one(written, folder):
 def test_a_group_may_read_it_where_the_folder_was_made_for_one(outbox, folder, folder_mode, file_mode):
     (folder / "outbox").mkdir()
     (folder / "outbox").chmod(folder_mode)
-    outbox.write("2026-11-28T18", [], [])
+    outbox.write("2026-11-28T18", [], [], 0)
     assert (folder / "outbox" / FILE).stat().st_mode & 0o7777 == file_mode
 
 

@@ -53,7 +53,6 @@ def test_answers_and_what_is_passed_on_wait_while_reports_and_receipts_are_taken
     passed_on = forward(desk, b"passed on", "other")
     limits = Limits(keep_free_bytes=4 * MB, reserve_for_reports_bytes=4 * MB)
     fill(folder, limits.keep_free_bytes + MB)
-    assert not inbox.has_room(limits, 0)
     new = put(content=b"new")
     settle("2026-11-29T00", limits=limits)
     sent = store.mailbox([held, new], SLOTS)
@@ -98,6 +97,27 @@ def test_a_settlement_for_which_there_is_no_room_leaves_the_listing_and_ends_ano
     assert outbox.settled_hour() == "2026-11-28T18"
     assert len(outbox.waiting("u")) == 1
     assert len(Outbox(folder / "outbox", folder / "blobs").waiting("u")) == 1
+
+
+def test_until_the_next_settled_hour_the_listing_says_how_much_room_there_is_whatever_the_disk_says(
+    put, settle, inbox, outbox, desk, folder
+):
+    disk, step = os.statvfs(folder), (24 * MB) // 256
+    limits = Limits(keep_free_bytes=4 * MB, reserve_for_reports_bytes=MB)
+    settle(limits=limits)
+    room = outbox.room()
+    assert room % step == 0
+    assert 0 <= disk.f_bavail * disk.f_frsize - 5 * MB - room < MB
+    put(content=b"x" * 2 * MB)
+    assert outbox.room() == room
+    identity, slip = desk.slip(b"y" * 2 * MB, "other")
+    inbox.begin("u", identity, slip)
+    inbox.append("u", identity, 0, b"y" * MB)
+    settle(limits=limits)
+    assert -step <= outbox.room() - (room - 2 * MB) <= step, "what waits in the inbox counts once"
+    fill(folder, 4 * MB)
+    settle(limits=limits)
+    assert outbox.room() == 0
 
 
 def test_the_tests_of_settling_keep_nothing_free():

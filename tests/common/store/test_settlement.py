@@ -13,6 +13,7 @@ from common.store.arrivals import KEEP_UNFINISHED, MOST_RETURNED
 from common.store.blobs import is_forwarded_id, new_id, set_aside_under
 from common.store.inbox import AHEAD, MOST_FORWARDS, MOST_POSTS, OLDEST
 from common.store.kept import KEEP_RETURNED, Envelope, Returned, Sent, State
+from common.store.models import TAKEN
 from common.store.sweeping import WrongDatabase
 from common.units import Status
 from tests.common.store.conftest import ROOM, Desk
@@ -346,6 +347,38 @@ def test_of_a_unit_that_is_suspended_nothing_is_taken_and_what_lies_there_is_del
     assert outbox.waiting("other") == []
     assert not (inbox.root / "u").exists()
     assert caplog.messages == []
+
+
+def test_what_a_unit_delivered_before_it_was_suspended_is_returned_to_it(
+    settle, inbox, outbox, desk, other_desk, forward, caplog
+):
+    reply, receipts = desk.reply(*SLOTS[:3]), desk.receipts({"0" * 32: b"sealed"})
+    for document in (reply, receipts):
+        inbox.put_post("u", document)
+    passed_on = forward(desk, b"sealed", "other")
+    unfinished, slip = desk.slip(b"not all of it", "other")
+    inbox.begin("u", unfinished, slip)
+    settle(units=(Desk("u", Status.SUSPENDED).unit, other_desk.unit))
+    assert not (inbox.root / "u").exists()
+    settle()  # it is enrolled again
+    names = sorted([post.identity(reply), post.identity(receipts), passed_on])
+    assert outbox.returned("u") == [Returned(name, "refused") for name in names]
+    assert outbox.waiting("other") == []
+    assert caplog.messages == []
+
+
+def test_what_was_taken_before_its_unit_was_suspended_is_not_called_returned(
+    store, settle, inbox, outbox, desk, other_desk
+):
+    """A settlement was killed after it had put the answer into its slot, and before it deleted the post."""
+    document = desk.reply(*SLOTS[:3])
+    inbox.put_post("u", document)
+    with store.writing() as connection:
+        row = post.identity(document), TAKEN, today().isoformat()
+        connection.exec_driver_sql("INSERT INTO returned VALUES ('u', ?, ?, ?)", row)
+    settle(units=(Desk("u", Status.SUSPENDED).unit, other_desk.unit))
+    settle()
+    assert outbox.returned("u") == []
 
 
 def test_withdrawn_envelopes_are_deleted_and_not_set_aside(store, put, settle, outbox, folder, blob_files):

@@ -86,7 +86,7 @@ def test_settled_hours_that_passed_without_a_settlement_are_told(tmp_path, serve
     now = datetime.now(UTC)
     for ago, state in ((0, State.GOOD), (6, State.GOOD), (13, State.WRONG)):
         hour = settled.last_settled_hour(6, now - timedelta(hours=ago))
-        outbox.write(hour, (), ())
+        outbox.write(hour, (), (), 0)
         finding = only(checks.check_settled(layout))
         assert finding.state is state
         assert f"{hour}:00 UTC" in finding.text

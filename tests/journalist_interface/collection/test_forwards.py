@@ -13,6 +13,7 @@ from common.days import today
 from common.forwarding import Slip
 from common.store.blobs import FORWARDED_PREFIX, new_id
 from journalist_interface.collection import forwards, posts
+from journalist_interface.collection.errors import NO_ROOM
 from tests.journalist_interface.collection.conftest import collection_of
 
 CONTENT = os.urandom(5_000)
@@ -233,10 +234,28 @@ def test_nor_by_size_however_many_were_begun_before_any_was_sent(world, call, sl
 def test_a_disk_without_more_than_what_is_kept_for_reports_takes_nothing(world, call, slip):
     disk = os.statvfs(world.folder)
     world.limit(keep_free_bytes=disk.f_blocks * disk.f_frsize, reserve_for_reports_bytes=0)
+    world.settle()
     with collection_of(world) as address:
         answer = call("north", address).ask("POST", "/v1/forwards", slip()[1])
-    assert (answer.status_code, answer.json()["error"]) == (507, posts.NO_ROOM)
+    assert (answer.status_code, answer.json()["error"]) == (507, NO_ROOM)
     assert world.delivered("north") == []
+
+
+@pytest.mark.parametrize("had_room", [True, False])
+def test_between_two_settled_hours_no_answer_tells_how_much_of_the_disk_is_free(world, call, slip, had_room):
+    """What arrives or is withdrawn changes what is free, so a courier would see it to the second."""
+    disk = os.statvfs(world.folder)
+    full = {"keep_free_bytes": disk.f_blocks * disk.f_frsize}
+    world.limit(**({"keep_free_bytes": 0} if had_room else full))
+    world.settle()
+    world.limit(
+        **(full if had_room else {"keep_free_bytes": 0})
+    )  # now the disk is as it was not at that hour
+    with collection_of(world) as address:
+        north = call("north", address)
+        codes = [north.ask("POST", "/v1/posts", world.new_reply().document).status_code]
+        codes.append(north.ask("POST", "/v1/forwards", slip()[1]).status_code)
+    assert codes == ([204, 200] if had_room else [507, 507])
 
 
 def test_malformed_requests_are_refused(world, north, slip):

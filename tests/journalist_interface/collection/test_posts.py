@@ -1,6 +1,7 @@
 """What a desk signed lies in the inbox until the next settled hour, within quotas that nothing remembers."""
 
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from common.days import today
 from common.store import inbox
 from common.store.kept import State
 from journalist_interface.collection import posts
+from journalist_interface.collection.errors import NO_ROOM
 from tests.journalist_interface.collection.conftest import collection_of
 
 POSTS = "/v1/posts"
@@ -168,15 +170,29 @@ def test_nothing_a_unit_posts_closes_intake(world, call):
     # Reports are still taken where so much is to stay free, and answers are not.
     world.limit(keep_free_bytes=free - total // 32, reserve_for_reports_bytes=total)
     assert world.config.limits.keep_free_bytes < free < world.config.limits.kept_from_posts(total)
+    world.settle()
     with collection_of(world) as address:
         answer = call("north", address).ask("POST", POSTS, other.document)
-        assert (answer.status_code, answer.json()["error"]) == (507, posts.NO_ROOM)
-    world.settle()
+        assert (answer.status_code, answer.json()["error"]) == (507, NO_ROOM)
     assert world.replies_under(reply.candidates) == {}
     assert world.delivered("north") == [post.identity(reply.document)], "it waits"
     world.limit(keep_free_bytes=0, reserve_for_reports_bytes=0)
     world.settle()
     assert list(world.replies_under(reply.candidates).values()) == [reply.ciphertext]
+
+
+def test_what_cannot_be_written_for_want_of_room_is_told_so(world, call):
+    world.config.inbox.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "candour-test", world.config.inbox]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root has a small disk")
+    try:
+        with collection_of(world) as address:
+            north = call("north", address)
+            answers = [north.ask("POST", POSTS, world.new_reply().document) for _ in range(3)]
+    finally:
+        subprocess.run(["umount", "--lazy", world.config.inbox], check=True)
+    assert (answers[-1].status_code, answers[-1].json()["error"]) == (507, NO_ROOM)
 
 
 def test_an_answer_without_a_free_slot_is_returned_to_its_unit_alone(world, call, north):

@@ -191,6 +191,7 @@ def test_what_is_too_much_until_the_next_settled_hour_waits_on_the_stick(world, 
 
 def test_a_full_disk_is_told_and_not_tried_for_minutes(world, courier):
     world.limit(keep_free_bytes=1 << 60)
+    world.settle()
     with collection_of(world) as address:
         courier.write_settings(address)
         folder = courier.seal(world.new_reply())
