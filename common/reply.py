@@ -82,6 +82,12 @@ def compose_handover(handover: Handover, conversation: str, key: Ed25519PrivateK
     return pad_item(signing.sign(_handover_body(handover, conversation), _HANDOVER, key))
 
 
+def sign_again(composed: bytes, key: Ed25519PrivateKey) -> bytes:
+    """The same 8 KiB, signed by the key of today: where that is the key of then, nothing changes (RFC 8032)."""
+    body = signing.read_unverified(composed)
+    return pad_item(signing.sign(body, _HANDOVER if "next" in body else _ANSWER, key))
+
+
 def claimed_unit(untrusted_document: dict[str, Any]) -> str:
     """Whom a loaded item says it is from, before its signature is looked at. Raises NotCanonical."""
     return canonical.text(canonical.inner(untrusted_document, "body"), "unit")

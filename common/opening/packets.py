@@ -9,6 +9,7 @@ from enum import IntEnum
 
 _LONGEST_HEADER = 6  # bytes
 _OLD_LENGTHS = (1, 2, 4, 0)  # octets of a length in a header of the old form; 0: up to the end of the stream
+_SMALLEST_PART = 512  # bytes
 _TWO_OCTETS, _PART, _FIVE_OCTETS = 192, 224, 255  # first octets of a length in the present form
 
 
@@ -114,7 +115,10 @@ def _read_header(data: memoryview) -> tuple[int, int, int | None, bool] | None:
 
 
 def _read_length(data: memoryview) -> tuple[int, int, bool] | None:
-    """The size of a length of the present form, the length, and whether no other part follows. None: more is needed."""
+    """The size of a length of the present form, the length, and whether no other part follows. None: more is needed.
+
+    Raises NoPackets for a part that is smaller than the first may be, wherever it stands (RFC 9580, 4.2.1.4).
+    """
     if not data:
         return None
     first = data[0]
@@ -122,4 +126,9 @@ def _read_length(data: memoryview) -> tuple[int, int, bool] | None:
         return (2, ((first - _TWO_OCTETS) << 8) + data[1] + _TWO_OCTETS, True) if len(data) > 1 else None
     if first == _FIVE_OCTETS:
         return (5, int.from_bytes(data[1:5]), True) if len(data) > 4 else None
-    return (1, first, True) if first < _TWO_OCTETS else (1, 1 << (first & 0x1F), False)
+    if first < _TWO_OCTETS:
+        return 1, first, True
+    length = 1 << (first & 0x1F)
+    if length < _SMALLEST_PART:  # each costs as much as a large one
+        raise NoPackets
+    return 1, length, False

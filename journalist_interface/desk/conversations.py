@@ -9,6 +9,7 @@ from datetime import date
 
 from sqlalchemy import Engine, literal, select, tuple_
 
+from common.store.blobs import FORWARDED_PREFIX
 from journalist_interface.desk.rows import AnswerRow, ConversationRow, EnvelopeRow
 
 PAGE = 25
@@ -97,11 +98,14 @@ class Conversations:
         return found[:_MESSAGES_PAGE][::-1], len(found) > _MESSAGES_PAGE
 
     def first_message(self, identity: str) -> str | None:
-        """The envelope that began a conversation, or the oldest that is here."""
+        """The envelope that began a conversation, or the oldest here; the reporter's own before what was passed on."""
         query = (
             select(EnvelopeRow.id)
             .where(EnvelopeRow.conversation == identity)
-            .order_by(EnvelopeRow.day, EnvelopeRow.turn, EnvelopeRow.later, EnvelopeRow.id)
+            .order_by(
+                EnvelopeRow.id.startswith(FORWARDED_PREFIX),
+                *(EnvelopeRow.day, EnvelopeRow.turn, EnvelopeRow.later, EnvelopeRow.id),
+            )
             .limit(1)
         )
         with self._engine.connect() as connection:

@@ -39,6 +39,7 @@ class Envelope:
     first: bool
     files: int
     epoch: str | None
+    turn: int  # rises with each import
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,7 @@ _SELECT = select(
     (EnvelopeRow.later == 0).label("first"),
     EnvelopeRow.files,
     EnvelopeRow.epoch,
+    EnvelopeRow.turn,
 )
 
 

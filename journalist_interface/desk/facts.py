@@ -36,7 +36,10 @@ def of_conversation(desk: Desk, registry: Registry, identity: str) -> Facts:
     """As its messages say it. What does not open is not passed on either. Raises NotHere where none opens."""
     own: list[Report] = []
     sealed_anew: list[Report] = []
-    for message in desk.cabinet.envelopes.of_conversation(identity):
+    in_the_order_of_import = sorted(
+        desk.cabinet.envelopes.of_conversation(identity), key=lambda message: message.turn
+    )
+    for message in in_the_order_of_import:  # a day is whatever its sender wrote
         with suppress(CannotOpen):
             _, opened, _ = open_envelope(desk, message.id, message.size)
             (sealed_anew if is_forwarded_id(message.id) else own).append(opened.report)
@@ -53,7 +56,7 @@ def of_conversation(desk: Desk, registry: Registry, identity: str) -> Facts:
 
 
 def _link(own: list[Report], sealed_anew: list[Report], steps: list[Step], unit_id: str) -> str:
-    """As the reporter's newest message says; else as who first passed it on to this unit signed it."""
+    """As the reporter's newest message says; else as who first passed it on to this unit signed it, by import."""
     if own:
         return max(own, key=lambda report: report.sequence).link
     given = [step.link for step in steps if step.to == unit_id]

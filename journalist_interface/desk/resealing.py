@@ -61,7 +61,7 @@ class Resealing:
         """A message with its files, an envelope for each receiver. Raises CannotOpen, WrongFile, SealingFailed."""
         tail, opened, _ = open_envelope(self.desk, message.id, message.size)
         step = self._step((tail.sha256.hexdigest(),), opened.report, rewritten=False)
-        report = replace(opened.report, trail=(*opened.report.trail, step))
+        report = replace(opened.report, trail=(*self._proven(opened.report), step))
         source = self.desk.files.envelope(message.id)
         try:
             with Pulled(lambda take: open_sealed(self.desk, source, take, message.size)) as stream:
@@ -90,15 +90,20 @@ class Resealing:
             conversation=self.first.conversation,
             link=self.first.link,
             sequence=self.first.sequence,
-            trail=(*self.first.trail, step),
+            trail=(*self._proven(self.first), step),
             kept_from=self.kept_from,
             involved=self.involved,
         )
         no_files: list[FilePart] = []
         return self._sealed(envelope.write(no_files, lambda: report), messages[0].id)
 
+    def _proven(self, report: Report) -> tuple[bytes, ...]:
+        """The steps of its trail that hold: what nobody signed bars nothing, and goes no further."""
+        identity = self.first.conversation.identity
+        return tuple(step for step in report.trail if trail.holds(step, identity, self.registry))
+
     def _step(self, originals: tuple[str, ...], report: Report, *, rewritten: bool) -> bytes:
-        if len(report.trail) >= MOST_HANDOVERS:
+        if len(self._proven(report)) >= MOST_HANDOVERS:
             raise NotForwardable("It was passed on too often already.")
         step = Step(
             by=self.unit.id,

@@ -1,11 +1,12 @@
 """What came back because it was not taken: sealed again as the same answer or handover, to other places in the mailbox.
 
 The words are not written anew: what the reporter gets is the same 8 KiB, so that it is shown once whatever arrived.
+Where the unit has another reply key since, they are signed by that: else no page would show them.
 """
 
 from dataclasses import replace
 
-from common import forwarding, post
+from common import forwarding, post, reply
 from common.days import today
 from journalist_interface.desk.answering import address, first_report, read_answer, reply_key, store_answer
 from journalist_interface.desk.forwarding import keep_forward, read_kept
@@ -25,9 +26,12 @@ def seal_answer_again(desk: Desk, answer_id: str) -> bool:
             return False
         registry, unit = desk.settings.load_registry()
         kept = read_answer(desk, answer_id)
-        sealed = address(desk, registry, first_report(desk, row.conversation), kept.composed)
-        document = sealed.sign(unit, reply_key(desk, unit))
-        epoch = store_answer(desk, unit, row.conversation, answer_id, replace(kept, outgoing=document))
+        key = reply_key(desk, unit)
+        composed = reply.sign_again(kept.composed, key)
+        sealed = address(desk, registry, first_report(desk, row.conversation), composed)
+        document = sealed.sign(unit, key)
+        again = replace(kept, outgoing=document, composed=composed)
+        epoch = store_answer(desk, unit, row.conversation, answer_id, again)
         return desk.cabinet.answers.seal_again(answer_id, sealed.slots, post.identity(document), epoch)
 
 
@@ -45,9 +49,10 @@ def seal_forward_again(desk: Desk, forward_id: str) -> bool:
             return False
         registry, unit = desk.settings.load_registry()
         kept, key = read_kept(desk, forward_id), reply_key(desk, unit)
-        sealed = address(desk, registry, first_report(desk, row.conversation), kept.composed)
+        composed = reply.sign_again(kept.composed, key)
+        sealed = address(desk, registry, first_report(desk, row.conversation), composed)
         document = sealed.sign(unit, key)
         slips = tuple(forwarding.renew_slip(slip, today(), key) for slip in kept.forward.slips)
-        again = replace(kept, forward=forwarding.Forward(slips, document))
+        again = replace(kept, forward=forwarding.Forward(slips, document), composed=composed)
         epoch = keep_forward(desk, unit, row.conversation, forward_id, again)
         return desk.cabinet.forwards.seal_again(forward_id, sealed.slots, post.identity(document), epoch)

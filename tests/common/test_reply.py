@@ -109,3 +109,14 @@ def test_two_answers_of_one_text_are_told_apart():
 
 def test_an_answers_text_does_not_print():
     assert "Thank" not in repr(answer())
+
+
+def test_signed_again_by_the_same_key_it_is_the_same_and_by_another_it_holds_by_that(party, signer):
+    handover = reply.Handover("0" * 32, "test-unit", "other-unit", DAY, "f" * 64, frozenset())
+    other = Ed25519PrivateKey.generate()
+    for composed, said in (
+        (reply.compose(sent := answer(), party.identity, signer), sent),
+        (reply.compose_handover(handover, party.identity, signer), handover),
+    ):
+        assert reply.sign_again(composed, signer) == composed
+        assert reply.read(reply.sign_again(composed, other), party.identity, public(other)) == said

@@ -8,8 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import envelope
+from common.conversation import MOST_HANDOVERS
 from common.days import today
 from common.forwarding import forwarded_id
+from common.opening import Opener
 from common.registry import Registry
 from common.report import INVOLVED, SEVERAL, Report
 from common.secret import Secret
@@ -20,6 +22,8 @@ from journalist_interface.desk import answering, facts, forwarding
 from journalist_interface.desk.exporting import export_waiting
 from journalist_interface.desk.forwarding import Choice, KeptFrom
 from journalist_interface.desk.importing import import_all
+from keys.private import parse_private_key
+from keys.unit import GNUPG_HOME, REPLY_KEY
 from tests.journalist_interface.desk.conftest import UNIT
 from tests.journalist_interface.desk.test_forwarding import OTHER, at_the_other, exported
 
@@ -195,9 +199,47 @@ def test_a_forged_passing_on_changes_neither_keys_nor_link_nor_who_may_have_it(w
     assert len(desk.cabinet.envelopes.of_conversation(reporter.identity)) == 3
     assert facts.of_conversation(desk, registry, reporter.identity) == before
     first = answering.first_report(desk, reporter.identity)
-    assert first.text == "Forged.", "it says the earliest day"
-    assert first.conversation == reporter.conversation
+    assert first.text == "The first.", "whatever day another says"
     assert answering.used_slots(desk, registry, first) == frozenset()
+
+
+@pytest.mark.parametrize("rewritten", [None, "Other words."])
+def test_steps_that_nobody_signed_bar_no_passing_on_and_go_no_further(world, rewritten):
+    reporter, desk = world.reporter(), world.desk()
+    step = Step(OTHER, UNIT, today(), Why.OTHER_FORCE, False, reporter.identity, "3" * 64, ("0" * 64,), ())
+    unsigned = sign_step(step, Ed25519PrivateKey.generate())
+    early = today() - timedelta(days=90)
+    forged = Report(
+        *("Forged.", UNIT, early, True, reporter.conversation, "4" * 64, 99),
+        trail=(unsigned,) * MOST_HANDOVERS,
+    )
+    world.bundle(forwarded(world, forged), world.seal(reporter, "The first."))
+    import_all(desk)
+    assert forwarding.forward(desk, reporter.identity, "1" * 32, Choice(OTHER, Why.OTHER_FORCE, rewritten))
+    export_waiting(desk)
+    [(_, _, files)] = exported(world)
+    assert {len(at_the_other(world, file)[0].trail) for file in files} == {1}
+
+
+def test_of_what_units_sealed_anew_the_first_that_came_counts_whatever_day_it_says(world):
+    reporter, desk = world.reporter(), world.desk()
+    registry, _ = desk.settings.load_registry()
+    pem, folder = bytearray(), world.house.folder / "other"
+    Opener(folder / GNUPG_HOME).open(folder / REPLY_KEY, pem.extend, ask=True)
+    key = parse_private_key(bytes(pem))
+
+    def passed_on(day, link):
+        step = Step(OTHER, UNIT, today(), Why.OTHER_FORCE, False, reporter.identity, link, ("0" * 64,), ())
+        report = Report(
+            *(f"Of {day}.", OTHER, day, True, reporter.conversation, "4" * 64, 0),
+            trail=(sign_step(step, key),),
+        )
+        world.bundle(forwarded(world, report))
+        import_all(desk)
+
+    passed_on(today(), "1" * 64)
+    passed_on(today() - timedelta(days=90), "2" * 64)
+    assert facts.of_conversation(desk, registry, reporter.identity).link == "1" * 64
 
 
 def forwarded(world, report):
