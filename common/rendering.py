@@ -36,12 +36,13 @@ def split_text(text: str, first: int, most: int) -> list[str]:
 
 
 def _end_of_piece(text: str, begin: int, room: int) -> int:
-    """Where a piece that begins at `begin` has to end. Takes as long as the piece is, however often it is asked."""
+    """Where a piece that begins at `begin` has to end. Takes as long as the piece is, however long the text."""
     window = text[begin : begin + room]  # a letter takes a byte at least
-    if rendered_bytes(window) <= room:
-        return begin + len(window)
-    fits = bisect_right(range(len(window)), room, key=lambda letters: rendered_bytes(window[:letters])) - 1
-    if fits < len(window) and window[fits].isspace():
-        return begin + fits
+    fits = (
+        bisect_right(range(len(window) + 1), room, key=lambda letters: rendered_bytes(window[:letters])) - 1
+    )
+    end = begin + fits
+    if end == len(text) or text[end].isspace():
+        return end
     blank = max(window.rfind(space, 0, fits) for space in " \n\t") + 1
     return begin + (blank or fits)
