@@ -4,8 +4,10 @@ import hashlib
 import itertools
 import secrets
 import shutil
+from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import post, reply
 from common.bundle import Returned
@@ -286,3 +288,23 @@ def test_a_sealing_again_that_is_killed_leaves_an_answer_that_opens(world, answe
         with copy.desk().cabinet.engine.connect() as connection:
             noted = connection.exec_driver_sql("SELECT post FROM answer").scalar_one()
         assert noted == post_of(copy, answered)
+
+
+def test_what_came_back_after_the_unit_has_another_key_is_signed_by_that(world, reporter, answered):
+    """Else it would be sealed and delivered again and again, and no page would ever show it."""
+    desk = world.desk()
+    _, unit = desk.settings.load_registry()
+    kept = answering.read_answer(desk, answered)
+    by_another = reply.sign_again(kept.composed, Ed25519PrivateKey.generate())
+    answering.store_answer(desk, unit, reporter.identity, answered, replace(kept, composed=by_another))
+    clear(world)
+    world.bundle(returned=[Returned(post_of(world, answered), "no-place")])
+    import_all(desk)
+    assert seal_answer_again(desk, answered)
+    clear(world)
+    export_waiting(world.desk())
+    [after] = on_the_stick(world)
+    opened = reporter.key.open(read_reply(world, after).ciphertext)
+    said = reply.read(opened, reporter.identity, world.house.unit.reply_public_key)
+    assert isinstance(said, reply.Reply)
+    assert said.text == "Thank you."
