@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from common import config, registry, registry_version, routing, signing
+from common import canonical, config, registry, registry_version, routing, signing
 from common.days import today
 from common.derivation import derive_root
 from common.epochs import month_after, month_of
@@ -80,7 +80,7 @@ def keep_the_first_certificate(patch):
 
 
 def believe_every_answer(patch):
-    patch.setattr(signing, "verify", lambda untrusted, *_: signing.read_unverified(untrusted))
+    patch.setattr(signing, "verify_document", lambda untrusted, *_: canonical.inner(untrusted, "body"))
 
 
 def destroy_no_month(patch):
