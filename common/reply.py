@@ -46,17 +46,18 @@ class Reply:
 class Handover:
     """By it a holder, `unit`, gives a conversation to the `next` one. `identity` is random (32 hex digits).
 
-    `after`: the link at which `unit` held it, 64 hex digits. `standing`: what `digest` says of each answer of the old
-    holder that stands. Whatever else it signed, then or later, counts no more; a digest, unlike an identity or a day,
-    cannot be given to another answer afterwards. `copy_to`: the id of the second seal that got a copy of what went, or
-    "". `rewritten`: it went in other words than the reporter's, and without files.
+    `after`: the link at which `unit` held it, 64 hex digits; several, where others gave it that differ. `standing`:
+    what `digest` says of each answer of the old holder that stands. Whatever else it signed, then or later, counts no
+    more; a digest, unlike an identity or a day, cannot be given to another answer afterwards. `copy_to`: the id of the
+    second seal that got a copy of what went, or "". `rewritten`: it went in other words than the reporter's, and
+    without files.
     """
 
     identity: str
     unit: str
     next: str
     day: date
-    after: str
+    after: tuple[str, ...]
     standing: frozenset[str]
     copy_to: str = ""
     rewritten: bool = False
@@ -132,14 +133,15 @@ def mark(handover: Handover, conversation: str) -> str:
 def _handover(body: dict[str, Any], conversation: str) -> Handover:
     _check_conversation(body, conversation)
     standing = canonical.listed(body, "standing")
-    if not all(isinstance(one, str) and _DIGEST.fullmatch(one) for one in standing):
+    after = canonical.listed(body, "after")
+    if not all(isinstance(one, str) and _DIGEST.fullmatch(one) for one in (*standing, *after)):
         raise NotCanonical("not a list of digests")
     return Handover(
         identity=canonical.text(body, "id"),
         unit=canonical.text(body, "unit"),
         next=canonical.text(body, "next"),
         day=canonical.day(body, "day"),
-        after=canonical.text(body, "after"),
+        after=tuple(after),
         standing=frozenset(standing),
         copy_to=canonical.text(body, "copy_to"),
         rewritten=canonical.truth(body, "rewritten"),
@@ -164,7 +166,7 @@ def _reply_body(reply: Reply, conversation: str) -> dict[str, Any]:
 
 def _handover_body(handover: Handover, conversation: str) -> dict[str, Any]:
     return {
-        "after": handover.after,
+        "after": list(handover.after),
         "conversation": conversation,
         "copy_to": handover.copy_to,
         "day": handover.day.isoformat(),

@@ -47,9 +47,9 @@ SENTENCES = {
 class Step:
     """One passing on. `by`, `to`: ids of units. `conversation`: 32 hex digits.
 
-    `link`: 64 hex digits, at which `to` has the conversation. `originals`: SHA-256, in hex, of each archive that `by`
-    had opened; of a rewritten report, all it was made from. `used`: reply slots that may be taken, so that the next
-    holder does not try them.
+    `links`: 64 hex digits each, the link at which `to` has the conversation, or those that it may have. `originals`:
+    SHA-256, in hex, of each archive that `by` had opened; of a rewritten report, all it was made from. `used`: reply
+    slots that may be taken, so that the next holder does not try them.
     """
 
     by: str
@@ -58,7 +58,7 @@ class Step:
     why: Why
     rewritten: bool
     conversation: str
-    link: str
+    links: tuple[str, ...]
     originals: tuple[str, ...]
     used: tuple[int, ...]
 
@@ -78,7 +78,7 @@ def sign(step: Step, key: Ed25519PrivateKey) -> bytes:
         "why": step.why.value,
         "rewritten": step.rewritten,
         "conversation": step.conversation,
-        "link": step.link,
+        "links": list(step.links),
         "originals": list(step.originals),
         "used": list(step.used),
     }
@@ -127,7 +127,7 @@ def _step(body: dict[str, Any]) -> Step:
         why=why,
         rewritten=canonical.truth(body, "rewritten"),
         conversation=canonical.text(body, "conversation"),
-        link=canonical.text(body, "link"),
+        links=tuple(map(str, canonical.listed(body, "links"))),
         originals=tuple(originals),
         used=tuple(used),
     )

@@ -176,7 +176,8 @@ def _word(items: Sequence[Item], holders: Sequence[str], link: str) -> tuple[Wor
         (item.said.next, item.by_former_key)
         for item in items
         if isinstance(item.said, Handover)
-        and (item.said.unit, item.said.after) == (holders[-1], link)
+        and item.said.unit == holders[-1]
+        and link in item.said.after
         and item.said.next not in holders
     ]
     now = tuple(sorted({to for to, by_former_key in handovers if not by_former_key}))
@@ -190,13 +191,17 @@ def _told(items: Sequence[Item], header: Header, holders: Sequence[str]) -> list
     """The handovers of this way. Of the steps that the header knows, only those count that it names: who gave the
     conversation away cannot say afterwards what else stood, nor how it went.
     """
-    way = list(zip(holders, links(header.first_link, holders), holders[1:], strict=False))
-    known_steps = set(way[: len(header.holders) - 1])
+    way = {
+        (by, to): (link, step < len(header.holders) - 1)
+        for step, (by, link, to) in enumerate(
+            zip(holders, links(header.first_link, holders), holders[1:], strict=False)
+        )
+    }
     found = []
     for item in items:
-        if isinstance(item.said, Handover):
-            step = (item.said.unit, item.said.after, item.said.next)
-            if step in way and (step not in known_steps or item.digest in header.marks):
+        if isinstance(item.said, Handover) and (item.said.unit, item.said.next) in way:
+            link, is_known = way[item.said.unit, item.said.next]
+            if link in item.said.after and (not is_known or item.digest in header.marks):
                 found.append((item, item.said))
     return found
 

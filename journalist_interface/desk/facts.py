@@ -17,16 +17,18 @@ from common.trail import Step
 from journalist_interface.desk.opening import CannotOpen, open_envelope
 from journalist_interface.desk.workplace import Desk, NotHere
 
+MOST_LINKS = 16  # of those that a unit may have; each costs a handover 67 bytes
+
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one conversation. `link`: 64 hex digits, at which this unit has it.
+    """Of one conversation. `links`: 64 hex digits each, the link at which this unit has it, or those that it may have.
 
     `forces`: those that must not see it, by id or SEVERAL. `involved`: units, or people above them, are or might be.
     `gave_it_away`: ids of those who had it and passed it on: they get nothing more of it, no copy either.
     """
 
-    link: str
+    links: tuple[str, ...]
     forces: frozenset[str]
     involved: bool
     gave_it_away: frozenset[str]
@@ -48,19 +50,23 @@ def of_conversation(desk: Desk, registry: Registry, identity: str) -> Facts:
     if not counting:
         raise NotHere("no message of this conversation opens")
     return Facts(
-        link=_link(own, sealed_anew, steps, desk.settings.unit),
+        links=_links(own, sealed_anew, steps, desk.settings.unit),
         forces=frozenset(report.kept_from for report in counting) - {""},
         involved=any(report.involved for report in counting),
         gave_it_away=frozenset(step.by for step in steps) - {desk.settings.unit},
     )
 
 
-def _link(own: list[Report], sealed_anew: list[Report], steps: list[Step], unit_id: str) -> str:
-    """As the reporter's newest message says; else as who first passed it on to this unit signed it, by import."""
+def _links(own: list[Report], sealed_anew: list[Report], steps: list[Step], unit_id: str) -> tuple[str, ...]:
+    """As the reporter's newest message says; else as those signed it who say that they passed it on to this unit.
+
+    Whoever has a copy can say so as well. A handover names them all: one at a link that is none is nothing, and does
+    not keep the other from counting. Those that came first stand first.
+    """
     if own:
-        return max(own, key=lambda report: report.sequence).link
-    given = [step.link for step in steps if step.to == unit_id]
-    return given[0] if given else sealed_anew[0].link
+        return (max(own, key=lambda report: report.sequence).link,)
+    given = [link for step in steps if step.to == unit_id for link in step.links]
+    return tuple(dict.fromkeys(given or [sealed_anew[0].link]))[:MOST_LINKS]
 
 
 def as_one(said: Iterable[str]) -> str:

@@ -119,7 +119,7 @@ def forward(desk: Desk, identity: str, forward_id: str, choice: Choice) -> bool:
             key=reply_key(desk, unit),
             first=first,
             registry=registry,
-            link=said.link,
+            links=said.links,
             kept_from=facts.as_one(said.forces),
             involved=said.involved,
             used=used_slots(desk, registry, first),
@@ -198,7 +198,7 @@ def _forward(work: Resealing, forward_id: str, messages: Sequence[Envelope], rew
     identity = work.first.conversation.identity
     answers = desk.cabinet.answers.of_conversation(identity)
     handover = Handover(
-        *(secrets.token_hex(16), work.unit.id, receiver.id, day, work.link, _standing(work, answers)),
+        *(secrets.token_hex(16), work.unit.id, receiver.id, day, work.links, _standing(work, answers)),
         copy_to="".join(one.id for one in work.receivers[1:]),  # there is one, or none
         rewritten=rewritten is not None,
     )

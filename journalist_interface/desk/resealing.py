@@ -52,7 +52,7 @@ class Resealing:
     key: Ed25519PrivateKey
     first: Report
     registry: Registry
-    link: str  # at which this unit has it
+    links: tuple[str, ...]  # at which this unit has it
     kept_from: str  # what all of its messages say of that, as one report can
     involved: bool
     used: frozenset[int]
@@ -112,7 +112,7 @@ class Resealing:
             why=self.why,
             rewritten=rewritten,
             conversation=self.first.conversation.identity,
-            link=next_link(self.link, self.unit.id, self.receivers[0].id),
+            links=tuple(next_link(link, self.unit.id, self.receivers[0].id) for link in self.links),
             originals=originals,
             used=tuple(sorted(self.used)),
         )

@@ -18,7 +18,7 @@ DAY = date(2026, 11, 24)
 
 def handover(**changed):
     return replace(
-        Handover("0" * 32, "test-unit", "other-unit", DAY, "f" * 64, frozenset({"ab" * 32})), **changed
+        Handover("0" * 32, "test-unit", "other-unit", DAY, ("f" * 64,), frozenset({"ab" * 32})), **changed
     )
 
 
@@ -46,7 +46,7 @@ def test_as_many_answers_can_stand_as_a_mailbox_can_hold(party, signer):
         )
 
 
-@pytest.mark.parametrize("changed", [{"copy_to": "other-body"}, {"rewritten": True}, {"after": "e" * 64}])
+@pytest.mark.parametrize("changed", [{"copy_to": "other-body"}, {"rewritten": True}, {"after": ("e" * 64,)}])
 def test_who_got_a_copy_and_whether_it_was_rewritten_is_signed_with_the_rest(party, signer, changed):
     plain = reply.compose_handover(handover(**changed), party.identity, signer)
     assert len(plain) == REPLY_PLAINTEXT_BYTES
@@ -56,7 +56,7 @@ def test_who_got_a_copy_and_whether_it_was_rewritten_is_signed_with_the_rest(par
         del signed["body"][key]
     with pytest.raises((BadSignature, NotCanonical)):
         reply.read(canonical.dump(signed), party.identity, public(signer))
-    for wrong in ({"copy_to": 3}, {"rewritten": "yes"}, {"after": None}):
+    for wrong in ({"copy_to": 3}, {"rewritten": "yes"}, {"after": None}, {"after": ["x"]}):
         body = reply._handover_body(handover(), party.identity) | wrong
         with pytest.raises(NotCanonical):
             reply.read(signing.sign(body, reply._HANDOVER, signer), party.identity, public(signer))

@@ -59,7 +59,7 @@ def test_the_longest_text_fits_exactly_and_one_more_does_not(party, signer, char
 
 def test_every_answer_handover_header_and_what_is_left_of_one_has_one_size(party, signer):
     sizes = {len(reply.compose(answer("x" * n), party.identity, signer)) for n in (0, 1, 1000)}
-    handover = reply.Handover("0" * 32, "test-unit", "other-unit", DAY, "f" * 64, frozenset())
+    handover = reply.Handover("0" * 32, "test-unit", "other-unit", DAY, ("f" * 64,), frozenset())
     sizes.add(len(reply.compose_handover(handover, party.identity, signer)))
     sizes.add(len(compose_header(Header("f" * 64, ("test-unit",)), party.secrets.header_key)))
     sizes.add(len(compose_deleted(Deleted("test-unit", 1, "f" * 64), party.secrets.header_key)))
@@ -112,7 +112,7 @@ def test_an_answers_text_does_not_print():
 
 
 def test_signed_again_by_the_same_key_it_is_the_same_and_by_another_it_holds_by_that(party, signer):
-    handover = reply.Handover("0" * 32, "test-unit", "other-unit", DAY, "f" * 64, frozenset())
+    handover = reply.Handover("0" * 32, "test-unit", "other-unit", DAY, ("f" * 64,), frozenset())
     other = Ed25519PrivateKey.generate()
     for composed, said in (
         (reply.compose(sent := answer(), party.identity, signer), sent),

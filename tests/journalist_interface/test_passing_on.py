@@ -491,7 +491,7 @@ def test_no_unit_hides_a_conversation_from_whoever_it_gave_it_to(
         Why.OTHER_FORCE,
         False,
         a.conversation(),
-        "f" * 64,
+        ("f" * 64,),
         ("0" * 64,),
         (),
     )

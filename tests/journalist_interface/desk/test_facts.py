@@ -170,7 +170,7 @@ def test_a_forged_passing_on_changes_neither_keys_nor_link_nor_who_may_have_it(w
     )
     import_all(desk)
     before = facts.of_conversation(desk, registry, reporter.identity)
-    assert before == facts.Facts("2" * 64, frozenset(), False, frozenset())
+    assert before == facts.Facts(("2" * 64,), frozenset(), False, frozenset())
     step = Step(
         OTHER,
         unit.id,
@@ -178,7 +178,7 @@ def test_a_forged_passing_on_changes_neither_keys_nor_link_nor_who_may_have_it(w
         Why.OTHER_FORCE,
         False,
         reporter.identity,
-        "3" * 64,
+        ("3" * 64,),
         ("0" * 64,),
         tuple(range(200)),
     )
@@ -206,7 +206,7 @@ def test_a_forged_passing_on_changes_neither_keys_nor_link_nor_who_may_have_it(w
 @pytest.mark.parametrize("rewritten", [None, "Other words."])
 def test_steps_that_nobody_signed_bar_no_passing_on_and_go_no_further(world, rewritten):
     reporter, desk = world.reporter(), world.desk()
-    step = Step(OTHER, UNIT, today(), Why.OTHER_FORCE, False, reporter.identity, "3" * 64, ("0" * 64,), ())
+    step = Step(OTHER, UNIT, today(), Why.OTHER_FORCE, False, reporter.identity, ("3" * 64,), ("0" * 64,), ())
     unsigned = sign_step(step, Ed25519PrivateKey.generate())
     early = today() - timedelta(days=90)
     forged = Report(
@@ -221,7 +221,7 @@ def test_steps_that_nobody_signed_bar_no_passing_on_and_go_no_further(world, rew
     assert {len(at_the_other(world, file)[0].trail) for file in files} == {1}
 
 
-def test_of_what_units_sealed_anew_the_first_that_came_counts_whatever_day_it_says(world):
+def test_of_what_units_sealed_anew_each_link_is_handed_on_and_none_bars_another(world):
     reporter, desk = world.reporter(), world.desk()
     registry, _ = desk.settings.load_registry()
     pem, folder = bytearray(), world.house.folder / "other"
@@ -229,7 +229,7 @@ def test_of_what_units_sealed_anew_the_first_that_came_counts_whatever_day_it_sa
     key = parse_private_key(bytes(pem))
 
     def passed_on(day, link):
-        step = Step(OTHER, UNIT, today(), Why.OTHER_FORCE, False, reporter.identity, link, ("0" * 64,), ())
+        step = Step(OTHER, UNIT, today(), Why.OTHER_FORCE, False, reporter.identity, (link,), ("0" * 64,), ())
         report = Report(
             *(f"Of {day}.", OTHER, day, True, reporter.conversation, "4" * 64, 0),
             trail=(sign_step(step, key),),
@@ -239,7 +239,7 @@ def test_of_what_units_sealed_anew_the_first_that_came_counts_whatever_day_it_sa
 
     passed_on(today(), "1" * 64)
     passed_on(today() - timedelta(days=90), "2" * 64)
-    assert facts.of_conversation(desk, registry, reporter.identity).link == "1" * 64
+    assert facts.of_conversation(desk, registry, reporter.identity).links == ("1" * 64, "2" * 64)
 
 
 def forwarded(world, report):

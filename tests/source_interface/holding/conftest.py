@@ -36,7 +36,7 @@ def hand_over(conversation_of, signer, keys_of, header_of, put_item):
             or links(header.first_link, (*header.holders, *(chain or ((by,) * (by != header.holder)))))[-1]
         )
         digests = frozenset(reply.digest(one, identity) for one in standing)
-        said = Handover(f"{slot:032x}", by, to, today(), link, digests, **how)
+        said = Handover(f"{slot:032x}", by, to, today(), (link,), digests, **how)
         named = conversation_of(of or words).identity
         put_item(words, slot, reply.compose_handover(said, named, signer(keys_of[signed_by or by])))
 

@@ -69,7 +69,7 @@ class Conversation(RuleBasedStateMachine):
 
     def sign_handover(self, by, to, after, former):
         before = self.held()
-        said = Handover(f"{self.slot:032x}", by, to, DAY, after, frozenset())
+        said = Handover(f"{self.slot:032x}", by, to, DAY, (after,), frozenset())
         self.put(said, former=former)
         self.known_links.append(next_link(after, by, to))
         self.changed_by(by, before)
@@ -219,7 +219,7 @@ class Conversation(RuleBasedStateMachine):
                 for slot, said in self.world.lying.items()
                 if isinstance(said, Handover)
                 and slot not in self.world.former
-                and (said.unit, said.after, said.next)
+                and (said.unit, said.after[0], said.next)
                 == (held.holders[place], chain[place], held.holders[place + 1])
             ]
             assert signed, "nobody signed that"
@@ -238,7 +238,7 @@ class Conversation(RuleBasedStateMachine):
                 for slot, said in self.world.lying.items()
                 if isinstance(said, Handover)
                 and slot not in self.world.former
-                and (said.unit, said.after) == (held.holders[-1], link)
+                and (said.unit, said.after[0]) == (held.holders[-1], link)
             } - {*held.holders}
             assert (held.state is State.CONTESTED) == (len(by_key_of_today) > 1)
             assert (held.state is State.DOUBTFUL) == (not by_key_of_today)

@@ -58,7 +58,7 @@ def handover(written, number=1, **more):
     """`ab>c`: signed by b, at the link that it has by a chain from a."""
     chain, to = written.rstrip("?").split(">")
     link = links(FIRST, chain)[-1]
-    said = Handover(f"{number:032x}", chain[-1], to, DAY, link, frozenset({f"{chain[-1]} before"}), **more)
+    said = Handover(f"{number:032x}", chain[-1], to, DAY, (link,), frozenset({f"{chain[-1]} before"}), **more)
     return Item(number, said, f"{written} {number}", by_former_key="?" in written)
 
 
@@ -147,8 +147,17 @@ def test_who_got_a_copy_and_whether_it_was_rewritten_is_told_of_the_chain_s_hand
 
 def test_a_conversation_is_handed_over_no_more_often_than_a_trail_has_steps():
     many = (*(f"x{number}" for number in range(MOST_HANDOVERS)), "a")
-    said = Handover("0" * 32, "a", "b", DAY, links(FIRST, many)[-1], frozenset())
+    said = Handover("0" * 32, "a", "b", DAY, links(FIRST, many)[-1:], frozenset())
     assert follow(registry(), Header(FIRST, many), [Item(1, said)]).holder == "a"
     assert follow(registry(), Header(FIRST, many[1:]), [Item(1, said)]).holder == "a", "another link"
-    fits = Handover("0" * 32, "a", "b", DAY, links(FIRST, many[1:])[-1], frozenset())
+    fits = Handover("0" * 32, "a", "b", DAY, links(FIRST, many[1:])[-1:], frozenset())
     assert follow(registry(), Header(FIRST, many[1:]), [Item(1, fits)]).holder == "b"
+
+
+def test_a_handover_at_several_links_counts_by_the_one_that_is_its_own():
+    """Its unit was told more than one, by whoever has a copy too."""
+    both = (new_link(), FIRST)
+    said = Handover("0" * 32, "a", "b", DAY, both, frozenset())
+    assert follow(registry(), Header(FIRST, ("a",)), [Item(1, said)]).holder == "b"
+    other = Handover("0" * 32, "a", "b", DAY, both[:1], frozenset())
+    assert follow(registry(), Header(FIRST, ("a",)), [Item(1, other)]).holder == "a"
