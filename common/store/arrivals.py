@@ -28,11 +28,12 @@ from common.post import ReceiptsPost, ReplyPost
 from common.registry import Registry, UnknownUnit
 from common.signing import BadSignature
 from common.store.blobs import FORWARDED_PREFIX, PendingBlob, is_forwarded_id
+from common.store.folders import entered
 from common.store.inbox import AHEAD, MOST_FORWARDS, MOST_POSTS, OLDEST, PART, SLIP, Inbox
 from common.store.kept import NoFreeSlot, State, Why
 from common.store.models import TAKEN, EnvelopeRow, ReturnedRow
 from common.store.repository import Store, add_reply
-from common.store.taking import MOST_LOOKED_AT, Found, UnitFolder, entered
+from common.store.taking import MOST_LOOKED_AT, Found, UnitFolder
 from common.units import Unit
 
 KEEP_UNFINISHED = timedelta(days=7)

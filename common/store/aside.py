@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from common.days import midnight_of, today
+from common.store.folders import entered
 
 FOLDER = "set-aside"
 _HELD = "-held"
@@ -28,12 +29,12 @@ class Aside:
 
     def put(self, blob: Path, day: date, *, held: bool) -> None:
         """Move a blob here, if it is there, noting the day, and whether its unit holds it. Raises OSError."""
-        with _entered(self.root) as root:
+        with entered(self.root) as root:
             _make(FOLDER, root)
-            with _entered(FOLDER, root) as aside:
+            with entered(FOLDER, root) as aside:
                 name = f"{day}{_HELD if held else ''}"
                 _make(name, aside)
-                with _entered(name, aside) as folder:
+                with entered(name, aside) as folder:
                     with suppress(FileNotFoundError):
                         os.rename(blob, blob.name, dst_dir_fd=folder)
                     for changed in (folder, aside):
@@ -69,9 +70,9 @@ class Aside:
     def _opened(self) -> Iterator[int | None]:
         """The folder; None where nothing was ever set aside."""
         with ExitStack() as stack:
-            root, aside = stack.enter_context(_entered(self.root)), None
+            root, aside = stack.enter_context(entered(self.root)), None
             with suppress(FileNotFoundError):
-                aside = stack.enter_context(_entered(FOLDER, root))
+                aside = stack.enter_context(entered(FOLDER, root))
             yield aside
 
     @contextmanager
@@ -87,7 +88,7 @@ def was_held(aside: Path) -> bool:
 
 def _each_day(aside: int | None) -> Iterator[tuple[str, int]]:
     for name in _days_in(aside):
-        with _entered(name, aside) as folder:
+        with entered(name, aside) as folder:
             yield name, folder
 
 
@@ -101,17 +102,6 @@ def _days_in(aside: int | None) -> list[str]:
 def _files(folder: int) -> list[str]:
     with os.scandir(folder) as entries:
         return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-
-
-@contextmanager
-def _entered(folder: Path | str, within: int | None = None) -> Iterator[int]:
-    """A folder that is open, and no link. Raises OSError."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(folder, flags, dir_fd=within)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _make(name: str, within: int) -> None:

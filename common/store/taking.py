@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
 from common.days import midnight_of, today
 from common.store.blobs import is_blob_id
@@ -103,17 +102,6 @@ class UnitFolder:
             os.fsync(self._descriptor)
         with suppress(OSError):
             os.utime(self._descriptor, (midnight_of(today()), midnight_of(today())))
-
-
-@contextmanager
-def entered(folder: Path | str, within: int | None = None) -> Iterator[int]:
-    """A folder that is open, and no link. Raises OSError."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(folder, flags, dir_fd=within)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _check_plain(status: os.stat_result) -> None:

@@ -11,8 +11,9 @@ import pytest
 from common import post
 from common.days import today
 from common.store import arrivals, taking
+from common.store.folders import entered
 from common.store.kept import Returned
-from common.store.taking import MOST_LOOKED_AT, UnitFolder, entered
+from common.store.taking import MOST_LOOKED_AT, UnitFolder
 from common.units import Status
 from tests.common.store.conftest import Desk
 
