@@ -9,6 +9,7 @@ from common.days import today
 from common.mailbox import AnswerTooLong
 from common.report import clean_text
 from journalist_interface.desk import answering, returned, tasking
+from journalist_interface.desk.answers import Answer
 from journalist_interface.desk.conversations import Conversation
 from journalist_interface.desk.views.here import desk
 from journalist_interface.desk.workplace import NotHere
@@ -49,15 +50,13 @@ def seal(identity: str) -> str | Response:
         answering.seal_answer(desk(), identity, answer_id, text)
     except AnswerTooLong as error:
         return _again(conversation, text, str(error))
-    return redirect(url_for("conversations.shown", identity=identity, _anchor=f"a-{answer_id}"), 303)
+    return _back_to(identity, answer_id)
 
 
 @pages.post("/answers/<answer_id>/take-back")
 def take_back(answer_id: str) -> Response:
     """Forget an answer that has not left the desk."""
-    answer = desk().cabinet.answers.get(answer_id)
-    if answer is None:
-        raise NotHere
+    answer = _known(answer_id)
     answering.take_back(desk(), answer_id)
     return redirect(url_for("conversations.shown", identity=answer.conversation), 303)
 
@@ -65,25 +64,28 @@ def take_back(answer_id: str) -> Response:
 @pages.post("/answers/<answer_id>/again")
 def again(answer_id: str) -> Response:
     """Let an exported answer leave once more with the next export."""
-    answer = desk().cabinet.answers.get(answer_id)
-    if answer is None:
-        raise NotHere
+    answer = _known(answer_id)
     desk().cabinet.answers.export_again(answer_id)
-    return redirect(
-        url_for("conversations.shown", identity=answer.conversation, _anchor=f"a-{answer_id}"), 303
-    )
+    return _back_to(answer.conversation, answer_id)
 
 
 @pages.post("/answers/<answer_id>/seal-again")
 def seal_again(answer_id: str) -> Response:
     """Seal an answer that came back to other places; it leaves with the next export."""
+    answer = _known(answer_id)
+    returned.seal_answer_again(desk(), answer_id)
+    return _back_to(answer.conversation, answer_id)
+
+
+def _known(answer_id: str) -> Answer:
     answer = desk().cabinet.answers.get(answer_id)
     if answer is None:
         raise NotHere
-    returned.seal_answer_again(desk(), answer_id)
-    return redirect(
-        url_for("conversations.shown", identity=answer.conversation, _anchor=f"a-{answer_id}"), 303
-    )
+    return answer
+
+
+def _back_to(conversation: str, answer_id: str) -> Response:
+    return redirect(url_for("conversations.shown", identity=conversation, _anchor=f"a-{answer_id}"), 303)
 
 
 def _preview(conversation: Conversation, text: str, problem: str | None) -> str:
