@@ -23,15 +23,11 @@ _DAY = timedelta(days=1)
 _BEGIN, _END = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
 _SIGNATURE, _PRIMARY, _SUBKEY = 2, 6, 14
 _BINDS_A_SUBKEY = 0x18
-_MADE, _ENDS_AFTER, _MAY = (
-    2,
-    9,
-    27,
-)  # subpackets: when it was made, the key's life in seconds, what the key is for
+# Subpackets: when it was made, the key's life in seconds, what the key is for.
+_MADE, _ENDS_AFTER, _MAY = 2, 9, 27
 _ENCRYPTS = 0x04 | 0x08
-_CAN_ENCRYPT = frozenset(
-    {1, 2, 16, 18}
-)  # algorithms of keys that do not say what they are for: RSA, Elgamal, ECDH
+# Algorithms of keys that do not say what they are for: RSA, Elgamal, ECDH.
+_CAN_ENCRYPT = frozenset({1, 2, 16, 18})
 
 
 @dataclass(frozen=True)
