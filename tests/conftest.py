@@ -5,6 +5,7 @@ Folders with a GnuPG home have short paths, because the agent's socket must fit 
 
 import os
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -235,3 +236,17 @@ def tor_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """A private Tor network that all tests share; what a test joins to it has a name of its own, and is stopped."""
     with private_network(tmp_path_factory.mktemp("tor network")) as network:
         yield network
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, of 24 MB, where that can be had."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "candour-test", disk], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("only root has a small disk")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 
 import pytest
 
@@ -68,19 +67,6 @@ def test_without_its_pepper_it_does_not_start(server_config):
     config.pepper_file.unlink()
     with pytest.raises(BadConfiguration, match="pepper cannot be read"):
         build(config)
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "candour-test", disk], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("only root has a small disk")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 @pytest.mark.parametrize("leave", [128 * 1024, 4 * 1024**2])  # SQLite opens no database without a few pages
