@@ -187,7 +187,7 @@ def test_a_request_is_one_however_often_it_is_written_and_needs_a_stick(unit):
     ("envelope_id", "changed", "handed_on"),
     [
         ("a" * 31 + "1", {}, False),
-        (new_id(forwarded=True), {}, True),
+        pytest.param(new_id(forwarded=True), {}, True, id="a forwarded id"),
         ("a" * 31 + "1", {"unit": "other-unit"}, True),
         ("a" * 31 + "1", {"trail": (b"{}",)}, True),
     ],
