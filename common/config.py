@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from common.conversation.derivation import PEPPER_BYTES
 from common.days import today
-from common.derivation import PEPPER_BYTES
-from common.registry import Registry, RegistryRefused, verify
+from common.registry.registry import Registry, RegistryRefused, verify
 from common.secret import Secret
 from common.signing import PUBLIC_KEY_BYTES
 

@@ -17,8 +17,8 @@ import termios
 from time import monotonic
 from typing import Any
 
-from common import pace
-from common.pace import Crowded, TooSlow
+from common.transport import pace
+from common.transport.pace import Crowded, TooSlow
 
 _BUFFER = 256 * 1024  # bytes of an answer that the kernel takes: no thread waits until a page has been read
 _MOST_AT_ONCE = 1024 * 1024

@@ -39,8 +39,8 @@ def settle(settings: Path | None, data: Path | None, now: bool) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from common.config import BadConfiguration, read_server_config
-    from common.registry import RegistryRefused
-    from common.store.sweeping import WrongDatabase
+    from common.registry.registry import RegistryRefused
+    from common.store.sweep import WrongDatabase
 
     try:
         config = read_server_config(_chosen(settings, data).absolute())
@@ -70,23 +70,25 @@ def _chosen(settings: Path | None, data: Path | None) -> Path:
 
 
 def _settle(config: "ServerConfig", *, whatever_the_hour: bool) -> None:
-    from common import settled
+    from common.store.database import open_store
     from common.store.inbox import Inbox
-    from common.store.opening import open_store
     from common.store.outbox import Outbox
     from common.store.settlement import Settlement
+    from common.transport import settled_hours
 
     registry = (
         config.load_registry()
     )  # refused on a day that it does not hold for: then the clock may be wrong
     outbox = Outbox(config.outbox, config.blobs)
     try:
-        if not whatever_the_hour and not settled.is_due(outbox.settled_hour(), registry.settle_every_hours):
+        if not whatever_the_hour and not settled_hours.is_due(
+            outbox.settled_hour(), registry.settle_every_hours
+        ):
             return
         hour = (
-            settled.this_hour()
+            settled_hours.this_hour()
             if whatever_the_hour
-            else settled.last_settled_hour(registry.settle_every_hours)
+            else settled_hours.last_settled_hour(registry.settle_every_hours)
         )
         store = open_store(config.database, config.blobs)
         try:

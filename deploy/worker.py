@@ -29,8 +29,8 @@ from gunicorn import util
 from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from common import pace
 from common.allowance import CIRCUIT, HELD_CODENAME, RETIRE, STOPPING
+from common.transport import pace
 from deploy import answer, renewal
 from deploy.arriving import ArrivingBody
 from deploy.circuit import Greeting, NoCircuit

@@ -8,7 +8,7 @@ import click
 
 from common import canonical
 from common.canonical import NotCanonical
-from common.courier_key import CourierCard
+from common.transport.courier_key import CourierCard
 from keys.cards import UnitCard, read_card
 from keys.certificates import look
 from keys.command import Group, grouped, path

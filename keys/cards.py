@@ -11,9 +11,9 @@ from typing import Any
 
 from common import canonical
 from common.canonical import NotCanonical
-from common.courier_key import CourierCard
 from common.names import is_one_line, is_short_name
 from common.signing import PUBLIC_KEY_BYTES
+from common.transport.courier_key import CourierCard
 from keys.registry import UnfitRegistry
 
 

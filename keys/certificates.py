@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from common.days import today
-from common.gpg import gpg_environment
+from common.gpg.runner import gpg_environment
 
 _EXPIRED, _REVOKED = "e", "r"
 _LAST_LINE = "-----END PGP PUBLIC KEY BLOCK-----"

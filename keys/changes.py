@@ -9,9 +9,9 @@ from datetime import date, timedelta
 from operator import attrgetter
 
 from common import phrases
-from common.forces import Force
-from common.registry import Registry
-from common.units import Service, Unit
+from common.registry.forces import Force
+from common.registry.registry import Registry
+from common.registry.units import Service, Unit
 from keys import gaps
 
 _DESK = "the charity’s desk"

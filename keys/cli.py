@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from common.courier_key import CourierCard, new_courier
-from common.keyring import end_agent
+from common.gpg.keyring import end_agent
+from common.transport.courier_key import CourierCard, new_courier
 from keys.card_command import card_group, lines_of
 from keys.cards import UnitCard, write_card
 from keys.command import Group, grouped, new_passphrase, one_line, path, short_name

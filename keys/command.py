@@ -7,11 +7,11 @@ import click
 
 from common import phrases
 from common.config import BadConfiguration
-from common.holders import SHORTEST_PASSPHRASE
-from common.keyring import NotDestroyed
+from common.gpg.keyring import NotDestroyed
+from common.gpg.sealing import SealingFailed
 from common.names import is_one_line, is_short_name
-from common.registry import RegistryRefused
-from common.sealing import SealingFailed
+from common.registry.holders import SHORTEST_PASSPHRASE
+from common.registry.registry import RegistryRefused
 from keys.certificates import UnfitCertificate
 from keys.draft import BadDraft
 from keys.making import CeremonyFailed

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from common.forces import Force, ForceKind, Name, Nation, Oversight
-from common.units import Status, Unit, UnitKind
+from common.registry.forces import Force, ForceKind, Name, Nation, Oversight
+from common.registry.units import Status, Unit, UnitKind
 
 
 @dataclass(frozen=True)

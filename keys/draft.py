@@ -11,15 +11,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from common import canonical, registry
+from common import canonical
 from common.canonical import NotCanonical
-from common.courier_key import CourierCard
 from common.days import today
-from common.force_search import nearest
-from common.forces import Force
 from common.phrases import listed
-from common.registry import Registry
-from common.units import Service, Status, Unit, UnitKind
+from common.registry import registry
+from common.registry.force_search import nearest
+from common.registry.forces import Force
+from common.registry.registry import Registry
+from common.registry.units import Service, Status, Unit, UnitKind
+from common.transport.courier_key import CourierCard
 from keys.cards import UnitCard
 from keys.country import read_country, without_keys
 

@@ -1,7 +1,7 @@
 """What a registry leaves open, though it is sound: who has no overseer, and which forces have no unit.
 
-Nothing of it keeps a report from going somewhere (`common/routing.py`): it goes to the charity's desk, or is sealed
-to one where two were meant. It must be known before the registry is signed, and while it holds.
+Nothing of it keeps a report from going somewhere (`common/report/routing.py`): it goes to the charity's desk, or is
+sealed to one where two were meant. It must be known before the registry is signed, and while it holds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,9 +9,9 @@ from datetime import date
 from operator import attrgetter
 
 from common import phrases
-from common.forces import Force
-from common.registry import Registry, UnknownForce
-from common.units import Unit, UnitKind
+from common.registry.forces import Force
+from common.registry.registry import Registry, UnknownForce
+from common.registry.units import Unit, UnitKind
 
 _Named = Callable[[Unit], str | None]  # which overseer a unit names
 _NO_ROUTE = "Without conflict route: {}. The overseer that is named for it is not enrolled."

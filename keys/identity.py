@@ -1,7 +1,7 @@
 """A unit's identity key: contact details given in confidence are sealed to it, and two of its holders open them.
 
 It is made on the holders' own offline workstation, which is not the reviewers'. Each holder types a passphrase that no
-other learns (common/holders.py). What leaves is a card with the certificate and the holders' public keys.
+other learns (common/registry/holders.py). What leaves is a card with the certificate and the holders' public keys.
 """
 
 import io
@@ -15,9 +15,13 @@ from tempfile import TemporaryDirectory
 from common import canonical
 from common.canonical import NotCanonical
 from common.days import today
-from common.epochs import OVERLAP, month_of
-from common.gpg import private_home
-from common.holders import (
+from common.gpg.epochs import OVERLAP, month_of
+from common.gpg.opening import Opener
+from common.gpg.runner import private_home
+from common.gpg.sealing import Sealer
+from common.names import is_short_name
+from common.private_file import write_new
+from common.registry.holders import (
     GNUPG_HOME,
     HOLDERS,
     MOST_HOLDERS,
@@ -28,12 +32,8 @@ from common.holders import (
     seal_box,
     together,
 )
-from common.names import is_short_name
-from common.opening import Opener
-from common.private_file import write_new
-from common.sealing import Sealer
+from common.registry.units import FormerKey, Unit
 from common.signing import PUBLIC_KEY_BYTES
-from common.units import FormerKey, Unit
 from keys.certificates import look
 from keys.making import CeremonyFailed, make_key, public_part, request
 from keys.registry import UnfitRegistry

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from common.holders import GNUPG_HOME
-from common.keyring import end_agent
+from common.gpg.keyring import end_agent
+from common.registry.holders import GNUPG_HOME
 from keys.command import Group, grouped, path, short_name
 from keys.identity import IDENTITY_CARD, check_holders, new_identity
 

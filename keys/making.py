@@ -11,8 +11,8 @@ from pathlib import Path
 
 import gnupg
 
-from common.epochs import Span
-from common.gpg import gpg_environment, midnight
+from common.gpg.epochs import Span
+from common.gpg.runner import gpg_environment, midnight
 
 _MOST_KEYS = 256  # of a certificate: twenty years of months
 

@@ -4,10 +4,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from common import registry
 from common.config import read_root
 from common.days import today
-from common.registry import Registry, RegistryRefused
+from common.registry import registry as registries
+from common.registry.registry import Registry, RegistryRefused
 
 FILE_NAME = "registry.json"
 ROOT_NAME = "registry-root.pub"
@@ -23,7 +23,7 @@ def publish(signed: bytes, root: bytes, *folders: Path) -> tuple[Path, ...]:
     Raises RegistryRefused for one that does not hold today, and NotPublished where a folder is not there, has a newer
     one or another of the same version, or trusts another root. Then nothing was written to any of them.
     """
-    new = registry.verify(signed, root, today())
+    new = registries.verify(signed, root, today())
     for folder in folders:
         _check(signed, new, root, folder)
     files = tuple(folder / FILE_NAME for folder in folders)
@@ -42,7 +42,7 @@ def _check(signed: bytes, new: Registry, root: bytes, folder: Path) -> None:
     _check_root(folder / ROOT_NAME, root)
     with suppress(FileNotFoundError, RegistryRefused):  # what no server would read is simply replaced
         there = file.read_bytes()
-        old = registry.verify_signature(there, root)
+        old = registries.verify_signature(there, root)
         if old.version > new.version:
             raise NotPublished(
                 f"{file} has version {old.version}, and this is {new.version}. Publish the newest."

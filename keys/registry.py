@@ -3,10 +3,11 @@
 from contextlib import suppress
 from pathlib import Path
 
-from common import registry, signing
+from common import signing
 from common.days import midnight_of, today
-from common.registry import Registry, RegistryRefused
-from common.units import Unit
+from common.registry import registry as registries
+from common.registry.registry import Registry, RegistryRefused
+from common.registry.units import Unit
 from keys.certificates import UnfitCertificate, look
 from keys.private import read_private_key
 
@@ -21,11 +22,11 @@ def sign_registry(draft: Registry, root_key_file: Path, passphrase: str | None =
         raise UnfitRegistry("It would expire before it is issued.")
     for unit in draft.units:
         _check_certificates(unit)
-    registry.check_content(draft)
+    registries.check_content(draft)
     root = read_private_key(root_key_file, passphrase)
-    signed = signing.sign(registry.to_body(draft), registry.CONTEXT, root)
+    signed = signing.sign(registries.to_body(draft), registries.CONTEXT, root)
     # What is written must be what the servers will read.
-    registry.verify(signed, root.public_key().public_bytes_raw(), draft.issued)
+    registries.verify(signed, root.public_key().public_bytes_raw(), draft.issued)
     return signed
 
 
@@ -39,7 +40,7 @@ def check_version_is_new(out: Path, signed: bytes, version: int, root: bytes) ->
         with suppress(OSError, RegistryRefused):  # it is not there, or of no concern
             there = file.read_bytes()
             if there != signed:
-                signed_before.append((registry.verify_signature(there, root).version, file))
+                signed_before.append((registries.verify_signature(there, root).version, file))
     highest, file = max(signed_before, default=(0, out))
     if highest >= version:
         raise UnfitRegistry(

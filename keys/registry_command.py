@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from common import registry as registries
-from common import settled
-from common.courier_key import CourierCard
 from common.days import today
 from common.phrases import count
 from common.phrases import day as day_words
-from common.registry import Registry
+from common.registry import registry as registries
+from common.registry.registry import Registry
+from common.registry.units import Status, Unit, UnitKind
 from common.signing import PUBLIC_KEY_BYTES
-from common.units import Status, Unit, UnitKind
+from common.transport import settled_hours
+from common.transport.courier_key import CourierCard
 from keys.cards import UnitCard, read_card
 from keys.changes import changes
 from keys.command import Group, grouped, path
@@ -95,7 +95,7 @@ def add(draft: Path, cards: tuple[Path, ...], kind: str) -> None:
 @click.option("--expires", type=_DAY, help="The registry's last day. Goes without UNIT.")
 @click.option(
     "--settle-every",
-    type=click.Choice([str(hours) for hours in settled.EVERY_HOURS]),
+    type=click.Choice([str(hours) for hours in settled_hours.EVERY_HOURS]),
     help="Hours between the hours at which units are shown what arrived. Goes without UNIT.",
 )
 @click.option("--status", type=_one_of(Status))

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from common.days import today
-from common.forces import Force, Name
 from common.names import is_one_line, is_short_name
 from common.phrases import day as day_words
+from common.registry.forces import Force, Name
 from keys.draft import BadDraft, Draft
 
 _A_DAY = timedelta(days=1)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from common.epochs import epochs_of
-from common.gpg import gpg_environment
-from common.keyring import Key, Where, keys_of
+from common.gpg.epochs import epochs_of
+from common.gpg.keyring import Key, Where, keys_of
+from common.gpg.runner import gpg_environment
 from keys.certificates import look
 from keys.making import CeremonyFailed
 from keys.unit import CASE_CERTIFICATE, GNUPG_HOME, read_unit_card

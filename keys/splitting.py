@@ -17,8 +17,8 @@ from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
 from shamir_mnemonic.share import Share
 
 from common import canonical
-from common.gpg import private_home
-from common.keyring import Where, destroy, keys_of
+from common.gpg.keyring import Where, destroy, keys_of
+from common.gpg.runner import private_home
 from common.private_file import write_new
 from keys.cards import UnitCard, write_card
 from keys.making import CeremonyFailed, change_passphrase, public_part, run

@@ -17,11 +17,12 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import canonical, registry, signing
+from common import canonical, signing
 from common.canonical import NotCanonical
 from common.config import BadConfiguration, read_root
 from common.days import today
-from common.registry import MOST_VERSION, Registry, RegistryRefused
+from common.registry import registry
+from common.registry.registry import MOST_VERSION, Registry, RegistryRefused
 from keys.publishing import FILE_NAME, ROOT_NAME, NotPublished, put
 
 _ONLY_A_THIEF = MOST_VERSION - 1000  # no ceremony comes so far: whoever signs it wants that none is higher

@@ -1,8 +1,8 @@
 """A unit's keys: the certificate that reports are sealed to, the case key, and the key that signs its answers.
 
 All are made on the unit's own offline workstation. The certificate has an encryption subkey for each month, see
-common/epochs.py. The case key is another key of the same home and no part of the certificate: nothing is sealed to it
-but at the desk, and what is lasts longer than a month's key. The reply-signing key is kept sealed to the case key,
+common/gpg/epochs.py. The case key is another key of the same home and no part of the certificate: nothing is sealed to
+it but at the desk, and what is lasts longer than a month's key. The reply-signing key is kept sealed to the case key,
 so that it can be used only where that secret is, and outlives every epoch.
 """
 
@@ -16,11 +16,11 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.days import today
-from common.epochs import OVERLAP, ahead, epochs_of, month_after, month_of
-from common.gpg import private_home
-from common.keyring import Where, end_agent, is_unprotected, keys_of, secret_certificates
-from common.opening import Opener, OpeningFailed
-from common.sealing import Sealer
+from common.gpg.epochs import OVERLAP, ahead, epochs_of, month_after, month_of
+from common.gpg.keyring import Where, end_agent, is_unprotected, keys_of, secret_certificates
+from common.gpg.opening import Opener, OpeningFailed
+from common.gpg.runner import private_home
+from common.gpg.sealing import Sealer
 from keys.cards import UnitCard, read_card, write_card
 from keys.making import (
     CeremonyFailed,

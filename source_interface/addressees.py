@@ -12,13 +12,13 @@ import secrets
 from dataclasses import dataclass, field, replace
 
 from common import canonical
-from common.conversation import new_link
+from common.conversation.header import Header
+from common.conversation.links import new_link
 from common.days import today
-from common.header import Header
-from common.registry import Registry, UnknownUnit
-from common.report import SEVERAL
-from common.routing import kept_from_units
-from common.units import Unit
+from common.registry.registry import Registry, UnknownUnit
+from common.registry.units import Unit
+from common.report.report import SEVERAL
+from common.report.routing import kept_from_units
 from source_interface.intake import Sender
 from source_interface.refusals import Refused
 from source_interface.session import Session

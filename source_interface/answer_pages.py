@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from common.rendering import render_text, rendered_bytes, split_text
+from common.conversation.page_bytes import render_text, rendered_bytes, split_text
 from source_interface.visit import Answer
 
 FIRST_PAGE_BYTES = 12 * 1024 + 512  # of answers, beside all else that the first page of a conversation has

@@ -10,8 +10,8 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from common.config import ServerConfig, read_server_config
-from common.derivation import Busy
-from common.registry import RegistryRefused
+from common.conversation.derivation import Busy
+from common.registry.registry import RegistryRefused
 from source_interface import circuits
 from source_interface import house as houses
 from source_interface import session as sessions

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from common.force_search import LONGEST, search
-from common.forces import Force
-from common.registry import Registry
+from common.registry.force_search import LONGEST, search
+from common.registry.forces import Force
+from common.registry.registry import Registry
 from source_interface.questions import LISTS
 
 _MOST = 10  # choices on a page

@@ -18,9 +18,9 @@ from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import NEED_DATA, Data, Epilogue, Event, Field, File, MultipartDecoder, State
 
 from common.config import Limits
-from common.contact import LONGEST
-from common.envelope import FilePart
-from common.pace import Crowded, TooSlow
+from common.report.archive import FilePart
+from common.report.contact import LONGEST
+from common.transport.pace import Crowded, TooSlow
 from source_interface.refusals import Refused
 
 _CHUNK = 128 * 1024

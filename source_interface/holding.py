@@ -30,11 +30,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from common.conversation import MOST_HANDOVERS, links
-from common.header import MOST_MARKS, Header
-from common.registry import Registry, UnknownUnit
-from common.reply import Handover, Reply
-from common.units import Unit
+from common.conversation.header import MOST_MARKS, Header
+from common.conversation.links import MOST_HANDOVERS, links
+from common.conversation.reply import Handover, Reply
+from common.registry.registry import Registry, UnknownUnit
+from common.registry.units import Unit
 
 
 class State(StrEnum):

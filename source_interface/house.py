@@ -9,17 +9,17 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.config import ServerConfig
+from common.conversation.derivation import Gate
 from common.days import today
-from common.derivation import Gate
-from common.registry import Registry
-from common.registry_file import RegistryFile
-from common.sealing import Sealer
-from common.settled import last_settled_hour
-from common.store.opening import open_store
+from common.gpg.sealing import Sealer
+from common.registry.file import RegistryFile
+from common.registry.registry import Registry
+from common.store.database import open_store
 from common.store.outbox import Outbox
 from common.store.repository import Store
 from common.store.settlement import write_listing
-from common.store.sweeping import WrongDatabase
+from common.store.sweep import WrongDatabase
+from common.transport.settled_hours import last_settled_hour
 
 EXTENSION = "candour.house"
 _log = logging.getLogger("candour.source")

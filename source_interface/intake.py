@@ -16,17 +16,18 @@ from datetime import date
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from common import contact, envelope, mailbox
 from common.config import Limits
-from common.contact import Contact, SealedContact
-from common.conversation import Conversation
+from common.conversation import mailbox
+from common.conversation.derivation import ConversationSecrets
+from common.conversation.header import Header, compose_header
+from common.conversation.links import Conversation
 from common.days import today
-from common.derivation import ConversationSecrets
-from common.header import Header, compose_header
-from common.report import Report, clean_text
-from common.sealing import RecipientRefused, SealingFailed
-from common.store.kept import AlreadyReceived, Copy, SealedReply
-from common.units import Unit
+from common.gpg.sealing import RecipientRefused, SealingFailed
+from common.registry.units import Unit
+from common.report import archive, contact
+from common.report.contact import Contact, SealedContact
+from common.report.report import Report, clean_text
+from common.store.values import AlreadyReceived, Copy, SealedReply
 from source_interface import recipients
 from source_interface.form import CONTACT, TEXT, StreamedForm
 from source_interface.house import House
@@ -101,7 +102,7 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
 
     try:
         with ExitStack() as stack:
-            pieces = _watching_the_disk(house, envelope.write(form.files(), report))
+            pieces = _watching_the_disk(house, archive.write(form.files(), report))
             blob = stack.enter_context(house.store.blobs.pending())
             second = None
             copies = [([recipients.certificate_of_the_day(sender.unit, day)], blob.path)]

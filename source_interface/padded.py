@@ -10,7 +10,7 @@ HEAD, and what gunicorn itself says of a request that is none.
 
 from flask import Response
 
-from common.padding import PAGE_BYTES, REDIRECT_BYTES, page_size
+from common.report.padding import PAGE_BYTES, REDIRECT_BYTES, page_size
 
 _FILLING = b" "
 _LINE_END = len("\r\n")

@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from common.forces import Force, Nation, grouped
-from common.registry import Registry, UnknownForce
-from common.report import SEVERAL
-from common.routing import Answers, Involved
-from common.units import UnitKind
+from common.registry.forces import Force, Nation, grouped
+from common.registry.registry import Registry, UnknownForce
+from common.registry.units import UnitKind
+from common.report.report import SEVERAL
+from common.report.routing import Answers, Involved
 
 NOT_KNOWN = "not-known"
 MORE = "more"

@@ -1,7 +1,7 @@
 """Why a report goes where it goes, in the words of the page: a sentence for each reason that the rules give."""
 
-from common.routing import Reason, Route
-from common.units import UnitKind
+from common.registry.units import UnitKind
+from common.report.routing import Reason, Route
 
 _SENTENCES = {
     Reason.ITS_UNIT: "{unit} deals with corruption in the force that you chose.",

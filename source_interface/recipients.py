@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from common.sealing import RecipientRefused
-from common.units import Unit
+from common.gpg.sealing import RecipientRefused
+from common.registry.units import Unit
 
 _DAY = timedelta(days=1)
 _BEGIN, _END = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from common import contact, pace
 from common.config import Limits
+from common.report import contact
+from common.transport import pace
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from flask import Response, current_app, g, request
 
-from common.codename import WORDS_IN_A_CODENAME, word_list
-from common.derivation import ROOT_BYTES
+from common.conversation.codename import WORDS_IN_A_CODENAME, word_list
+from common.conversation.derivation import ROOT_BYTES
 from common.names import LONGEST_ID
 from common.secret import Secret
 from source_interface.notices import NOTICES

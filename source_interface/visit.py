@@ -11,21 +11,22 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
-from common import canonical, header, mailbox, phrases, reply
+from common import canonical, phrases
 from common.canonical import NotCanonical
-from common.conversation import Conversation, new_link
+from common.conversation import header, mailbox, reply
+from common.conversation.derivation import ConversationSecrets, conversation_secrets
+from common.conversation.header import Deleted, Header
+from common.conversation.links import Conversation, new_link
+from common.conversation.mailbox import MESSAGE_SLOTS
 from common.days import today
-from common.derivation import ConversationSecrets, conversation_secrets
-from common.header import Deleted, Header
-from common.mailbox import MESSAGE_SLOTS
-from common.padding import REPLY_CIPHERTEXT_BYTES
-from common.registry import Registry, UnknownUnit
-from common.routing import kept_from_units
+from common.registry.registry import Registry, UnknownUnit
+from common.registry.units import Unit, UnitKind
+from common.report.padding import REPLY_CIPHERTEXT_BYTES
+from common.report.routing import kept_from_units
 from common.secret import Secret
 from common.signing import BadSignature
-from common.store.kept import KEEP_REPLIES, Sent, State
 from common.store.repository import Store
-from common.units import Unit, UnitKind
+from common.store.values import KEEP_REPLIES, Sent, State
 from source_interface import holding
 from source_interface.holding import Holding, Item
 

@@ -17,12 +17,12 @@ import hypothesis
 import pytest
 
 from common.config import ServerConfig, read_server_config
-from common.courier_key import new_courier
 from common.days import today
-from common.forces import Force, Name, Nation
-from common.keyring import end_agent
-from common.registry import Registry
-from common.units import Service, Status, Unit, UnitKind
+from common.gpg.keyring import end_agent
+from common.registry.forces import Force, Name, Nation
+from common.registry.registry import Registry
+from common.registry.units import Service, Status, Unit, UnitKind
+from common.transport.courier_key import new_courier
 from deploy.testnet.network import Network, private_network
 from keys.identity import new_identity, with_identity
 from keys.registry import sign_registry

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from common.gpg import gpg_environment
+from common.gpg.runner import gpg_environment
 
 SESSION_KEY, PASSPHRASE, COMPRESSED, MARKER, LITERAL, SEALED = 1, 3, 8, 10, 11, 18
 ZIP, ZLIB, BZIP2 = 1, 2, 3

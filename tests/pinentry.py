@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.gpg import gpg_environment
-from common.keyring import end_agent
+from common.gpg.keyring import end_agent
+from common.gpg.runner import gpg_environment
 
 
 @contextmanager

@@ -18,23 +18,23 @@ from itertools import islice
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
-from common import forwarding, post
 from common.canonical import NotCanonical
 from common.config import Limits
+from common.conversation.mailbox import TAG_BYTES
 from common.days import midnight_of
-from common.forwarding import SLIP_BYTES, Slip
-from common.mailbox import TAG_BYTES
-from common.post import ReceiptsPost, ReplyPost
-from common.registry import Registry, UnknownUnit
+from common.registry.registry import Registry, UnknownUnit
+from common.registry.units import Unit
 from common.signing import BadSignature
 from common.store.blobs import FORWARDED_PREFIX, PendingBlob, is_forwarded_id
+from common.store.delivered import MOST_LOOKED_AT, Found, UnitFolder
 from common.store.folders import entered
 from common.store.inbox import AHEAD, MOST_FORWARDS, MOST_POSTS, OLDEST, PART, SLIP, Inbox
-from common.store.kept import NoFreeSlot, State, Why
 from common.store.models import TAKEN, EnvelopeRow, ReturnedRow
 from common.store.repository import Store, add_reply
-from common.store.taking import MOST_LOOKED_AT, Found, UnitFolder
-from common.units import Unit
+from common.store.values import NoFreeSlot, State, Why
+from common.transport import forwarding, post
+from common.transport.forwarding import SLIP_BYTES, Slip
+from common.transport.post import ReceiptsPost, ReplyPost
 
 KEEP_UNFINISHED = timedelta(days=7)
 MOST_RETURNED = 2000  # rows that are kept of a unit; what its desk did not sign takes at most half of them

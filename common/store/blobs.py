@@ -27,7 +27,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from common.days import midnight_of, today
-from common.store.aside import Aside
+from common.store.set_aside import Aside
 
 _ID = re.compile(r"[0-9a-f]{32}")
 FORWARDED_PREFIX = "ffff"

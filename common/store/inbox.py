@@ -1,12 +1,12 @@
 """The inbox: what couriers delivered and no settlement has taken in yet. The collection writes it.
 
-    inbox/UNIT/POST            a post, by its identity (common/post.py)
-    inbox/UNIT/ID.slip         the slip of an envelope that a unit passes on (common/forwarding.py)
+    inbox/UNIT/POST            a post, by its identity (common/transport/post.py)
+    inbox/UNIT/ID.slip         the slip of an envelope that a unit passes on (common/transport/forwarding.py)
     inbox/UNIT/ID.part         as much of that envelope as has arrived
     inbox/UNIT/ID              all of it
 
 How much a unit may post until the next settled hour is counted by what lies here: nothing else remembers it, so that
-nothing on the servers says how much a unit ever posted. The settlement trusts none of it (common/store/taking.py).
+nothing on the servers says how much a unit ever posted. The settlement trusts none of it (common/store/delivered.py).
 """
 
 import hashlib
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from common import post
 from common.days import today
 from common.names import is_short_name
 from common.store.blobs import blur_times, is_blob_id, is_shared, sync_folder
+from common.transport import post
 
 SLIP, PART = ".slip", ".part"
 MOST_POSTS = 400  # of a unit, from one settled hour to the next

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from common.days import today
 from common.store.blobs import blob_path, blur_times, is_blob_id, is_shared, sync_folder
-from common.store.kept import Envelope, Returned
+from common.store.values import Envelope, Returned
 
 FILE = "listing.sqlite"
 _SHAPE = """

@@ -16,10 +16,12 @@ from pathlib import Path
 from sqlalchemy import Connection, Date, Engine, bindparam, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from common.conversation.mailbox import TAG_BYTES
 from common.days import today
-from common.mailbox import TAG_BYTES
 from common.store.blobs import BlobFolder, PendingBlob, blur_times
-from common.store.kept import (
+from common.store.models import EnvelopeRow, ReplyRow
+from common.store.sweep import Sweep
+from common.store.values import (
     KEEP_REPLIES,
     AlreadyReceived,
     Copy,
@@ -30,8 +32,6 @@ from common.store.kept import (
     State,
     Withdrawal,
 )
-from common.store.models import EnvelopeRow, ReplyRow
-from common.store.sweeping import Sweep
 
 # Written once: what every message needs is not put together anew for each.
 _INSERT_ENVELOPE = insert(EnvelopeRow)

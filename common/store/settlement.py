@@ -18,13 +18,13 @@ from sqlalchemy import bindparam, delete, select, update
 
 from common.config import Limits
 from common.days import today
-from common.registry import Registry
+from common.registry.registry import Registry
 from common.store.arrivals import take_in
 from common.store.inbox import Inbox
-from common.store.kept import Envelope, Returned, State, Why
 from common.store.models import EnvelopeRow, ReturnedRow
 from common.store.outbox import Outbox
 from common.store.repository import Store
+from common.store.values import Envelope, Returned, State, Why
 
 _AT_ONCE = 8  # withdrawn rows that go before their blobs do
 _LISTED_AT_ONCE = 1000

@@ -19,12 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common import canonical
 from common.canonical import NotCanonical
-from common.mailbox import TAG_BYTES
-from common.padding import REPLY_CIPHERTEXT_BYTES
+from common.conversation.mailbox import TAG_BYTES
+from common.report.padding import REPLY_CIPHERTEXT_BYTES
 from common.store.blobs import is_blob_id
-from common.store.kept import State, Why
+from common.store.database import NEWEST
 from common.store.models import TAKEN, Base
-from common.store.opening import NEWEST
+from common.store.values import State, Why
 
 ENVELOPE, REPLY, RETURNED = "envelope", "reply", "returned"
 TABLES = (ENVELOPE, REPLY, RETURNED)

@@ -15,10 +15,10 @@ from pathlib import Path
 from common import canonical
 from common.config import BadConfiguration
 from common.days import today
-from common.sealing import RecipientRefused, Sealer, SealingFailed
+from common.gpg.sealing import RecipientRefused, Sealer, SealingFailed
 from common.store import snapshot
 from common.store.blobs import blur_times, is_blob_id, sync_folder
-from common.store.opening import NEWEST
+from common.store.database import NEWEST
 from deploy.backup.archive import FORMAT, FORMAT_FILE, Writer
 from deploy.backup.errors import BackupFailed
 from deploy.backup.layout import CLIENTS, HOSTNAME, PUBLIC_KEY, SECRET_KEY, SERVICES, SETTINGS_FILES, Layout

@@ -15,10 +15,10 @@ from common import canonical
 from common.days import midnight_of, today
 from common.store import snapshot
 from common.store.blobs import blur_times
-from common.store.kept import State
+from common.store.database import NEWEST, open_store
 from common.store.models import EnvelopeRow
-from common.store.opening import NEWEST, open_store
 from common.store.repository import Store
+from common.store.values import State
 from deploy.backup.archive import FORMAT, FORMAT_FILE, MANIFEST, Sink
 from deploy.backup.errors import RestoreRefused
 from deploy.backup.layout import Layout

@@ -6,14 +6,14 @@ from time import perf_counter
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import codename, mailbox, reply
 from common.config import read_server_config
-from common.conversation import Conversation
+from common.conversation import codename, mailbox, reply
+from common.conversation.derivation import conversation_secrets, derive_root
+from common.conversation.links import Conversation
 from common.days import today
-from common.derivation import conversation_secrets, derive_root
-from common.opening import Opener
+from common.gpg.opening import Opener
 from common.secret import Secret
-from common.store.opening import open_store
+from common.store.database import open_store
 from deploy import demo
 from deploy.bench.browser import BEGIN, Browser
 from deploy.bench.figures import Figure, in_turn, plain, ratio

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from urllib.parse import urlsplit
 
-from common import codename
-from common.mailbox import MESSAGE_SLOTS
+from common.conversation import codename
+from common.conversation.mailbox import MESSAGE_SLOTS
 from deploy.bench.browser import Browser, Surprise
 from deploy.bench.figures import Figure, Series, plain, ratio
 from deploy.bench.stage import Stage

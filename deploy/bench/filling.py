@@ -9,10 +9,10 @@ from pathlib import Path
 
 from common.config import read_server_config
 from common.days import today
-from common.settled import this_hour
-from common.store.opening import open_store
+from common.store.database import open_store
 from common.store.outbox import Outbox
 from common.store.settlement import write_listing
+from common.transport.settled_hours import this_hour
 from deploy import demo
 from deploy.bench.stage import Stage
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
 
-from common.gpg import gpg_environment, private_home
+from common.gpg.runner import gpg_environment, private_home
 
 _FLAGS = (
     *("--no-options", "--no-keyring", "--lock-never", "--no-random-seed-file", "--no-autostart", "--batch"),

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 
-from common.gpg import gpg_environment
+from common.gpg.runner import gpg_environment
 from deploy import demo
 from deploy.bench.browser import Surprise
 from deploy.bench.figures import Figure, in_turn, ratio

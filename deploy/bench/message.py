@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
-from common.mailbox import MESSAGE_SLOTS
+from common.conversation.mailbox import MESSAGE_SLOTS
 from deploy.bench.browser import Browser
 from deploy.bench.figures import Figure, in_turn, ratio
 from deploy.bench.gpg import Gpg

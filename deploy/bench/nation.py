@@ -6,12 +6,13 @@ from dataclasses import replace
 from functools import partial
 from time import perf_counter
 
-from common import registry, signing
+from common import signing
 from common.config import ServerConfig, read_server_config
 from common.days import today
-from common.gpg import gpg_environment, private_home
-from common.registry import Registry
-from common.units import Service, UnitKind
+from common.gpg.runner import gpg_environment, private_home
+from common.registry import registry as registries
+from common.registry.registry import Registry
+from common.registry.units import Service, UnitKind
 from deploy import agent, demo
 from deploy.bench.figures import Figure, in_turn, plain, ratio
 from deploy.bench.message import Client, together
@@ -57,13 +58,15 @@ def _sealing(many: Stage, one: Stage) -> Figure:
 
 def _milliseconds(signed: bytes, config: ServerConfig) -> float:
     started = perf_counter()
-    registry.verify(signed, config.registry_root, today())
+    registries.verify(signed, config.registry_root, today())
     return (perf_counter() - started) * 1000
 
 
 def _signed(stage: Stage, grown: Registry) -> bytes:
     key = read_private_key(stage.data / "root" / "registry-root.key")
-    return signing.sign(registry.to_body(replace(grown, version=grown.version + 1)), registry.CONTEXT, key)
+    return signing.sign(
+        registries.to_body(replace(grown, version=grown.version + 1)), registries.CONTEXT, key
+    )
 
 
 def _nation(small: Registry, certificate: str) -> Registry:

@@ -18,15 +18,15 @@ from deploy.demo import (
 )
 
 if TYPE_CHECKING:
-    from common.registry import Registry
-    from common.units import Unit
+    from common.registry.registry import Registry
+    from common.registry.units import Unit
 
 REGISTRY_DAYS = 365
 
 
 def units() -> "tuple[Unit, ...]":
     """Who is in the demo, without keys: enough to see each way that a report can go."""
-    from common.units import Service, Status, Unit, UnitKind
+    from common.registry.units import Service, Status, Unit, UnitKind
 
     def unit(unit_id: str, name: str, kind: UnitKind, *forces: str) -> Unit:
         serves = tuple(map(Service, forces))
@@ -45,8 +45,8 @@ def units() -> "tuple[Unit, ...]":
 def registry(units: "tuple[Unit, ...]") -> "Registry":
     """The registry of these units, which have keys."""
     from common.days import today
-    from common.forces import Force, Name, Nation, Oversight
-    from common.registry import Registry
+    from common.registry.forces import Force, Name, Nation, Oversight
+    from common.registry.registry import Registry
 
     by = (Oversight(OVERSEER_ID),)
     return Registry(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from deploy import agent
 
 if TYPE_CHECKING:
-    from common.units import Unit
+    from common.registry.units import Unit
 
 # These passphrases protect nothing: everybody can read them here.
 PASSPHRASES = {"first-holder": "the first demo passphrase", "second-holder": "the second demo passphrase"}

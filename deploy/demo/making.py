@@ -32,7 +32,7 @@ from deploy.demo import (
 )
 
 if TYPE_CHECKING:
-    from common.units import Unit
+    from common.registry.units import Unit
 
 
 def make(data: Path, collection_address: str, short: Path) -> None:
@@ -74,7 +74,7 @@ def _stop_agents(data: Path) -> None:
 
 
 def _fill(data: Path, collection_address: str) -> None:
-    from common.derivation import PEPPER_BYTES
+    from common.conversation.derivation import PEPPER_BYTES
     from keys import registry, root
 
     for name in ("server", "server/blobs", "root", "units"):
@@ -98,7 +98,7 @@ def _fill(data: Path, collection_address: str) -> None:
 
 def _furnish(data: Path, unit: "Unit", collection_address: str) -> "Unit":
     """Make a unit's desk, courier and stick. Returns it with its keys."""
-    from common.courier_key import new_courier
+    from common.transport.courier_key import new_courier
     from keys.unit import new_unit
 
     at = place(data, unit.id)

@@ -6,7 +6,7 @@ Promises: it looks at public parts alone, one gpg for each certificate, in an em
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from common.registry import Registry
+from common.registry.registry import Registry
 from deploy.finding import Finding, State
 from keys.certificates import UnfitCertificate, look
 

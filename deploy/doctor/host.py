@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from common import settled
 from common.days import today
 from common.phrases import count
 from common.store.outbox import Outbox
+from common.transport import settled_hours
 from deploy import owners
 from deploy.backup.layout import Layout, on_host
 from deploy.doctor.server import check_server
@@ -81,7 +81,7 @@ def check_settled(layout: Layout) -> Iterator[Finding]:
         return
     every = layout.read_config().load_registry().settle_every_hours
     one_earlier = datetime.now(UTC) - timedelta(hours=every)
-    if settled.is_due(hour, every) and settled.is_due(hour, every, one_earlier):
+    if settled_hours.is_due(hour, every) and settled_hours.is_due(hour, every, one_earlier):
         yield Finding(
             State.WRONG,
             f"Nothing has passed between the units and the servers since {hour}:00 UTC",

@@ -10,11 +10,11 @@ from sqlalchemy.engine import make_url
 from common import phrases
 from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.days import today
-from common.registry import Registry, RegistryRefused, SignatureRefused
+from common.registry.registry import Registry, RegistryRefused, SignatureRefused
 from common.store import snapshot
-from common.store.aside import was_held
 from common.store.blobs import set_aside_under
-from common.store.sweeping import KEEP_SET_ASIDE
+from common.store.set_aside import was_held
+from common.store.sweep import KEEP_SET_ASIDE
 from deploy.doctor import endings
 from deploy.finding import Finding, State, carefully
 from keys import gaps

@@ -16,13 +16,13 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from common.config import ServerConfig, read_server_config
-from common.courier_key import CourierCard, NewCourier, new_courier
 from common.days import today
-from common.epochs import Epoch, epochs_of, month_after, month_of
-from common.gpg import gpg_environment, midnight
-from common.keyring import end_agent, keys_of
-from common.opening import Opener, OpeningFailed
-from common.units import Service, Status, UnitKind
+from common.gpg.epochs import Epoch, epochs_of, month_after, month_of
+from common.gpg.keyring import end_agent, keys_of
+from common.gpg.opening import Opener, OpeningFailed
+from common.gpg.runner import gpg_environment, midnight
+from common.registry.units import Service, Status, UnitKind
+from common.transport.courier_key import CourierCard, NewCourier, new_courier
 from deploy.drills.rehearsal import Rehearsal
 from keys.cards import UnitCard, write_card
 from keys.certificates import look

@@ -3,8 +3,8 @@
 import shlex
 from pathlib import Path
 
-from common import bundle
-from common.gpg import private_home
+from common.gpg.runner import private_home
+from common.transport import bundle
 from deploy.drills.country import UNIT, Country, next_version, opens, point_courier
 from deploy.drills.rehearsal import Exposed, Outcome, Rehearsal
 from deploy.drills.service import Reporter, Service, collection

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from common.days import today
-from common.registry import Registry, RegistryRefused
-from common.registry_file import RegistryFile
-from common.units import UnitKind
+from common.registry.file import RegistryFile
+from common.registry.registry import Registry, RegistryRefused
+from common.registry.units import UnitKind
 from deploy.doctor.server import check_registry
 from deploy.drills.country import UNIT, UNIT_NAME, Country
 from deploy.drills.rehearsal import Exposed, Outcome, Rehearsal

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from common.gpg import gpg_environment
+from common.gpg.runner import gpg_environment
 from deploy.errors import DeployError
 
 WIDTH = 100

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from common.days import today
-from common.keyring import Where, end_agent, keys_of
+from common.gpg.keyring import Where, end_agent, keys_of
 from deploy.drills.country import Country, copy_home, seal_on
 from deploy.drills.rehearsal import Exposed, Outcome, Rehearsal
 from keys.making import run

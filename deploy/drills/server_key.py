@@ -10,12 +10,12 @@ import subprocess
 import time
 from pathlib import Path
 
-from common import codename, mailbox
 from common.config import read_server_config
-from common.derivation import CURRENT, PEPPER_BYTES, conversation_secrets, derive_root
-from common.gpg import gpg_environment, private_home
+from common.conversation import codename, mailbox
+from common.conversation.derivation import CURRENT, PEPPER_BYTES, conversation_secrets, derive_root
+from common.gpg.runner import gpg_environment, private_home
 from common.secret import Secret
-from common.store.opening import open_store
+from common.store.database import open_store
 from deploy.drills.country import UNIT, Country, copy_home, opens
 from deploy.drills.rehearsal import Exposed, Outcome, Rehearsal
 from deploy.drills.service import Reporter, Service, reply_key

@@ -12,22 +12,23 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from common import codename, envelope, mailbox, reply
 from common.config import ServerConfig
-from common.conversation import Conversation, new_link
+from common.conversation import codename, mailbox, reply
+from common.conversation.derivation import conversation_secrets, derive_root
+from common.conversation.header import Header, compose_header
+from common.conversation.links import Conversation, new_link
 from common.days import today
-from common.derivation import conversation_secrets, derive_root
-from common.header import Header, compose_header
-from common.opening import Opener
-from common.report import Report
-from common.routing import Answers, route
+from common.gpg.opening import Opener
+from common.registry.units import Unit
+from common.report import archive
+from common.report.report import Report
+from common.report.routing import Answers, route
 from common.secret import Secret
-from common.settled import this_hour
 from common.store.inbox import Inbox
-from common.store.kept import Envelope, SealedReply
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
-from common.units import Unit
+from common.store.values import Envelope, SealedReply
+from common.transport.settled_hours import this_hour
 from deploy.drills.country import FORCE
 from journalist_interface.collection.app import create_app
 from keys.private import parse_private_key
@@ -72,7 +73,7 @@ class Service:
             text, unit.id, today(), first=True, conversation=conversation, link=header.link, sequence=0
         )
         with house.store.blobs.pending() as blob:
-            pieces = envelope.write((), lambda: report)
+            pieces = archive.write((), lambda: report)
             house.sealer.seal(_Pulled(pieces), [recipients.certificate_of_the_day(unit, today())], blob.path)
             house.store.accept(
                 blob,

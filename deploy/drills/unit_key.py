@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from common.keyring import destroy
+from common.gpg.keyring import destroy
 from deploy.drills.country import (
     DESK,
     UNIT,

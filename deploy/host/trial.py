@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from common.config import BadConfiguration, read_server_config
-from common.registry import RegistryRefused
-from common.registry_version import check_not_older, recall
+from common.registry.registry import RegistryRefused
+from common.registry.version import check_not_older, recall
 
 
 def main(settings: Path, remembered: Path) -> None:

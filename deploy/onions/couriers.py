@@ -15,8 +15,8 @@ from pathlib import Path
 from stem.control import Controller
 
 from common.names import is_short_name
-from common.onion import NotAClientKey, public_line, read_public_line
 from common.private_file import write_new
+from common.transport.onion import NotAClientKey, public_line, read_public_line
 from deploy.acting import acting_as
 from deploy.onions.control import ask
 from deploy.onions.errors import CourierRefused

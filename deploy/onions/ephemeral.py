@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from stem.control import Controller
 
-from common.onion import KEY_BYTES, public_line, public_of
+from common.transport.onion import KEY_BYTES, public_line, public_of
 from deploy.onions.control import Control, ask, connected
 from deploy.onions.errors import NotPublished, TorRefused, TorUnreachable
 from deploy.onions.publication import SECONDS, watched

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stem.control import Controller
 
-from common.onion import onion_address
+from common.transport.onion import onion_address
 from deploy.finding import Finding, State, carefully
 from deploy.onions import descriptor
 from deploy.onions.control import HOST_CONTROL, Control, ask, connected

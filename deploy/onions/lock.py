@@ -6,7 +6,7 @@ random ones are a key whose private half nobody has ever had.
 
 import secrets
 
-from common.onion import KEY_BYTES, public_line
+from common.transport.onion import KEY_BYTES, public_line
 
 NOBODY = "nobody"  # as a courier is named, and none may be
 

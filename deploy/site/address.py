@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.onion import NotAnOnion, onion_address
+from common.transport.onion import NotAnOnion, onion_address
 from deploy.errors import DeployError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import click
 
 from common.config import BadConfiguration, load_registry, read_root, read_server_config
-from common.registry import Registry, RegistryRefused
+from common.registry.registry import Registry, RegistryRefused
 from deploy import demo
 from deploy.errors import DeployError
 from deploy.site.address import OnionAddress

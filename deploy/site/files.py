@@ -13,7 +13,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from common import phrases
 from common.days import today
-from common.registry import Registry
+from common.registry.registry import Registry
 from deploy.site.address import OnionAddress
 from source_interface.pages.public import contacts
 

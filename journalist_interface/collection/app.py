@@ -12,11 +12,11 @@ from pathlib import Path
 
 from flask import Flask, Response, g, request
 
-from common import forwarding, post
 from common.config import BadConfiguration, ServerConfig, read_server_config
-from common.registry_file import RegistryFile
+from common.registry.file import RegistryFile
 from common.store.inbox import Inbox
 from common.store.outbox import Outbox
+from common.transport import forwarding, post
 from journalist_interface.collection import envelopes, errors, forwards, posts
 from journalist_interface.collection.context import EXTENSION, Collection, here
 from journalist_interface.collection.freshness import Freshness

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from flask import current_app, g
 
 from common.config import Limits
-from common.registry_file import RegistryFile
+from common.registry.file import RegistryFile
+from common.registry.units import Unit
 from common.store.inbox import Inbox
 from common.store.outbox import Outbox
-from common.units import Unit
 from journalist_interface.collection.errors import NO_ROOM, Refused
 from journalist_interface.collection.freshness import Freshness
 

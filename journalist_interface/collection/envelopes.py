@@ -10,8 +10,8 @@ from pathlib import Path
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, NotFound
 
-from common import parcel
 from common.store.blobs import is_blob_id
+from common.transport import parcel
 from journalist_interface.collection.context import calling_unit, here
 from journalist_interface.collection.errors import Refused
 from journalist_interface.collection.ranges import send_part
@@ -44,7 +44,8 @@ def listed() -> Response:
 
 @blueprint.get("/small")
 def small() -> Response:
-    """The listed envelopes that are small, `from` an id on, in order of id, as a parcel (see common/parcel.py)."""
+    """The listed envelopes that are small, `from` an id on, in order of id, as a parcel (see
+    common/transport/parcel.py)."""
     begin = request.args.get("from", "")
     if not is_blob_id(begin):
         raise BadRequest

@@ -11,7 +11,7 @@ from types import TracebackType
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
-from common.registry import RegistryRefused
+from common.registry.registry import RegistryRefused
 
 _log = logging.getLogger("candour.collection")
 

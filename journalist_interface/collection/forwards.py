@@ -11,13 +11,13 @@ until then is counted by what lies there, and by nothing else.
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, NotFound
 
-from common import forwarding
 from common.canonical import NotCanonical
-from common.forwarding import Slip
-from common.registry import UnknownUnit
+from common.registry.registry import UnknownUnit
 from common.signing import BadSignature
 from common.store.blobs import is_blob_id
 from common.store.inbox import MOST_FORWARDS
+from common.transport import forwarding
+from common.transport.forwarding import Slip
 from journalist_interface.collection.context import calling_unit, here, the_unit
 from journalist_interface.collection.errors import Refused
 from journalist_interface.collection.posts import NOT_SIGNED, TOO_MANY, TOO_OLD, is_of_these_days

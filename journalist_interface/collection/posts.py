@@ -7,12 +7,12 @@ from datetime import date
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest
 
-from common import post
 from common.canonical import NotCanonical
 from common.days import today
-from common.registry import UnknownUnit
+from common.registry.registry import UnknownUnit
 from common.signing import BadSignature
 from common.store.inbox import AHEAD, MOST_POSTS, OLDEST
+from common.transport import post
 from journalist_interface.collection.context import calling_unit, here, the_unit
 from journalist_interface.collection.errors import Refused
 

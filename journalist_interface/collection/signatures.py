@@ -18,8 +18,8 @@ from http_message_signatures import (
 )
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from common import post
-from common.registry import Registry, UnknownUnit
+from common.registry.registry import Registry, UnknownUnit
+from common.transport import post
 from journalist_interface.collection.errors import Refused
 from journalist_interface.collection.freshness import Freshness
 

@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime
 
 import requests
 
-from common import bundle, canonical
-from common.bundle import Returned
+from common import canonical
 from common.canonical import NotCanonical
 from common.store.blobs import is_blob_id
+from common.transport import bundle
+from common.transport.bundle import Returned
 from journalist_interface.courier.errors import NotTheCollection
 
 CHUNK = 64 * 1024

@@ -12,8 +12,8 @@ import click
 from common import phrases
 from common.config import BadConfiguration
 from common.names import is_short_name
-from common.onion import NotAnOnion, onion_address
-from common.registry import RegistryRefused
+from common.registry.registry import RegistryRefused
+from common.transport.onion import NotAnOnion, onion_address
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.collecting import Collected, collect
 from journalist_interface.courier.config import CourierConfig, read_courier_config

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 import requests
 
-from common import forwarding, parcel
-from common.bundle import Returned
-from common.parcel import NotAParcel
+from common.transport import forwarding, parcel
+from common.transport.bundle import Returned
+from common.transport.parcel import NotAParcel
 from journalist_interface.courier.answers import (
     CHUNK,
     Page,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from common.bundle import MOST_ITEMS
-from common.parcel import SMALL_BYTES
+from common.transport.bundle import MOST_ITEMS
+from common.transport.parcel import SMALL_BYTES
 from journalist_interface.courier import stick as sticks
 from journalist_interface.courier.answers import Waiting, WrongSize
 from journalist_interface.courier.client import CollectionClient, Gone

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from common.config import BadConfiguration, read_root, read_table, text, within
-from common.registry import RegistryRefused, UnknownUnit
-from common.registry_version import load_newest
-from common.units import Unit
+from common.registry.registry import RegistryRefused, UnknownUnit
+from common.registry.units import Unit
+from common.registry.version import load_newest
 from journalist_interface.courier.identity import Identity, read_identity
 
 

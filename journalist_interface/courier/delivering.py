@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import bundle, forwarding, post
-from common.bundle import Bundle, BundleRefused, Item, ItemRefused, Kind
 from common.canonical import NotCanonical
-from common.forwarding import Forward, Slip
-from common.post import ReplyPost
+from common.registry.units import Unit
 from common.signing import BadSignature
-from common.units import Unit
+from common.transport import bundle, forwarding, post
+from common.transport.bundle import Bundle, BundleRefused, Item, ItemRefused, Kind
+from common.transport.forwarding import Forward, Slip
+from common.transport.post import ReplyPost
 from journalist_interface.courier import stick as sticks
 from journalist_interface.courier.client import CollectionClient, NotNow, NotTaken
 from journalist_interface.courier.progress import Progress

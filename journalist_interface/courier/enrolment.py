@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from common.config import read_table, text, within
-from common.courier_key import CourierCard, key_id_of, new_courier
-from common.onion import (
+from common.private_file import write_new
+from common.transport.courier_key import CourierCard, key_id_of, new_courier
+from common.transport.onion import (
     KEY_BYTES,
     NotAClientKey,
     NotAnOnion,
@@ -24,7 +25,6 @@ from common.onion import (
     quoted,
     read_private_line,
 )
-from common.private_file import write_new
 from journalist_interface.courier.errors import BadCourierKey, CourierError
 from journalist_interface.courier.identity import Identity, read_identity
 

@@ -16,8 +16,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.parcel import SMALL_BYTES
 from common.store.blobs import is_blob_id, sync_folder
+from common.transport.parcel import SMALL_BYTES
 from journalist_interface.courier.errors import AnotherCourier
 from journalist_interface.courier.telling import Telling
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from common import bundle
-from common.bundle import Bundle, BundleRefused, Item, ItemRefused, Returned
 from common.days import today
 from common.store.blobs import sync_folder
+from common.transport import bundle
+from common.transport.bundle import Bundle, BundleRefused, Item, ItemRefused, Returned
 from journalist_interface.courier.errors import NoRoom, NoStick, StickDamaged
 from journalist_interface.courier.identity import Identity
 from journalist_interface.courier.telling import Said

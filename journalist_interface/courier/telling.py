@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from common.bundle import Returned, Why
 from common.days import today
 from common.store.blobs import is_blob_id, sync_folder
+from common.transport.bundle import Returned, Why
 
 DELIVERED = "delivered"
 _REMEMBERED = timedelta(days=60)

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from common.config import BadConfiguration
+from common.gpg.sealing import SealingFailed
 from common.phrases import count
-from common.registry import RegistryRefused
-from common.sealing import SealingFailed
+from common.registry.registry import RegistryRefused
 from journalist_interface.desk import disclosing, exporting, importing
 from journalist_interface.desk.answering import NoReplyKey
 from journalist_interface.desk.answers import TakenBack

@@ -14,17 +14,20 @@ from datetime import date
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from common import canonical, mailbox, post, trail
+from common import canonical
+from common.conversation import mailbox
+from common.conversation.mailbox import SLOTS, AnswerTooLong
+from common.conversation.page_bytes import MOST_ANSWER_BYTES, rendered_bytes
+from common.conversation.reply import Reply, compose, new_reply
 from common.days import today
-from common.mailbox import SLOTS, AnswerTooLong
-from common.opening import OpeningFailed
-from common.padding import REPLY_PLAINTEXT_BYTES
-from common.registry import Registry
-from common.rendering import MOST_ANSWER_BYTES, rendered_bytes
-from common.reply import Reply, compose, new_reply
-from common.report import Report
-from common.sealing import SealingFailed
-from common.units import Unit
+from common.gpg.opening import OpeningFailed
+from common.gpg.sealing import SealingFailed
+from common.registry.registry import Registry
+from common.registry.units import Unit
+from common.report import trail
+from common.report.padding import REPLY_PLAINTEXT_BYTES
+from common.report.report import Report
+from common.transport import post
 from journalist_interface.desk.answers import Answer, HandedOver
 from journalist_interface.desk.opening import open_envelope
 from journalist_interface.desk.oversight import check_ours

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine
 
-from common.store.opening import open_engine
+from common.store.database import open_engine
 from journalist_interface.desk import rows
 from journalist_interface.desk.answers import Answers
 from journalist_interface.desk.contacts import Contacts

@@ -10,7 +10,7 @@ from datetime import date
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from common.disclosure import Outcome
+from common.report.disclosure import Outcome
 from journalist_interface.desk.envelopes import record
 from journalist_interface.desk.rows import ContactEntryRow, ContactRequestRow
 from journalist_interface.desk.turns import new_turn

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import disclosure
 from common.days import today
-from common.disclosure import DisclosureRefused, Entry, Request, Why
-from common.registry import Registry, RegistryRefused, UnknownUnit
-from common.report import Report
+from common.registry.registry import Registry, RegistryRefused, UnknownUnit
+from common.report import disclosure
+from common.report.disclosure import DisclosureRefused, Entry, Request, Why
+from common.report.report import Report
 from common.store.blobs import is_forwarded_id
 from journalist_interface.desk.answering import reply_key
 from journalist_interface.desk.contacts import Asked

@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import Connection, Engine, func, insert, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from common.bundle import Item
+from common.transport.bundle import Item
 from journalist_interface.desk.posts import owe_receipts
 from journalist_interface.desk.rows import (
     OPENED,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from common.days import today
-from common.epochs import Epoch, epochs_of, month_of
-from common.keyring import Where, destroy, keys_of
-from common.opening import OpeningFailed
+from common.gpg.epochs import Epoch, epochs_of, month_of
+from common.gpg.keyring import Where, destroy, keys_of
+from common.gpg.opening import OpeningFailed
 from common.phrases import count, day
 from journalist_interface.desk.opening import CannotOpen, open_envelope
 from journalist_interface.desk.sealed_to import Holding

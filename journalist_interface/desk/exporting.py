@@ -15,12 +15,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import bundle, post
-from common.bundle import Bundle
 from common.days import today
-from common.post import MOST_RECEIPTS
+from common.registry.units import Unit
 from common.store.blobs import sync_folder
-from common.units import Unit
+from common.transport import bundle, post
+from common.transport.bundle import Bundle
+from common.transport.post import MOST_RECEIPTS
 from journalist_interface.desk.answering import AnswerLost, read_answer, reply_key
 from journalist_interface.desk.answers import Answer
 from journalist_interface.desk.forwarding import ForwardLost, document_of

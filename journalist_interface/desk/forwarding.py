@@ -11,18 +11,20 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from common import canonical, forwarding, post, reply
+from common import canonical
 from common.canonical import NotCanonical
+from common.conversation import reply
+from common.conversation.reply import Handover, Reply
 from common.days import today
-from common.forwarding import Slip
-from common.opening import OpeningFailed
-from common.padding import REPLY_PLAINTEXT_BYTES
-from common.registry import Registry
-from common.reply import Handover, Reply
-from common.routing import kept_from_units
-from common.sealing import SealingFailed
-from common.trail import Why
-from common.units import Unit, UnitKind
+from common.gpg.opening import OpeningFailed
+from common.gpg.sealing import SealingFailed
+from common.registry.registry import Registry
+from common.registry.units import Unit, UnitKind
+from common.report.padding import REPLY_PLAINTEXT_BYTES
+from common.report.routing import kept_from_units
+from common.report.trail import Why
+from common.transport import forwarding, post
+from common.transport.forwarding import Slip
 from journalist_interface.desk import facts
 from journalist_interface.desk.answering import (
     AnswerLost,

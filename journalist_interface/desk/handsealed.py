@@ -10,8 +10,8 @@ import io
 import re
 from dataclasses import dataclass, field
 
-from common.opening import Opener, OpeningFailed, Unopened
-from common.report import Attachment, clean_text
+from common.gpg.opening import Opener, OpeningFailed, Unopened
+from common.report.report import Attachment, clean_text
 
 MOST_FILE = 1024 * 1024  # bytes of an attached file that can be opened on a page
 MOST_TEXT = 4 * 1024 * 1024  # bytes that may come out: such messages are often compressed

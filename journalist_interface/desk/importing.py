@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from common import bundle
-from common.bundle import Bundle, BundleRefused, Item, ItemRefused
 from common.days import today
-from common.forwarding import forwarded_id
 from common.store.blobs import is_forwarded_id
+from common.transport import bundle
+from common.transport.bundle import Bundle, BundleRefused, Item, ItemRefused
+from common.transport.forwarding import forwarded_id
 from journalist_interface.desk.opening import Looked, look_into_new
 from journalist_interface.desk.workplace import Desk
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from common.days import today
-from common.epochs import epochs_of
-from common.keyring import keys_of
-from common.opening import OpeningFailed
-from common.sealing import SealingFailed
+from common.gpg.epochs import epochs_of
+from common.gpg.keyring import keys_of
+from common.gpg.opening import OpeningFailed
+from common.gpg.sealing import SealingFailed
 from journalist_interface.desk.opening import CannotOpen, open_sealed
 from journalist_interface.desk.workplace import Desk, NotHere
 

@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import envelope
 from common.days import today
-from common.envelope import NotAnEnvelope, Opened, Tail
-from common.keyring import any_on_card
-from common.opening import OpeningFailed, Unopened
+from common.gpg.keyring import any_on_card
+from common.gpg.opening import OpeningFailed, Unopened
+from common.report import archive
+from common.report.archive import NotAnEnvelope, Opened, Tail
 from journalist_interface.desk import reasons
 from journalist_interface.desk.envelopes import Inside, Look
 from journalist_interface.desk.oversight import is_ours
@@ -74,7 +74,7 @@ def open_envelope(
     tail = Tail()
     key = open_sealed(desk, desk.files.envelope(envelope_id), tail.feed, size, may_ask=may_ask)
     try:
-        return tail, envelope.read(tail), key
+        return tail, archive.read(tail), key
     except NotAnEnvelope as error:
         raise CannotOpen(reasons.NOT_A_REPORT) from error
     except Exception as error:

@@ -8,9 +8,9 @@ decides. Of what a unit passed on the trail is that unit's word: it is shown, an
 unit that hands a conversation over could hide it from whoever gets it.
 """
 
-from common import trail
-from common.registry import Registry, UnknownUnit
-from common.report import Report
+from common.registry.registry import Registry, UnknownUnit
+from common.report import trail
+from common.report.report import Report
 from common.store.blobs import is_forwarded_id
 from journalist_interface.desk.conversations import Conversation
 

@@ -4,7 +4,7 @@ import traceback
 
 
 def where(error: BaseException) -> str:
-    """Such as `KeyError at common.report:75`."""
+    """Such as `KeyError at common.report.report:75`."""
     frames = list(traceback.walk_tb(error.__traceback__))
     if not frames:
         return type(error).__name__

@@ -12,7 +12,7 @@ from datetime import date
 from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from common.bundle import Bundle, Returned
+from common.transport.bundle import Bundle, Returned
 from journalist_interface.desk.rows import (
     DELIVERED,
     EXPORTED,

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from flask import Response, make_response, render_template
 
-from common.disclosure import DisclosureRefused
-from common.envelope import WrongFile
-from common.keyring import NotDestroyed
-from common.mailbox import AnswerTooLong
-from common.registry import RegistryRefused
-from common.sealing import SealingFailed
+from common.conversation.mailbox import AnswerTooLong
+from common.gpg.keyring import NotDestroyed
+from common.gpg.sealing import SealingFailed
+from common.registry.registry import RegistryRefused
+from common.report.archive import WrongFile
+from common.report.disclosure import DisclosureRefused
 from journalist_interface.desk.answering import AnswerLost, NoMoreRoom, NoReplyKey
 from journalist_interface.desk.answers import HandedOver, TakenBack
 from journalist_interface.desk.epochs import NotNow

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from common import trail
 from common.days import today
-from common.registry import Registry, UnknownUnit
-from common.report import INVOLVED, Attachment, Report, clean_text
+from common.registry.registry import Registry, UnknownUnit
+from common.report import trail
+from common.report.report import INVOLVED, Attachment, Report, clean_text
 from common.store.blobs import is_forwarded_id
 from journalist_interface.desk import disclosing, facts, reasons
 from journalist_interface.desk.answering import AnswerLost, read_answer
@@ -195,7 +195,7 @@ def _name_of(registry: Registry | None, untrusted_id: str) -> str:
 
 
 def base_name(file: Attachment) -> str:
-    """A file's name without its folder: made by common.filename, so it has no path in it."""
+    """A file's name without its folder: made by common.report.filename, so it has no path in it."""
     return file.name.rpartition("/")[2]
 
 

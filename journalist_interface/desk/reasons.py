@@ -1,6 +1,6 @@
 """Why an envelope could not be opened: a code in the database, a plain sentence on the page."""
 
-from common.opening import OpeningFailed, Unopened
+from common.gpg.opening import OpeningFailed, Unopened
 
 NOT_SEALED, NO_KEY, DAMAGED, MISSING, SYMMETRIC, MANY_KEYS, NESTED, STUCK = (
     Unopened.NOT_SEALED.value,

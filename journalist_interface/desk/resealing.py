@@ -12,16 +12,17 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import bundle, envelope, trail
-from common.conversation import MOST_HANDOVERS, next_link
+from common.conversation.links import MOST_HANDOVERS, next_link
 from common.days import today
-from common.envelope import FilePart, NotAnEnvelope
-from common.forwarding import forwarded_id
-from common.passing import Passing, Pulled
-from common.registry import Registry
-from common.report import Report
-from common.trail import Step, Why
-from common.units import Unit
+from common.registry.registry import Registry
+from common.registry.units import Unit
+from common.report import archive, trail
+from common.report.archive import FilePart, NotAnEnvelope
+from common.report.report import Report
+from common.report.trail import Step, Why
+from common.report.transfer import Passing, Pulled
+from common.transport import bundle
+from common.transport.forwarding import forwarded_id
 from journalist_interface.desk import reasons
 from journalist_interface.desk.envelopes import Envelope
 from journalist_interface.desk.forwards import Forwarded
@@ -71,7 +72,7 @@ class Resealing:
                     passing.check()
                     return report
 
-                return self._sealed(envelope.write(passing.parts(), whole), message.id)
+                return self._sealed(archive.write(passing.parts(), whole), message.id)
         except NotAnEnvelope as error:
             raise CannotOpen(reasons.NOT_A_REPORT) from error
 
@@ -95,7 +96,7 @@ class Resealing:
             involved=self.involved,
         )
         no_files: list[FilePart] = []
-        return self._sealed(envelope.write(no_files, lambda: report), messages[0].id)
+        return self._sealed(archive.write(no_files, lambda: report), messages[0].id)
 
     def _proven(self, report: Report) -> tuple[bytes, ...]:
         """The steps of its trail that hold: what nobody signed bars nothing, and goes no further."""

@@ -6,8 +6,9 @@ Where the unit has another reply key since, they are signed by that: else no pag
 
 from dataclasses import replace
 
-from common import forwarding, post, reply
+from common.conversation import reply
 from common.days import today
+from common.transport import forwarding, post
 from journalist_interface.desk.answering import address, first_report, read_answer, reply_key, store_answer
 from journalist_interface.desk.forwarding import keep_forward, read_kept
 from journalist_interface.desk.rows import RETURNED

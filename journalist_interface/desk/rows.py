@@ -1,6 +1,7 @@
 """The desk's rows: what came, whether it opened, which belong together. Never text, a file's name or a key.
 
-Why a conversation was passed on is a code of common/trail.py. What it says of that is never changed, only its state.
+Why a conversation was passed on is a code of common/report/trail.py. What it says of that is never changed, only its
+state.
 
 Days, never times. What orders two things of one day is a `turn`, a number that rises with each import and each
 answer. `handling` and the contact tables can be added to and read: triggers refuse to change or delete a row of it.
@@ -118,7 +119,9 @@ class AnswerRow(Base):
     turn: Mapped[int] = mapped_column(Integer)
     slots: Mapped[str] = mapped_column(Text)  # candidates, three each time it was sealed, such as "7,91,200"
     number: Mapped[int] = mapped_column(Integer)  # among this unit's answers in the conversation, from 1
-    post: Mapped[str] = mapped_column(String(32), index=True)  # id of the signed post (common/post.py)
+    post: Mapped[str] = mapped_column(
+        String(32), index=True
+    )  # id of the signed post (common/transport/post.py)
     state: Mapped[str] = mapped_column(String(10), default=WAITING)
     exported: Mapped[date | None] = mapped_column(Date, default=None)
     epoch: Mapped[str | None] = mapped_column(
@@ -181,8 +184,8 @@ class HandlingRow(Base):
 
 
 class ContactRequestRow(Base):
-    """Contact details asked for: of whose holders, why (a code of common/disclosure.py); the request's SHA-256; the
-    fingerprint of the key that they are sealed to.
+    """Contact details asked for: of whose holders, why (a code of common/report/disclosure.py); the request's SHA-256;
+    the fingerprint of the key that they are sealed to.
     """
 
     __tablename__ = "contact_request"

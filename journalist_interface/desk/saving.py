@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.days import today
-from common.envelope import Extract
-from common.report import Attachment
+from common.report.archive import Extract
+from common.report.report import Attachment
 from common.store.blobs import sync_folder
 from journalist_interface.desk.envelopes import Envelope
 from journalist_interface.desk.handsealed import MOST_FILE, HandSealed, open_by_hand
@@ -25,7 +25,9 @@ from journalist_interface.desk.reading import base_name
 from journalist_interface.desk.references import conversation_reference, message_reference
 from journalist_interface.desk.workplace import Desk, NotHere
 
-_UNFINISHED = ".unfinished-"  # no file of a report has a name that begins with a dot (common/filename.py)
+_UNFINISHED = (
+    ".unfinished-"  # no file of a report has a name that begins with a dot (common/report/filename.py)
+)
 _CHUNK = 1024 * 1024
 _one_at_a_time = threading.Lock()
 

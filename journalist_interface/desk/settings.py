@@ -9,9 +9,9 @@ from pathlib import Path
 
 from common import config
 from common.config import BadConfiguration
-from common.registry import Registry, RegistryRefused, UnknownUnit
-from common.registry_version import load_newest
-from common.units import Unit
+from common.registry.registry import Registry, RegistryRefused, UnknownUnit
+from common.registry.units import Unit
+from common.registry.version import load_newest
 
 
 class NoCaseKey(Exception):

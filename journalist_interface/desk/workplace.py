@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.opening import Opener
-from common.sealing import Sealer
+from common.gpg.opening import Opener
+from common.gpg.sealing import Sealer
 from journalist_interface.desk.cabinet import Cabinet, open_cabinet
 from journalist_interface.desk.files import SealedFiles
 from journalist_interface.desk.settings import DeskSettings, read_settings

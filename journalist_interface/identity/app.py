@@ -11,8 +11,8 @@ from jinja2 import ChoiceLoader, FileSystemLoader
 from werkzeug.exceptions import HTTPException
 
 from common import phrases
-from common.disclosure import SENTENCES
-from common.registry import RegistryRefused
+from common.registry.registry import RegistryRefused
+from common.report.disclosure import SENTENCES
 from journalist_interface.desk import app as reviewers
 from journalist_interface.desk import references
 from journalist_interface.desk.entry import Entry

@@ -2,7 +2,7 @@
 
 The entry is durable here and on the stick before anything is shown: nobody sees details of which no entry tells. What
 was opened is in memory only, for one page; the agent that used the key is ended at once. Nothing can be opened by one,
-because the key's passphrase is in two shares (common/holders.py).
+because the key's passphrase is in two shares (common/registry/holders.py).
 """
 
 import io
@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common import contact, disclosure
 from common.canonical import NotCanonical
-from common.contact import Contact
 from common.days import today
-from common.disclosure import DisclosureRefused, Entry, Outcome, Request, Why, WhyNot
-from common.holders import NEEDED, DamagedBox, Holder, NotTwo, WrongPassphrase, open_box, together
-from common.keyring import end_agent, keys_of
-from common.opening import Opener, OpeningFailed
-from common.padding import CONTACT_BYTES
-from common.registry import Registry
-from common.report import clean_text
-from common.units import Unit
+from common.gpg.keyring import end_agent, keys_of
+from common.gpg.opening import Opener, OpeningFailed
+from common.registry.holders import NEEDED, DamagedBox, Holder, NotTwo, WrongPassphrase, open_box, together
+from common.registry.registry import Registry
+from common.registry.units import Unit
+from common.report import contact, disclosure
+from common.report.contact import Contact
+from common.report.disclosure import DisclosureRefused, Entry, Outcome, Request, Why, WhyNot
+from common.report.padding import CONTACT_BYTES
+from common.report.report import clean_text
 from journalist_interface.identity.settings import IdentitySettings
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from common import config
 from common.config import BadConfiguration
-from common.holders import GNUPG_HOME, HOLDERS
 from common.names import is_short_name
-from common.registry import Registry, RegistryRefused, UnknownUnit
-from common.registry_version import load_newest
-from common.units import Unit
+from common.registry.holders import GNUPG_HOME, HOLDERS
+from common.registry.registry import Registry, RegistryRefused, UnknownUnit
+from common.registry.units import Unit
+from common.registry.version import load_newest
 
 SETTINGS = "identity.toml"
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Response, abort, current_app, g, make_response, render_template, request
 from werkzeug import Response as AnyResponse
 
-from common import disclosure
 from common.allowance import RETIRE
-from common.disclosure import Why, WhyNot
+from common.report import disclosure
+from common.report.disclosure import Why, WhyNot
 from journalist_interface.desk.entry import Entry
 from journalist_interface.desk.guard import let_in
 from journalist_interface.identity import deciding

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 from flask import Flask, Response, g, request
 
-from common import codename
-from common.codename import NotACodename
-from common.derivation import Busy, derive_root
-from common.header import compose_deleted
-from common.mailbox import SLOTS, seal, second_slot, tags
-from common.registry import Registry
-from common.store.kept import State as Kept
-from common.store.kept import Withdrawal
+from common.conversation import codename
+from common.conversation.codename import NotACodename
+from common.conversation.derivation import Busy, derive_root
+from common.conversation.header import compose_deleted
+from common.conversation.mailbox import SLOTS, seal, second_slot, tags
+from common.registry.registry import Registry
+from common.store.values import State as Kept
+from common.store.values import Withdrawal
 from source_interface import circuits
 from source_interface.addressees import of_next
 from source_interface.answer_pages import paginate

@@ -7,9 +7,9 @@ from typing import cast
 
 from flask import Response, g, request
 
-from common.contact import LONGEST
-from common.mailbox import MESSAGE_SLOTS, SLOTS
-from common.store.kept import AlreadyReceived
+from common.conversation.mailbox import MESSAGE_SLOTS, SLOTS
+from common.report.contact import LONGEST
+from common.store.values import AlreadyReceived
 from source_interface import circuits, hints, intake
 from source_interface.form import StreamedForm
 from source_interface.house import house

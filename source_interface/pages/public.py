@@ -9,8 +9,8 @@ from flask import Flask, Response, abort, make_response
 
 from common import phrases
 from common.days import today
-from common.registry import Registry, UnknownUnit
-from common.units import Unit
+from common.registry.registry import Registry, UnknownUnit
+from common.registry.units import Unit
 from source_interface.house import house
 from source_interface.render import page
 

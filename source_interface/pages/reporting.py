@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from flask import Flask, Response, g, make_response, redirect, request, url_for
 
-from common import codename
+from common.conversation import codename
+from common.conversation.derivation import derive_root
+from common.conversation.mailbox import MESSAGE_SLOTS
 from common.days import today
-from common.derivation import derive_root
-from common.mailbox import MESSAGE_SLOTS
-from common.routing import Answers, Route, route
+from common.report.routing import Answers, Route, route
 from source_interface import circuits, questions
 from source_interface.addressees import of_first_report, of_next
 from source_interface.house import house

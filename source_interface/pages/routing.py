@@ -13,7 +13,7 @@ from typing import Any
 from flask import Flask, Response, g, request, url_for
 
 from common.days import today
-from common.routing import Route, route
+from common.report.routing import Route, route
 from source_interface import finding, questions, reasons
 from source_interface.addressees import of_next
 from source_interface.finding import Found

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common.conversation import Conversation
+from common.conversation.derivation import ConversationSecrets, conversation_secrets
+from common.conversation.links import Conversation
+from common.conversation.mailbox import ReplyKey
 from common.days import today
-from common.derivation import ConversationSecrets, conversation_secrets
-from common.gpg import gpg_environment, private_home
-from common.mailbox import ReplyKey
-from common.report import Report
+from common.gpg.runner import gpg_environment, private_home
+from common.report.report import Report
 from common.secret import Secret
 from keys.unit import GNUPG_HOME
 

@@ -8,8 +8,8 @@ import pytest
 
 from common.config import BadConfiguration, Limits, read_server_config
 from common.days import today
-from common.registry import RegistryRefused
-from common.registry_file import RegistryFile
+from common.registry.file import RegistryFile
+from common.registry.registry import RegistryRefused
 from keys.registry import sign_registry
 
 PEPPER = bytes(range(32))

@@ -31,7 +31,9 @@ def test_a_signature_for_one_purpose_does_not_pass_for_another(context):
 
 
 def test_the_rooms_contexts_differ():
-    from common import bundle, post, registry, reply
+    from common.conversation import reply
+    from common.registry import registry
+    from common.transport import bundle, post
 
     assert len({bundle._CONTEXT, reply._ANSWER, reply._HANDOVER, post._CONTEXT, registry.CONTEXT}) == 5
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from common.config import load_registry, read_server_config
+from common.conversation.derivation import PEPPER_BYTES
 from common.days import today
-from common.derivation import PEPPER_BYTES
 from deploy import agent, demo
 from deploy.demo import country, making
 

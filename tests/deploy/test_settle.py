@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from common import settled
 from common.config import read_server_config
 from common.days import today
-from common.padding import REPLY_CIPHERTEXT_BYTES
+from common.report.padding import REPLY_CIPHERTEXT_BYTES
+from common.store.database import open_store
 from common.store.inbox import Inbox
-from common.store.kept import KEEP_REPLIES, SealedReply
-from common.store.opening import open_store
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
-from common.store.sweeping import KEEP_HELD
+from common.store.sweep import KEEP_HELD
+from common.store.values import KEEP_REPLIES, SealedReply
+from common.transport import settled_hours
 from deploy import demo
 from deploy.bench.browser import Browser
 from deploy.bench.stage import stage
@@ -126,7 +126,7 @@ def test_between_two_settled_hours_it_does_nothing_and_at_the_next_everything(se
     config, store, settings = server
     first, _ = put(store)
     assert run(settings).exit_code == 0
-    hour = settled.last_settled_hour(settled.DEFAULT_EVERY_HOURS)
+    hour = settled_hours.last_settled_hour(settled_hours.DEFAULT_EVERY_HOURS)
     assert listed(config) == (hour, [first])
     second, _ = put(store)
     assert run(settings).exit_code == 0
@@ -139,7 +139,7 @@ def test_between_two_settled_hours_it_does_nothing_and_at_the_next_everything(se
     assert listed(config) == (hour, sorted([first, second, third]))
     fourth, _ = put(store)
     assert run(settings, "--now").exit_code == 0
-    assert listed(config) == (settled.this_hour(), sorted([first, second, third, fourth]))
+    assert listed(config) == (settled_hours.this_hour(), sorted([first, second, third, fourth]))
 
 
 def test_how_many_hours_lie_between_is_the_registry_s_word(server, registry, root_key):
@@ -149,8 +149,8 @@ def test_how_many_hours_lie_between_is_the_registry_s_word(server, registry, roo
         config.registry.write_bytes(sign_registry(version, root_key.file))
         settle_as_of(config, store, LONG_AGO)
         assert run(settings).exit_code == 0
-        assert listed(config)[0] == settled.last_settled_hour(every)
-    assert settled.last_settled_hour(24).endswith("T00")
+        assert listed(config)[0] == settled_hours.last_settled_hour(every)
+    assert settled_hours.last_settled_hour(24).endswith("T00")
 
 
 def test_it_finds_the_settings_as_the_servers_do(server):

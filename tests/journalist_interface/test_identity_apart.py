@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from common import disclosure
-from common.contact import SealedContact
-from common.conversation import Conversation
+from common.conversation.links import Conversation
 from common.days import today
-from common.holders import GNUPG_HOME, HOLDERS, open_box
-from common.keyring import end_agent
-from common.report import Report
+from common.gpg.keyring import end_agent
+from common.registry.holders import GNUPG_HOME, HOLDERS, open_box
+from common.report import disclosure
+from common.report.contact import SealedContact
+from common.report.report import Report
+from common.report.trail import Why
 from common.secret import Secret
 from common.store.blobs import new_id
-from common.trail import Why
 from journalist_interface.desk.__main__ import main as desk_command
 from journalist_interface.desk.app import create_app as create_desk
 from journalist_interface.desk.disclosing import was_handed_on

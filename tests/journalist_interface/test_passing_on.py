@@ -12,21 +12,22 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import bundle, envelope
 from common.config import ServerConfig
 from common.days import today
-from common.forwarding import Slip, forwarded_id, sign_slip
-from common.opening import Opener, OpeningFailed
-from common.registry import Registry
-from common.report import Report
-from common.sealing import Sealer
-from common.settled import this_hour
+from common.gpg.opening import Opener, OpeningFailed
+from common.gpg.sealing import Sealer
+from common.registry.registry import Registry
+from common.report import archive
+from common.report.report import Report
+from common.report.trail import Step, Why
+from common.report.trail import sign as sign_step
+from common.store.database import open_store
 from common.store.inbox import Inbox
-from common.store.opening import open_store
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
-from common.trail import Step, Why
-from common.trail import sign as sign_step
+from common.transport import bundle
+from common.transport.forwarding import Slip, forwarded_id, sign_slip
+from common.transport.settled_hours import this_hour
 from journalist_interface.collection.app import create_app as create_collection
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.collecting import collect
@@ -251,10 +252,10 @@ def test_a_report_to_one_unit_is_passed_on_opened_and_answered_by_the_other(roun
     assert step.by == "Test Anti-Corruption Unit"
     assert "It concerns another force" in step.sentence
     [row] = desk.cabinet.envelopes.of_conversation(b.conversation())
-    whole, tail = bytearray(), envelope.Tail()
+    whole, tail = bytearray(), archive.Tail()
     for take in (whole.extend, tail.feed):
         desk.opener.open(desk.files.envelope(row.id), take)
-    [file] = envelope.read(tail).files
+    [file] = archive.read(tail).files
     assert FILE in whole
     assert file.name == "files/0001-yard.jpg"
     b.answer("We look into it.")
@@ -499,8 +500,8 @@ def test_no_unit_hides_a_conversation_from_whoever_it_gave_it_to(
     forged = replace(first, trail=(sign_step(step, key),))
     (tmp_path / "overseer.asc").write_text(overseer_keys.unit.certificate)
     sealed = tmp_path / "sealed"
-    archive = BytesIO(b"".join(envelope.write((), lambda: forged)))
-    Sealer(tmp_path / "home").seal(archive, [tmp_path / "overseer.asc"], sealed)
+    packed = BytesIO(b"".join(archive.write((), lambda: forged)))
+    Sealer(tmp_path / "home").seal(packed, [tmp_path / "overseer.asc"], sealed)
     item = bundle.describe(sealed)
     name = forwarded_id(item.sha256)
     slip = Slip(name, "test-unit", "test-overseer", today(), item.size, item.sha256)
@@ -567,9 +568,9 @@ def test_what_the_collection_keeps_of_it_opens_with_the_other_unit_s_key_alone(
     a.pass_on(Choice("other-unit", Why.OTHER_FORCE))
     a.send()
     [sealed] = round_.server.blobs.glob("ff/ffff*")
-    tail = envelope.Tail()
+    tail = archive.Tail()
     Opener(other_unit_keys.folder / GNUPG_HOME).open(sealed, tail.feed)
-    assert envelope.read(tail).report.text == WORDS
+    assert archive.read(tail).report.text == WORDS
     with pytest.raises(Exception, match="not sealed to a key that is here"):
         Opener(unit_keys.folder / GNUPG_HOME).open(sealed, lambda _: None)
 
@@ -587,8 +588,8 @@ def test_what_a_hostile_unit_posts_is_not_taken_for_a_reporter_s(
     (tmp_path / "b.asc").write_text(other_unit_keys.unit.certificate)
     sealed = tmp_path / "sealed"
     forged = Report("I made it all up.", "other-unit", today(), False, first.conversation, first.link, 1)
-    archive = BytesIO(b"".join(envelope.write((), lambda: forged)))
-    Sealer(tmp_path / "home").seal(archive, [tmp_path / "b.asc"], sealed)
+    packed = BytesIO(b"".join(archive.write((), lambda: forged)))
+    Sealer(tmp_path / "home").seal(packed, [tmp_path / "b.asc"], sealed)
     item = bundle.describe(sealed)
     name = forwarded_id(item.sha256)
     slip = Slip(name, "test-unit", "other-unit", today(), item.size, item.sha256)

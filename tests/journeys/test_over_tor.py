@@ -24,9 +24,9 @@ from time import perf_counter
 import pytest
 from marionette_driver.marionette import Marionette
 
-from common import codename
-from common.mailbox import MESSAGE_SLOTS
-from common.parcel import SMALL_BYTES
+from common.conversation import codename
+from common.conversation.mailbox import MESSAGE_SLOTS
+from common.transport.parcel import SMALL_BYTES
 from deploy import demo
 from deploy.bench.browser import BEGIN, Answer, Browser
 from deploy.onions import couriers

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.gpg import gpg_environment
+from common.gpg.runner import gpg_environment
 from keys.unit import NewUnit, new_unit
 
 

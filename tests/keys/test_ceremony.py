@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from common import registry as registries
 from common.days import today
-from common.epochs import epochs_of, month_after, month_of
-from common.keyring import Where, keys_of
-from common.routing import Answers, Reason, route
-from common.units import Status
+from common.gpg.epochs import epochs_of, month_after, month_of
+from common.gpg.keyring import Where, keys_of
+from common.registry import registry as registries
+from common.registry.units import Status
+from common.report.routing import Answers, Reason, route
 from keys.cards import UnitCard, read_card
 from keys.cli import keys
 from keys.draft import read_draft

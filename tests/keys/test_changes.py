@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from common.forces import Force, ForceKind, Name, Nation, Oversight
-from common.registry import Registry
-from common.units import FormerKey, Service, Status, Unit, UnitKind
+from common.registry.forces import Force, ForceKind, Name, Nation, Oversight
+from common.registry.registry import Registry
+from common.registry.units import FormerKey, Service, Status, Unit, UnitKind
 from keys.changes import changes
 from keys.identity import IdentityCard, with_identity, without_former
 from keys.registry import UnfitRegistry

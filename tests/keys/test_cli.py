@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from common import registry as registries
 from common.days import today
-from common.opening import Opener, OpeningFailed
-from common.units import Service
+from common.gpg.opening import Opener, OpeningFailed
+from common.registry import registry as registries
+from common.registry.units import Service
 from keys.cli import keys
 from keys.command import grouped
 from keys.draft import read_draft

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from common import soundness
 from common.days import today
-from common.force_search import search
-from common.forces import ForceKind, Nation
-from common.units import Status, UnitKind
+from common.registry import soundness
+from common.registry.force_search import search
+from common.registry.forces import ForceKind, Nation
+from common.registry.units import Status, UnitKind
 from keys.country import read_country, without_keys
 
 ENGLAND_AND_WALES = [

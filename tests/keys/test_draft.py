@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from common.courier_key import CourierCard
 from common.days import today
-from common.units import Service, Status, UnitKind
+from common.registry.units import Service, Status, UnitKind
+from common.transport.courier_key import CourierCard
 from keys.cards import UnitCard
 from keys.draft import (
     BadDraft,

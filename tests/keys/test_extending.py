@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from common import sealing
 from common.days import today
-from common.epochs import OVERLAP, epochs_of, month_after, month_of
-from common.keyring import Where, destroy, keys_of
-from common.opening import Opener, OpeningFailed
-from common.sealing import RecipientRefused, Sealer
+from common.gpg import sealing
+from common.gpg.epochs import OVERLAP, epochs_of, month_after, month_of
+from common.gpg.keyring import Where, destroy, keys_of
+from common.gpg.opening import Opener, OpeningFailed
+from common.gpg.sealing import RecipientRefused, Sealer
 from keys.cards import UnitCard, read_card, write_card
 from keys.certificates import look
 from keys.making import CeremonyFailed

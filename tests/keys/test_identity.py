@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from common.days import today
-from common.units import FormerKey
+from common.registry.units import FormerKey
 from keys.cli import keys
 from keys.command import grouped
 from keys.draft import read_draft, write_draft

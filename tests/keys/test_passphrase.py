@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from common.keyring import Where, destroy, end_agent, keys_of, secret_certificates
+from common.gpg.keyring import Where, destroy, end_agent, keys_of, secret_certificates
 from keys.cards import UnitCard, write_card
 from keys.certificates import look
 from keys.cli import keys

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from common.courier_key import new_courier
+from common.transport.courier_key import new_courier
 from keys.private import NoSuchKey, parse_private_key, pem, read_private_key, write_private_key
 from keys.root import new_root
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from common.days import today
-from common.registry import RegistryRefused
+from common.registry.registry import RegistryRefused
 from keys.publishing import NotPublished, publish
 from keys.registry import sign_registry
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from common import registry as registries
 from common.days import today
-from common.gpg import gpg_environment, private_home
-from common.registry import RegistryRefused
-from common.units import Status
+from common.gpg.runner import gpg_environment, private_home
+from common.registry import registry as registries
+from common.registry.registry import RegistryRefused
+from common.registry.units import Status
 from keys.private import NoSuchKey
 from keys.registry import UnfitRegistry, sign_registry
 from keys.root import new_root

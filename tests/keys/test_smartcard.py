@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from common.days import today
-from common.keyring import Where, keys_of
+from common.gpg.keyring import Where, keys_of
 from keys.cards import UnitCard, write_card
 from keys.certificates import look
 from keys.cli import keys

@@ -6,9 +6,9 @@ import itertools
 import pytest
 from click.testing import CliRunner
 
-from common.keyring import Where, destroy, end_agent, keys_of
-from common.opening import Opener
-from common.sealing import Sealer
+from common.gpg.keyring import Where, destroy, end_agent, keys_of
+from common.gpg.opening import Opener
+from common.gpg.sealing import Sealer
 from keys.cards import UnitCard, read_card, write_card
 from keys.certificates import look
 from keys.cli import keys

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical
-from common import registry as registries
 from common.days import today
-from common.registry import MOST_VERSION, RegistryRefused
+from common.registry import registry as registries
+from common.registry.registry import MOST_VERSION, RegistryRefused
 from keys import succession as successions
 from keys.cli import keys
 from keys.private import read_private_key, write_private_key

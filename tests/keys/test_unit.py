@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from common.days import today
-from common.epochs import OVERLAP, epochs_of, month_after, month_of
-from common.keyring import keys_of
-from common.opening import Opener, OpeningFailed
-from common.sealing import Sealer
+from common.gpg.epochs import OVERLAP, epochs_of, month_after, month_of
+from common.gpg.keyring import keys_of
+from common.gpg.opening import Opener, OpeningFailed
+from common.gpg.sealing import Sealer
 from keys.making import CeremonyFailed
 from keys.private import parse_private_key
 from keys.unit import new_unit

@@ -17,18 +17,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
 from sqlalchemy import delete, insert, select
 
-from common import codename, envelope, mailbox, reply
-from common.conversation import Conversation
+from common.conversation import codename, mailbox, reply
+from common.conversation.derivation import ConversationSecrets, conversation_secrets, derive_root
+from common.conversation.header import Header, compose_header, read_header
+from common.conversation.links import Conversation
 from common.days import today
-from common.derivation import ConversationSecrets, conversation_secrets, derive_root
-from common.header import Header, compose_header, read_header
-from common.opening import Opener
-from common.settled import this_hour
+from common.gpg.opening import Opener
+from common.report import archive
 from common.store.inbox import Inbox
-from common.store.kept import KEEP_REPLIES
 from common.store.models import EnvelopeRow, ReplyRow
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
+from common.store.values import KEEP_REPLIES
+from common.transport.settled_hours import this_hour
 from keys.private import parse_private_key
 from keys.registry import sign_registry
 from keys.unit import GNUPG_HOME, REPLY_KEY
@@ -340,13 +341,13 @@ def opened(unit_keys):
     """Opens a sealed file as the desk does, checking each file in it: the report, and the files by name."""
 
     def look(sealed, keys=unit_keys):
-        whole, tail = bytearray(), envelope.Tail()
+        whole, tail = bytearray(), archive.Tail()
         for take in (whole.extend, tail.feed):
             Opener(keys.folder / GNUPG_HOME).open(sealed, take)
-        read, files = envelope.read(tail), {}
+        read, files = archive.read(tail), {}
         for file in read.files:
             content = bytearray()
-            extract = envelope.Extract(tail, file, content.extend)
+            extract = archive.Extract(tail, file, content.extend)
             extract.feed(bytes(whole))
             extract.check()
             files[file.name] = bytes(content)

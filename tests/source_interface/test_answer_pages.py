@@ -4,7 +4,7 @@ import html
 
 import pytest
 
-from common.header import Deleted
+from common.conversation.header import Deleted
 from source_interface.answer_pages import FIRST_PAGE_BYTES, PAGE_BYTES, paginate
 from source_interface.visit import Answer
 

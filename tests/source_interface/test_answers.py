@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from common import mailbox, reply
-from common.conversation import new_link
+from common.conversation import mailbox, reply
+from common.conversation.derivation import conversation_secrets
+from common.conversation.header import Deleted, Header, compose_deleted, compose_header
+from common.conversation.links import new_link
 from common.days import today
-from common.derivation import conversation_secrets
-from common.header import Deleted, Header, compose_deleted, compose_header
-from common.padding import REPLY_CIPHERTEXT_BYTES
+from common.registry.units import Status
+from common.report.padding import REPLY_CIPHERTEXT_BYTES
 from common.secret import Secret
-from common.units import Status
 from keys.registry import sign_registry
 from source_interface.visit import OPENED_AT_LEAST
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from flask import request
 
-from common.envelope import FilePart
+from common.report.archive import FilePart
 
 TEXTS = {
     "NUL": ("before\0after", "before\ufffdafter"),
@@ -265,7 +265,7 @@ def test_odd_answers_to_small_forms_are_refused_politely(reporter):
 
 def test_a_part_is_pulled_and_never_gathered(house):
     """The way from form to gpg holds one chunk at a time: an endless file is written as far as it is asked for."""
-    from common import envelope
+    from common.report import archive
 
     asked = 0
 
@@ -275,7 +275,7 @@ def test_a_part_is_pulled_and_never_gathered(house):
             asked += 1
             yield b"x" * 1000
 
-    pieces = envelope.write([FilePart("endless", endless())], lambda: None)  # type: ignore[arg-type, return-value]
+    pieces = archive.write([FilePart("endless", endless())], lambda: None)  # type: ignore[arg-type, return-value]
     for _ in range(50):
         next(pieces)
     assert asked <= 50

@@ -5,8 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from common import codename
 from common.allowance import CIRCUIT, STOPPING
+from common.conversation import codename
 from source_interface import circuits
 from source_interface.circuits import DERIVATIONS, MOST_DELAYED, UPLOADS, UPLOADS_AT_ONCE, Circuits
 from source_interface.refusals import Refused

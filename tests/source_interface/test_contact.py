@@ -5,12 +5,14 @@ from io import BytesIO
 
 import pytest
 
-from common import codename, contact, signing
-from common import registry as registries
-from common.contact import LONGEST
-from common.holders import GNUPG_HOME, HOLDERS, open_box, together
-from common.keyring import end_agent
-from common.opening import Opener, OpeningFailed
+from common import signing
+from common.conversation import codename
+from common.gpg.keyring import end_agent
+from common.gpg.opening import Opener, OpeningFailed
+from common.registry import registry as registries
+from common.registry.holders import GNUPG_HOME, HOLDERS, open_box, together
+from common.report import contact
+from common.report.contact import LONGEST
 from keys.private import read_private_key
 from tests.source_interface.conftest import encode_multipart
 

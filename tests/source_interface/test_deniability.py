@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from common import codename, header, mailbox
+from common.conversation import codename, header, mailbox
 from common.days import today
 from source_interface import visit
 from source_interface.pages import conversing

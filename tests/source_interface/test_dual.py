@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from common import registry as registries
 from common import signing
+from common.conversation.mailbox import MESSAGE_SLOTS
 from common.days import today
-from common.mailbox import MESSAGE_SLOTS
-from common.opening import Opener, OpeningFailed
+from common.gpg.opening import Opener, OpeningFailed
+from common.registry import registry as registries
 from common.store.outbox import Outbox
 from journalist_interface.desk.handsealed import open_by_hand
 from keys.private import read_private_key

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from common import sealing
 from common.days import today
-from common.epochs import OVERLAP, epochs_of, month_after, month_of
-from common.gpg import gpg_environment
-from common.keyring import keys_of
-from common.opening import Opener
-from common.sealing import RecipientRefused, Sealer
+from common.gpg import sealing
+from common.gpg.epochs import OVERLAP, epochs_of, month_after, month_of
+from common.gpg.keyring import keys_of
+from common.gpg.opening import Opener
+from common.gpg.runner import gpg_environment
+from common.gpg.sealing import RecipientRefused, Sealer
 from keys.unit import GNUPG_HOME
 from source_interface.recipients import certificate_of_the_day
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from common.days import today
-from common.padding import PAGE_BYTES
+from common.report.padding import PAGE_BYTES
 from keys.country import read_country
 from source_interface.questions import LISTS
 

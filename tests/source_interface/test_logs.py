@@ -5,7 +5,7 @@ import logging
 import pytest
 from sqlalchemy import text as sql
 
-from common.derivation import Busy, Gate
+from common.conversation.derivation import Busy, Gate
 
 PLANTED = "Zanzibar-the-planted-word"
 

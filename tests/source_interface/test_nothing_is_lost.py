@@ -7,7 +7,7 @@ from sqlalchemy import text as sql
 
 from common.config import Limits
 from common.days import today
-from common.gpg import gpg_environment
+from common.gpg.runner import gpg_environment
 from source_interface import recipients
 
 TYPED = "First line, with <b>marks</b> & “quotes”.\n\n   Indented; ünïcödé 🕊.\nLast line."

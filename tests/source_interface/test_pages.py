@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from common.units import Status
+from common.registry.units import Status
 
 CSP = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 

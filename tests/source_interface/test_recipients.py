@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from common import codename
+from common.conversation import codename
 from common.days import today
-from common.gpg import gpg_environment
-from common.sealing import RecipientRefused
+from common.gpg.runner import gpg_environment
+from common.gpg.sealing import RecipientRefused
 from keys.unit import GNUPG_HOME
 from source_interface.recipients import certificate_of_the_day
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from common.forces import Oversight
-from common.report import SEVERAL
-from common.routing import Reason, Route
-from common.units import Status, UnitKind
+from common.registry.forces import Oversight
+from common.registry.units import Status, UnitKind
+from common.report.report import SEVERAL
+from common.report.routing import Reason, Route
 from source_interface import reasons
 
 TEST, OTHER, DESK, BODY = "test-unit", "other-unit", "test-charity", "test-overseer"

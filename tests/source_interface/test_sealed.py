@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import pytest
 
 from common.days import today
-from common.gpg import gpg_environment
-from common.opening import OpeningFailed
-from common.padding import padded_size
+from common.gpg.opening import OpeningFailed
+from common.gpg.runner import gpg_environment
+from common.report.padding import padded_size
 
 TEXT = "Money changes hands in the yard behind the station.\n\nÜber alles: 🕊"
 PHOTO = b"\xff\xd8\xff\xe0\x00\x10JFIF" + os.urandom(300_000)

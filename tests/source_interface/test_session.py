@@ -7,8 +7,8 @@ import time
 import pytest
 from flask import g, make_response
 
-from common import codename
-from common.derivation import derive_root
+from common.conversation import codename
+from common.conversation.derivation import derive_root
 from common.secret import Secret
 from source_interface import session as sessions
 from source_interface.app import create_app

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
-from common import codename, mailbox, signing
-from common import registry as registries
+from common import signing
+from common.conversation import codename, mailbox
 from common.days import today
-from common.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
+from common.registry import registry as registries
+from common.registry.units import Service
+from common.report.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
 from common.secret import Secret
 from common.store.models import EnvelopeRow
-from common.units import Service
 from keys.certificates import look
 from keys.country import read_country
 from keys.private import read_private_key

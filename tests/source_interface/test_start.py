@@ -7,10 +7,10 @@ import pytest
 
 from common.config import BadConfiguration, read_server_config
 from common.days import midnight_of, today
-from common.settled import is_due, last_settled_hour
 from common.store.blobs import POOL
-from common.store.kept import SealedReply
 from common.store.outbox import Outbox
+from common.store.values import SealedReply
+from common.transport.settled_hours import is_due, last_settled_hour
 from source_interface.house import build
 
 TAG = b"t" * 16

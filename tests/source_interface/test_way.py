@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from sqlalchemy import insert
 
-from common import canonical, mailbox
+from common import canonical
+from common.conversation import mailbox
+from common.conversation.header import read_deleted
 from common.days import today
-from common.header import read_deleted
 from common.store.models import EnvelopeRow
 from tests.source_interface.conftest import CODENAME
 

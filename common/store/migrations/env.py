@@ -1,4 +1,4 @@
-"""Alembic's way in: runs on the connection that `common.store.opening.migrate` hands over."""
+"""Alembic's way in: runs on the connection that `common.store.database.migrate` hands over."""
 
 from alembic import context
 

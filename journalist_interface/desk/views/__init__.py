@@ -4,8 +4,9 @@ import secrets
 
 from flask import Flask, g
 
-from common import disclosure, phrases
-from common.disclosure import Why
+from common import phrases
+from common.report import disclosure
+from common.report.disclosure import Why
 from journalist_interface.desk import references
 from journalist_interface.desk.views import (
     about,

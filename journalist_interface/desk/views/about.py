@@ -3,7 +3,7 @@
 from flask import Blueprint, render_template
 
 from common.days import today
-from common.registry import RegistryRefused
+from common.registry.registry import RegistryRefused
 from journalist_interface.desk.views.here import desk
 
 pages = Blueprint("about", __name__)

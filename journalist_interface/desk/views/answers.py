@@ -5,9 +5,9 @@ import re
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug import Response
 
+from common.conversation.mailbox import AnswerTooLong
 from common.days import today
-from common.mailbox import AnswerTooLong
-from common.report import clean_text
+from common.report.report import clean_text
 from journalist_interface.desk import answering, returned, tasking
 from journalist_interface.desk.answers import Answer
 from journalist_interface.desk.conversations import Conversation

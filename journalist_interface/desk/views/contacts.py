@@ -5,7 +5,7 @@ import re
 from flask import Blueprint, abort, redirect, request, url_for
 from werkzeug import Response
 
-from common.disclosure import Why
+from common.report.disclosure import Why
 from journalist_interface.desk import disclosing
 from journalist_interface.desk.envelopes import Envelope
 from journalist_interface.desk.views.here import desk

@@ -3,7 +3,7 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug import Response
 
-from common.trail import SENTENCES
+from common.report.trail import SENTENCES
 from journalist_interface.desk import cursors, keeping, reasons
 from journalist_interface.desk.conversations import PAGE
 from journalist_interface.desk.envelopes import MOST_COUNTED

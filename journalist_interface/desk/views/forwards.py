@@ -7,10 +7,10 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from werkzeug import Response
 
 from common.days import today
-from common.report import INVOLVED, clean_text
-from common.routing import kept_from_units
-from common.trail import SENTENCES, Why
-from common.units import UnitKind
+from common.registry.units import UnitKind
+from common.report.report import INVOLVED, clean_text
+from common.report.routing import kept_from_units
+from common.report.trail import SENTENCES, Why
 from journalist_interface.desk import facts, forwarding, returned
 from journalist_interface.desk.conversations import Conversation
 from journalist_interface.desk.forwarding import Choice, KeptFrom

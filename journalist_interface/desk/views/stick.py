@@ -2,7 +2,7 @@
 
 from flask import Blueprint, render_template
 
-from common import disclosure
+from common.report import disclosure
 from journalist_interface.desk import disclosing, exporting, importing
 from journalist_interface.desk.disclosing import Taken
 from journalist_interface.desk.exporting import Exported

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import post
 from common.config import Limits
 from common.days import today
-from common.forwarding import Slip, sign_slip
-from common.registry import Registry
+from common.registry.registry import Registry
+from common.registry.units import Status, Unit, UnitKind
 from common.store.blobs import FORWARDED_PREFIX
+from common.store.database import open_store
 from common.store.inbox import Inbox
-from common.store.kept import SealedReply
-from common.store.opening import open_store
 from common.store.outbox import Outbox
 from common.store.repository import Store
 from common.store.settlement import Settlement
-from common.units import Status, Unit, UnitKind
+from common.store.values import SealedReply
+from common.transport import post
+from common.transport.forwarding import Slip, sign_slip
 
 HOUR = "2026-11-28T18"
 ROOM = Limits(keep_free_bytes=0, reserve_for_reports_bytes=0)

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from common.days import today
-from common.store.kept import Envelope, Sent, State
+from common.store.database import open_store
 from common.store.models import EnvelopeRow
-from common.store.opening import open_store
+from common.store.values import Envelope, Sent, State
 
 TAG = b"t" * 16
 
@@ -22,8 +22,8 @@ from pathlib import Path
 from sqlalchemy import event
 from common.days import today
 from common.store.blobs import BlobFolder
-from common.store.opening import open_store
-from common.store.kept import Copy, SealedReply
+from common.store.database import open_store
+from common.store.values import Copy, SealedReply
 
 folder, moment, twice = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "2"
 TAG = b"t" * 16
@@ -161,14 +161,14 @@ import sys
 from pathlib import Path
 from sqlalchemy import event
 from common.days import today
-from common.registry import Registry
+from common.registry.registry import Registry
 from common.store.blobs import BlobFolder
 from common.store.inbox import Inbox
-from common.store.opening import open_store
+from common.store.database import open_store
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
-from common.store.taking import UnitFolder
-from common.units import Status, Unit, UnitKind
+from common.store.delivered import UnitFolder
+from common.registry.units import Status, Unit, UnitKind
 from common.config import Limits
 
 folder, moment, keys = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]

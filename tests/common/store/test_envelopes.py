@@ -10,8 +10,8 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.days import today
-from common.store.kept import AlreadyReceived, SealedReply, Sent, State, Withdrawal
-from common.store.sweeping import KEEP_HELD
+from common.store.sweep import KEEP_HELD
+from common.store.values import AlreadyReceived, SealedReply, Sent, State, Withdrawal
 
 DAY = timedelta(days=1)
 TAG = b"t" * 16

@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from common import post
 from common.days import today
-from common.store import arrivals, taking
+from common.registry.units import Status
+from common.store import arrivals, delivered
+from common.store.delivered import MOST_LOOKED_AT, UnitFolder
 from common.store.folders import entered
-from common.store.kept import Returned
-from common.store.taking import MOST_LOOKED_AT, UnitFolder
-from common.units import Status
+from common.store.values import Returned
+from common.transport import post
 from tests.common.store.conftest import Desk
 
 ODD = "{} things in the inbox were not as a courier leaves them: none was taken"
@@ -187,7 +187,7 @@ def test_an_envelope_that_changes_while_it_is_copied_is_kept_as_its_slip_says_or
 
 
 def test_of_very_many_names_a_bounded_number_is_looked_at(settle, inbox, monkeypatch):
-    monkeypatch.setattr(taking, "MOST_LOOKED_AT", 7)
+    monkeypatch.setattr(delivered, "MOST_LOOKED_AT", 7)
     for unit in ("u", "nobody"):
         (inbox.root / unit).mkdir()
         for number in range(20):

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from common import post
 from common.store.inbox import Inbox, Usage
+from common.transport import post
 
 CONTENT = b"sealed" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

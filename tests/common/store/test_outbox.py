@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from common.store.kept import Envelope, Returned
 from common.store.outbox import FILE
+from common.store.values import Envelope, Returned
 
 ONE = Envelope("1" * 32, date(2026, 11, 27), 16_384)
 TWO = Envelope("2" * 32, date(2026, 11, 28), 2**40)

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import event, select
 
 from common.days import today
-from common.padding import REPLY_CIPHERTEXT_BYTES
-from common.store.kept import KEEP_REPLIES, NoFreeSlot
+from common.report.padding import REPLY_CIPHERTEXT_BYTES
 from common.store.models import ReplyRow
+from common.store.values import KEEP_REPLIES, NoFreeSlot
 
 SLOTS = [bytes([n]) * 16 for n in range(1, 256)]
 

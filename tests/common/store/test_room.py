@@ -7,8 +7,8 @@ import pytest
 
 from common.config import Limits
 from common.days import today
-from common.store.kept import State
 from common.store.outbox import Outbox
+from common.store.values import State
 from tests.common.store.conftest import ROOM
 
 SLOTS = [bytes([n]) * 16 for n in range(1, 9)]

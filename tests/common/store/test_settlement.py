@@ -6,16 +6,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from common import post
 from common.config import Limits
 from common.days import today
+from common.registry.units import Status
 from common.store.arrivals import KEEP_UNFINISHED, MOST_RETURNED
 from common.store.blobs import is_forwarded_id, new_id, set_aside_under
 from common.store.inbox import AHEAD, MOST_FORWARDS, MOST_POSTS, OLDEST
-from common.store.kept import KEEP_RETURNED, Envelope, Returned, Sent, State
 from common.store.models import TAKEN
-from common.store.sweeping import WrongDatabase
-from common.units import Status
+from common.store.sweep import WrongDatabase
+from common.store.values import KEEP_RETURNED, Envelope, Returned, Sent, State
+from common.transport import post
 from tests.common.store.conftest import ROOM, Desk
 
 DAY = timedelta(days=1)

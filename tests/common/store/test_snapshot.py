@@ -8,8 +8,8 @@ from sqlalchemy import select
 from common import canonical
 from common.days import today
 from common.store import snapshot
+from common.store.database import migrate, open_engine
 from common.store.models import Base
-from common.store.opening import migrate, open_engine
 from common.store.snapshot import BadRows
 
 

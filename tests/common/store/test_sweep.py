@@ -8,12 +8,12 @@ from unittest.mock import Mock
 import pytest
 
 from common.days import midnight_of, today
-from common.store import sweeping
-from common.store.aside import was_held
+from common.store import sweep
 from common.store.blobs import set_aside_under
-from common.store.kept import KEEP_REPLIES, SealedReply
-from common.store.opening import open_store
-from common.store.sweeping import KEEP_HELD, KEEP_SET_ASIDE, WrongDatabase
+from common.store.database import open_store
+from common.store.set_aside import was_held
+from common.store.sweep import KEEP_HELD, KEEP_SET_ASIDE, WrongDatabase
+from common.store.values import KEEP_REPLIES, SealedReply
 
 DAY = timedelta(days=1)
 TAG = b"t" * 16
@@ -241,7 +241,7 @@ def test_beside_others_too_what_is_deleted_is_gone_and_the_log_is_empty(
 
 
 def test_a_large_database_is_not_written_anew_beside_others(store, another_process, put, folder, monkeypatch):
-    monkeypatch.setattr(sweeping, "_REWRITTEN_BESIDE_OTHERS", 0)
+    monkeypatch.setattr(sweep, "_REWRITTEN_BESIDE_OTHERS", 0)
     put(TAG)
     store.sweep(today(), alone=False)
     assert (folder / "candour.sqlite-wal").stat().st_size > 0
@@ -252,7 +252,7 @@ def test_a_large_database_is_not_written_anew_beside_others(store, another_proce
 def test_one_that_would_not_fit_into_memory_is_not_written_anew_at_a_start_either(
     store, put, folder, monkeypatch
 ):
-    monkeypatch.setattr(sweeping, "_REWRITTEN_ALONE", 0)
+    monkeypatch.setattr(sweep, "_REWRITTEN_ALONE", 0)
     put(TAG)
     store.sweep(today(), alone=True)
     assert (folder / "candour.sqlite-wal").stat().st_size > 0

@@ -12,14 +12,14 @@ import pytest
 
 from common.config import Limits, load_registry, read_root
 from common.days import today
-from common.padding import REPLY_CIPHERTEXT_BYTES
-from common.settled import this_hour
+from common.report.padding import REPLY_CIPHERTEXT_BYTES
+from common.store.database import open_store
 from common.store.inbox import Inbox
-from common.store.kept import SealedReply
-from common.store.opening import open_store
 from common.store.outbox import Outbox
 from common.store.repository import Store
 from common.store.settlement import Settlement
+from common.store.values import SealedReply
+from common.transport.settled_hours import this_hour
 from deploy.backup.layout import Layout, in_data_folder, on_host
 from deploy.host.settings import HERE
 from keys.unit import GNUPG_HOME

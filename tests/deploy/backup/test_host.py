@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from common.days import today
-from common.gpg import gpg_environment
-from common.onion import public_line
+from common.gpg.runner import gpg_environment
+from common.transport.onion import public_line
 from deploy import owners
 from deploy.backup.errors import BackupFailed, RestoreRefused
 from deploy.backup.layout import on_host

@@ -9,8 +9,8 @@ import tarfile
 
 import pytest
 
-from common.opening import Opener
-from common.sealing import Sealer
+from common.gpg.opening import Opener
+from common.gpg.sealing import Sealer
 from deploy.backup.errors import BackupFailed, RestoreRefused
 from deploy.backup.layout import in_data_folder
 from deploy.backup.restoring import restore

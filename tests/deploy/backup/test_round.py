@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from common.config import read_server_config
-from common.opening import Opener
+from common.gpg.opening import Opener
 from common.store.blobs import blob_path
 from common.store.outbox import Outbox
 from deploy import demo

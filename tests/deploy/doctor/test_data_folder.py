@@ -8,7 +8,7 @@ import pytest
 
 from common.config import read_server_config
 from common.days import today
-from common.store.opening import open_engine, open_store
+from common.store.database import open_engine, open_store
 from deploy import demo, servers
 from deploy.demo import making
 from deploy.doctor.examination import examine, run_doctor

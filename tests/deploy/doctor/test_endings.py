@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from common.days import today
-from common.epochs import OVERLAP, month_after, month_of
-from common.units import Status
+from common.gpg.epochs import OVERLAP, month_after, month_of
+from common.registry.units import Status
 from deploy.doctor.endings import NEAR_END, check_certificates
 from deploy.finding import State
 from keys.certificates import look

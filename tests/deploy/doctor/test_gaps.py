@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from common.days import today
-from common.registry import Registry
-from common.units import Status, Unit, UnitKind
+from common.registry.registry import Registry
+from common.registry.units import Status, Unit, UnitKind
 from deploy.doctor.server import check_gaps
 from deploy.finding import State
 

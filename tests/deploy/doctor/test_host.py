@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from common import settled
 from common.days import today
 from common.store.outbox import Outbox
+from common.transport import settled_hours
 from deploy import owners
 from deploy.backup.layout import on_host
 from deploy.doctor import host as checks
@@ -85,7 +85,7 @@ def test_settled_hours_that_passed_without_a_settlement_are_told(tmp_path, serve
     assert "Nothing was settled yet" in only(checks.check_settled(layout)).text
     now = datetime.now(UTC)
     for ago, state in ((0, State.GOOD), (6, State.GOOD), (13, State.WRONG)):
-        hour = settled.last_settled_hour(6, now - timedelta(hours=ago))
+        hour = settled_hours.last_settled_hour(6, now - timedelta(hours=ago))
         outbox.write(hour, (), (), 0)
         finding = only(checks.check_settled(layout))
         assert finding.state is state
@@ -203,7 +203,7 @@ def test_too_little_room_is_told(server_config):
 
 
 def test_looking_at_the_database_leaves_its_files_to_the_servers(server_config):
-    from common.store.opening import open_store
+    from common.store.database import open_store
 
     config = server_config()
     settings, database = config.registry.with_name("server.toml"), config.registry.with_name("candour.sqlite")

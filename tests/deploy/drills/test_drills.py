@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from common import canonical, config, registry, registry_version, routing, signing
+from common import canonical, config, signing
+from common.conversation.derivation import derive_root
 from common.days import today
-from common.derivation import derive_root
-from common.epochs import month_after, month_of
-from common.keyring import destroy, keys_of
-from common.routing import Reason
+from common.gpg.epochs import month_after, month_of
+from common.gpg.keyring import destroy, keys_of
+from common.registry import registry as registries
+from common.registry import version
+from common.registry.units import Unit
+from common.report import routing
+from common.report.routing import Reason
 from common.secret import Secret
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
-from common.units import Unit
 from deploy.cli import candour
 from deploy.doctor import server as doctor
 from deploy.drills import command, server_key, service, unit_key
@@ -146,7 +149,7 @@ def publish_whatever_root(patch):
 
 
 def forget_the_version(patch):
-    patch.setattr(registry_version, "recall", lambda *_: 0)
+    patch.setattr(version, "recall", lambda *_: 0)
 
 
 def say_nothing_of_the_root(patch):
@@ -154,7 +157,7 @@ def say_nothing_of_the_root(patch):
 
 
 def believe_every_registry(patch):
-    patch.setattr(config, "verify", lambda untrusted, *_: registry.read(signing.read_unverified(untrusted)))
+    patch.setattr(config, "verify", lambda untrusted, *_: registries.read(signing.read_unverified(untrusted)))
 
 
 def believe_every_succession(patch):

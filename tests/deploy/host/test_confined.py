@@ -26,9 +26,9 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from http_message_signatures import HTTPMessageSigner, MappingKeyResolver, algorithms
 
-from common import post
 from common.days import today
-from common.forwarding import Slip, sign_slip
+from common.transport import post
+from common.transport.forwarding import Slip, sign_slip
 from deploy import bootstrap
 from deploy.drills.service import reply_key
 from deploy.host import steps

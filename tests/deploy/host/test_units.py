@@ -7,8 +7,8 @@ from configparser import RawConfigParser
 
 import pytest
 
-from common import derivation
 from common.config import Limits
+from common.conversation import derivation
 from deploy import servers
 from deploy.host import steps
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from common.onion import public_line
+from common.transport.onion import public_line
 from deploy import servers
 from deploy.host.place import ONIONS, Place, StepFailed
 from deploy.host.settings import lock_collection

@@ -22,22 +22,23 @@ from flask import Flask
 from http_message_signatures import HTTPMessageSigner, MappingKeyResolver, algorithms
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from common import post, signing
-from common import registry as registries
+from common import signing
 from common.config import ServerConfig, read_server_config
+from common.conversation.mailbox import TAG_BYTES
 from common.days import today
-from common.forces import Force, Name, Nation
-from common.mailbox import TAG_BYTES
-from common.padding import REPLY_CIPHERTEXT_BYTES
-from common.registry import Registry
-from common.settled import this_hour
+from common.registry import registry as registries
+from common.registry.forces import Force, Name, Nation
+from common.registry.registry import Registry
+from common.registry.units import Service, Status, Unit, UnitKind
+from common.report.padding import REPLY_CIPHERTEXT_BYTES
+from common.store.database import open_store
 from common.store.inbox import Inbox
-from common.store.kept import SealedReply, Withdrawal
-from common.store.opening import open_store
 from common.store.outbox import Outbox
 from common.store.repository import Store
 from common.store.settlement import Settlement
-from common.units import Service, Status, Unit, UnitKind
+from common.store.values import SealedReply, Withdrawal
+from common.transport import post
+from common.transport.settled_hours import this_hour
 from journalist_interface.collection.app import create_app
 
 PROJECT = Path(__file__).resolve().parents[3]

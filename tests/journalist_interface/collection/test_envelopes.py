@@ -3,8 +3,8 @@
 import pytest
 from flask import request
 
-from common import parcel
-from common.store.kept import Withdrawal
+from common.store.values import Withdrawal
+from common.transport import parcel
 from journalist_interface.collection.app import create_app
 from journalist_interface.collection.envelopes import NOT_SETTLED
 from journalist_interface.collection.ranges import send_part

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from common import forwarding
 from common.days import today
-from common.forwarding import Slip
 from common.store.blobs import FORWARDED_PREFIX, new_id
+from common.transport import forwarding
+from common.transport.forwarding import Slip
 from journalist_interface.collection import forwards, posts
 from journalist_interface.collection.errors import NO_ROOM
 from tests.journalist_interface.collection.conftest import collection_of

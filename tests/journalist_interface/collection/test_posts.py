@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from common import post
 from common.days import today
 from common.store import inbox
-from common.store.kept import State
+from common.store.values import State
+from common.transport import post
 from journalist_interface.collection import posts
 from journalist_interface.collection.errors import NO_ROOM
 from tests.journalist_interface.collection.conftest import collection_of

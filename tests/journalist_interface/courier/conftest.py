@@ -17,10 +17,10 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from common import bundle, forwarding, post
-from common.bundle import Bundle
 from common.days import today
-from common.forwarding import Forward, Slip
+from common.transport import bundle, forwarding, post
+from common.transport.bundle import Bundle
+from common.transport.forwarding import Forward, Slip
 from journalist_interface.courier.cli import courier as command
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.collecting import Collected, collect

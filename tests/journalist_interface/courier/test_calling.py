@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from common.config import BadConfiguration
-from common.registry import RegistryRefused
+from common.registry.registry import RegistryRefused
 from journalist_interface.courier.cli import courier as command
 from journalist_interface.courier.config import read_courier_config
 from journalist_interface.courier.errors import CourierError

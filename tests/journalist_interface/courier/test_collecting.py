@@ -198,7 +198,7 @@ def killed_in(courier, function):
     "step",
     [
         "journalist_interface.courier.stick.write_bundle",
-        "common.bundle.write_manifest",
+        "common.transport.bundle.write_manifest",
         "journalist_interface.courier.stick.sync_folder",
     ],
 )

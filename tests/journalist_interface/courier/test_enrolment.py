@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from common.courier_key import CourierCard
-from common.onion import public_line, public_of, read_private_line
+from common.transport.courier_key import CourierCard
+from common.transport.onion import public_line, public_of, read_private_line
 from journalist_interface.courier.cli import courier
 from journalist_interface.courier.config import read_courier_config
 from keys.cards import read_card

@@ -22,20 +22,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from common import bundle, envelope
-from common.bundle import Bundle, Returned
-from common.conversation import Conversation
-from common.courier_key import new_courier
+from common.conversation.derivation import ConversationSecrets, conversation_secrets
+from common.conversation.links import Conversation
+from common.conversation.mailbox import ReplyKey
 from common.days import today
-from common.derivation import ConversationSecrets, conversation_secrets
-from common.envelope import FilePart
-from common.forces import Force, Name, Nation
-from common.mailbox import ReplyKey
-from common.registry import Registry
-from common.report import Report
-from common.sealing import Sealer
+from common.gpg.sealing import Sealer
+from common.registry.forces import Force, Name, Nation
+from common.registry.registry import Registry
+from common.registry.units import Service, Status, Unit, UnitKind
+from common.report import archive
+from common.report.archive import FilePart
+from common.report.report import Report
 from common.secret import Secret
-from common.units import Service, Status, Unit, UnitKind
+from common.transport import bundle
+from common.transport.bundle import Bundle, Returned
+from common.transport.courier_key import new_courier
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.workplace import Desk, open_desk
 from keys.private import read_private_key
@@ -152,7 +153,7 @@ class World:
             involved=involved,
         )
         parts = [FilePart(name, iter(chunks)) for name, chunks in files]
-        return self.seal_bytes(envelope.write(parts, lambda: report))
+        return self.seal_bytes(archive.write(parts, lambda: report))
 
     def bundle(
         self,

@@ -5,10 +5,11 @@ import secrets
 
 import pytest
 
-from common import mailbox, post, reply
+from common.conversation import mailbox, reply
 from common.days import today
-from common.padding import REPLY_PLAINTEXT_BYTES
-from common.sealing import Sealer
+from common.gpg.sealing import Sealer
+from common.report.padding import REPLY_PLAINTEXT_BYTES
+from common.transport import post
 from journalist_interface.desk import answering
 from journalist_interface.desk.answers import Answer
 from journalist_interface.desk.importing import import_all

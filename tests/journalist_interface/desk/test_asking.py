@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from common import bundle
 from common.days import today
-from common.envelope import write
-from common.opening import Opener, OpeningFailed, Unopened
-from common.report import Report
+from common.gpg.opening import Opener, OpeningFailed, Unopened
+from common.report.archive import write
+from common.report.report import Report
+from common.transport import bundle
 from journalist_interface.desk.handsealed import open_by_hand
 from journalist_interface.desk.opening import CannotOpen, look_into_new, open_envelope
 from journalist_interface.desk.reading import show

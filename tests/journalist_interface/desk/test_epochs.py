@@ -12,14 +12,14 @@ from datetime import timedelta
 
 import pytest
 
-from common import registry as registries
-from common import sealing
 from common.days import today
-from common.epochs import epochs_of, month_after, month_of
-from common.gpg import gpg_environment
-from common.keyring import Where, end_agent, keys_of
-from common.opening import Opener, OpeningFailed
-from common.trail import Why
+from common.gpg import sealing
+from common.gpg.epochs import epochs_of, month_after, month_of
+from common.gpg.keyring import Where, end_agent, keys_of
+from common.gpg.opening import Opener, OpeningFailed
+from common.gpg.runner import gpg_environment
+from common.registry import registry as registries
+from common.report.trail import Why
 from journalist_interface.desk import epochs, forwarding, keeping
 from journalist_interface.desk.answering import read_answer, seal_answer
 from journalist_interface.desk.epochs import NotNow, destroy_epoch, list_epochs

@@ -4,8 +4,8 @@ import secrets
 
 import pytest
 
-from common import bundle, post
-from common.post import ReceiptsPost, ReplyPost
+from common.transport import bundle, post
+from common.transport.post import ReceiptsPost, ReplyPost
 from journalist_interface.desk import answering
 from journalist_interface.desk.answers import TakenBack
 from journalist_interface.desk.exporting import export_waiting

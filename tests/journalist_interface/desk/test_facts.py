@@ -7,17 +7,17 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import envelope
-from common.conversation import MOST_HANDOVERS
+from common.conversation.links import MOST_HANDOVERS
 from common.days import today
-from common.forwarding import forwarded_id
-from common.opening import Opener
-from common.registry import Registry
-from common.report import INVOLVED, SEVERAL, Report
+from common.gpg.opening import Opener
+from common.registry.registry import Registry
+from common.registry.units import Status, Unit, UnitKind
+from common.report import archive
+from common.report.report import INVOLVED, SEVERAL, Report
+from common.report.trail import Step, Why
+from common.report.trail import sign as sign_step
 from common.secret import Secret
-from common.trail import Step, Why
-from common.trail import sign as sign_step
-from common.units import Status, Unit, UnitKind
+from common.transport.forwarding import forwarded_id
 from journalist_interface.desk import answering, facts, forwarding
 from journalist_interface.desk.exporting import export_waiting
 from journalist_interface.desk.forwarding import Choice, KeptFrom
@@ -244,5 +244,5 @@ def test_of_what_units_sealed_anew_each_link_is_handed_on_and_none_bars_another(
 
 def forwarded(world, report):
     """An envelope as another unit passes it on."""
-    sealed = world.seal_bytes(envelope.write([], lambda: report))
+    sealed = world.seal_bytes(archive.write([], lambda: report))
     return sealed.rename(sealed.with_name(forwarded_id(hashlib.sha256(sealed.read_bytes()).hexdigest())))

@@ -9,13 +9,15 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from common import bundle, envelope, forwarding, mailbox, passing, post, reply, trail
+from common.conversation import mailbox, reply
+from common.conversation.reply import Handover
 from common.days import today
-from common.envelope import NotAnEnvelope, WrongFile
-from common.opening import Opener, OpeningFailed
-from common.reply import Handover
-from common.report import Attachment, Report
-from common.trail import Why
+from common.gpg.opening import Opener, OpeningFailed
+from common.report import archive, trail, transfer
+from common.report.archive import NotAnEnvelope, WrongFile
+from common.report.report import Attachment, Report
+from common.report.trail import Why
+from common.transport import bundle, forwarding, post
 from journalist_interface.desk import answering
 from journalist_interface.desk import forwarding as desk_forwarding
 from journalist_interface.desk.answers import HandedOver, TakenBack
@@ -33,13 +35,13 @@ SECRET = "The sergeant at the yard took money in a blue envelope."
 
 def at_the_other(world, sealed):
     """An envelope opened with the other unit's key, by gpg: the report, and its files' contents by name."""
-    whole, tail = bytearray(), envelope.Tail()
+    whole, tail = bytearray(), archive.Tail()
     for take in (whole.extend, tail.feed):
         Opener(world.house.folder / "other" / "gnupg").open(sealed, take)
-    read, files = envelope.read(tail), {}
+    read, files = archive.read(tail), {}
     for file in read.files:
         content = bytearray()
-        extract = envelope.Extract(tail, file, content.extend)
+        extract = archive.Extract(tail, file, content.extend)
         extract.feed(bytes(whole))
         extract.check()
         files[file.name] = bytes(content)
@@ -322,12 +324,12 @@ def test_a_damaged_message_is_not_passed_on_and_leaves_nothing(world):
     assert list((world.folder / "sealed" / "forwarded").iterdir()) == []
 
 
-def archive(world, files):
-    parts = [envelope.FilePart(name, iter([content])) for name, content in files]
-    made = b"".join(envelope.write(parts, lambda: _report(world)))
-    tail = envelope.Tail()
+def packed(world, files):
+    parts = [archive.FilePart(name, iter([content])) for name, content in files]
+    made = b"".join(archive.write(parts, lambda: _report(world)))
+    tail = archive.Tail()
     tail.feed(made)
-    return made, tail, envelope.read(tail).files
+    return made, tail, archive.read(tail).files
 
 
 def _report(world):
@@ -336,9 +338,9 @@ def _report(world):
 
 @pytest.mark.parametrize("piece", [1, 7, 4096, 1 << 20])
 def test_files_pass_by_whole_wherever_the_stream_is_cut(world, piece):
-    made, tail, files = archive(world, [("a.txt", b"one" * 500), ("b.txt", b""), ("c.txt", b"three")])
+    made, tail, files = packed(world, [("a.txt", b"one" * 500), ("b.txt", b""), ("c.txt", b"three")])
     stream = (made[at : at + piece] for at in range(0, len(made), piece))
-    through = passing.Passing(tail, files, stream)
+    through = transfer.Passing(tail, files, stream)
     assert [(part.untrusted_name, b"".join(part.chunks)) for part in through.parts()] == [
         ("a.txt", b"one" * 500),
         ("b.txt", b""),
@@ -348,10 +350,10 @@ def test_files_pass_by_whole_wherever_the_stream_is_cut(world, piece):
 
 
 def test_a_stream_that_is_another_at_the_second_time_is_refused(world):
-    made, tail, files = archive(world, [("a.txt", b"one" * 500)])
+    made, tail, files = packed(world, [("a.txt", b"one" * 500)])
     at = made.index(b"one")
     for altered in (made[:at] + b"two" + made[at + 3 :], made[: at + 10], made[:-1] + b"x"):
-        through = passing.Passing(tail, files, iter([altered]))
+        through = transfer.Passing(tail, files, iter([altered]))
         with pytest.raises(WrongFile):
             for part in through.parts():
                 for _ in part.chunks:
@@ -360,20 +362,20 @@ def test_a_stream_that_is_another_at_the_second_time_is_refused(world):
 
 
 def test_a_file_that_is_not_the_one_of_the_manifest_is_refused_before_the_end(world):
-    made, tail, files = archive(world, [("a.txt", b"one" * 500)])
-    through = passing.Passing(tail, (replace(files[0], sha256="0" * 64),), iter([made]))
+    made, tail, files = packed(world, [("a.txt", b"one" * 500)])
+    through = transfer.Passing(tail, (replace(files[0], sha256="0" * 64),), iter([made]))
     with pytest.raises(WrongFile):
         [b"".join(part.chunks) for part in through.parts()]
 
 
 def test_files_that_lie_over_each_other_are_refused(world):
-    _, tail, files = archive(world, [("a.txt", b"one" * 500), ("b.txt", b"two")])
+    _, tail, files = packed(world, [("a.txt", b"one" * 500), ("b.txt", b"two")])
     with pytest.raises(NotAnEnvelope):
-        passing.Passing(tail, files[::-1], iter([]))
+        transfer.Passing(tail, files[::-1], iter([]))
     longer = replace(files[0], size=5000)
     assert isinstance(longer, Attachment)
     with pytest.raises(NotAnEnvelope):
-        passing.Passing(tail, (longer, files[1]), iter([]))
+        transfer.Passing(tail, (longer, files[1]), iter([]))
 
 
 def test_whatever_breaks_on_one_side_ends_the_other(world):
@@ -381,11 +383,11 @@ def test_whatever_breaks_on_one_side_ends_the_other(world):
         while True:
             take(b"x" * 1000)
 
-    with passing.Pulled(endless) as stream:
+    with transfer.Pulled(endless) as stream:
         assert next(stream)
-    with pytest.raises(ZeroDivisionError), passing.Pulled(lambda take: take(bytes(1 // 0))) as stream:
+    with pytest.raises(ZeroDivisionError), transfer.Pulled(lambda take: take(bytes(1 // 0))) as stream:
         next(stream)
-    with passing.Pulled(lambda take: take(b"all")) as stream:
+    with transfer.Pulled(lambda take: take(b"all")) as stream:
         assert list(stream) == [b"all"]
 
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from common.gpg import gpg_environment, private_home
-from common.opening import Opener
+from common.gpg.opening import Opener
+from common.gpg.runner import gpg_environment, private_home
 from journalist_interface.desk.handsealed import open_by_hand, without_armour
 from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.opening import CannotOpen, open_envelope

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from common import bundle
-from common import registry as registries
-from common.bundle import Bundle, Item
 from common.days import today
-from common.forwarding import forwarded_id
-from common.registry import RegistryRefused
+from common.registry import registry as registries
+from common.registry.registry import RegistryRefused
+from common.transport import bundle
+from common.transport.bundle import Bundle, Item
+from common.transport.forwarding import forwarded_id
 from journalist_interface.desk import importing
 from journalist_interface.desk.files import SealedFiles
 from journalist_interface.desk.importing import import_all

@@ -2,8 +2,9 @@
 
 import hashlib
 
-from common import bundle, mailbox, post, reply
-from common.post import ReceiptsPost, ReplyPost
+from common.conversation import mailbox, reply
+from common.transport import bundle, post
+from common.transport.post import ReceiptsPost, ReplyPost
 
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 400
 

@@ -4,8 +4,8 @@ import itertools
 import secrets
 import shutil
 
-from common import bundle, post
-from common.post import ReplyPost
+from common.transport import bundle, post
+from common.transport.post import ReplyPost
 from journalist_interface.desk import answering, saving
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.exporting import export_waiting

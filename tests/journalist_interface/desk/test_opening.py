@@ -10,11 +10,11 @@ from io import BytesIO
 
 import pytest
 
-from common import envelope
 from common.days import today
-from common.gpg import private_home
-from common.opening import watch
-from common.report import Report
+from common.gpg.opening import watchdog
+from common.gpg.runner import private_home
+from common.report import archive
+from common.report.report import Report
 from journalist_interface.desk import reasons
 from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.opening import look_again
@@ -29,7 +29,7 @@ def raw(world, content):
     return file
 
 
-def archive(entries, compression=zipfile.ZIP_STORED):
+def packed(entries, compression=zipfile.ZIP_STORED):
     out = BytesIO()
     with zipfile.ZipFile(out, "w", compression) as made:
         for name, content in entries:
@@ -39,15 +39,15 @@ def archive(entries, compression=zipfile.ZIP_STORED):
 
 def report_bytes(world, files=()):
     report = Report("x", "demo-unit", today(), True, world.reporter().conversation, "f" * 64, 0)
-    parts = [envelope.FilePart(name, iter(chunks)) for name, chunks in files]
-    return b"".join(envelope.write(parts, lambda: report))
+    parts = [archive.FilePart(name, iter(chunks)) for name, chunks in files]
+    return b"".join(archive.write(parts, lambda: report))
 
 
 def bomb(world):
     """A report whose padding is deflated: small to carry, and larger than it looks."""
     with zipfile.ZipFile(BytesIO(report_bytes(world))) as whole:
         parts = [(entry.filename, whole.read(entry)) for entry in whole.infolist()]
-    return archive(parts, zipfile.ZIP_DEFLATED)
+    return packed(parts, zipfile.ZIP_DEFLATED)
 
 
 def bad_local_name(world):
@@ -61,7 +61,7 @@ def bad_local_name(world):
 
 def two_of_a_name(world):
     with pytest.warns(UserWarning, match="Duplicate"):
-        return archive([("report.json", b"{}"), ("report.json", b"{}"), ("manifest.json", b"{}")])
+        return packed([("report.json", b"{}"), ("report.json", b"{}"), ("manifest.json", b"{}")])
 
 
 def compressed_by_gpg(world):
@@ -88,7 +88,7 @@ UNREADABLE = {
     ),
     "no archive": (lambda world: world.seal_bytes([b"hello" * 5000]), reasons.NOT_A_REPORT),
     "an archive that is none of ours": (
-        lambda world: world.seal_bytes([archive([("a.txt", b"a")])]),
+        lambda world: world.seal_bytes([packed([("a.txt", b"a")])]),
         reasons.NOT_A_REPORT,
     ),
     "compressed entries": (lambda world: world.seal_bytes([bomb(world)]), reasons.NOT_A_REPORT),
@@ -164,7 +164,7 @@ def hanging_gpg(world, tmp_path, monkeypatch):
     )
     (folder / "gpg").chmod(0o700)
     monkeypatch.setenv("PATH", str(folder), prepend=":")
-    monkeypatch.setattr(watch, "PATIENCE", 4.0)
+    monkeypatch.setattr(watchdog, "PATIENCE", 4.0)
     settings = world.folder / "desk.toml"  # without the file that the desk opens before all others
     settings.write_text(settings.read_text().replace("reply.key.gpg", "no.such.file"))
     return folder / "gpg"

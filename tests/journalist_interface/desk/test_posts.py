@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import post, reply
-from common.bundle import Returned
-from common.post import MOST_RECEIPTS
-from common.trail import Why
+from common.conversation import reply
+from common.report.trail import Why
+from common.transport import post
+from common.transport.bundle import Returned
+from common.transport.post import MOST_RECEIPTS
 from journalist_interface.desk import answering
 from journalist_interface.desk.exporting import export_waiting
 from journalist_interface.desk.forwarding import Choice, forward, read_kept

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from common.days import today
-from common.gpg import private_home
+from common.gpg.runner import private_home
 from journalist_interface.desk import reading
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.importing import import_all

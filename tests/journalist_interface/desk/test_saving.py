@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from common import report as reports
-from common.envelope import WrongFile
-from common.report import Attachment
+from common.report import report as reports
+from common.report.archive import WrongFile
+from common.report.report import Attachment
 from journalist_interface.desk import saving
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.importing import import_all

@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from common import contact, disclosure
-from common.contact import Contact, SealedContact
 from common.days import today
-from common.disclosure import Request, Why
-from common.holders import GNUPG_HOME, HOLDERS
-from common.keyring import end_agent
-from common.sealing import Sealer
+from common.gpg.keyring import end_agent
+from common.gpg.sealing import Sealer
+from common.registry.holders import GNUPG_HOME, HOLDERS
+from common.report import contact, disclosure
+from common.report.contact import Contact, SealedContact
+from common.report.disclosure import Request, Why
 from journalist_interface.identity.app import create_app
 from journalist_interface.identity.settings import SETTINGS
 from keys.registry import sign_registry

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from common import disclosure
-from common.disclosure import Outcome
-from common.holders import GNUPG_HOME
-from common.units import Status
+from common.registry.holders import GNUPG_HOME
+from common.registry.units import Status
+from common.report import disclosure
+from common.report.disclosure import Outcome
 from journalist_interface.identity.app import create_app
 from keys.registry import sign_registry
 from tests.journalist_interface.identity.conftest import PORT, REACH, Holders, set_up, words

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from common.holders import HOLDERS, open_box, together
+from common.registry.holders import HOLDERS, open_box, together
 from tests.journalist_interface.identity.conftest import REACH
 
 PROJECT = Path(__file__).resolve().parents[3]

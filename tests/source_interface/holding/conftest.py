@@ -5,10 +5,10 @@ from itertools import count
 
 import pytest
 
-from common import reply
-from common.conversation import links
+from common.conversation import reply
+from common.conversation.links import links
+from common.conversation.reply import Handover
 from common.days import today
-from common.reply import Handover
 from keys.registry import sign_registry
 
 BEFORE, AFTER, NEXT = "We have read it.", "Do come to our office.", "We look into it now."

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete
 
-from common import mailbox
+from common.conversation import mailbox
 from common.days import today
-from common.report import SEVERAL
+from common.registry.units import Status
+from common.report.report import SEVERAL
 from common.store.models import ReplyRow
-from common.units import Status
 
 NEXT = "We look into it now."
 A, B, C = "test-unit", "other-unit", "test-charity"

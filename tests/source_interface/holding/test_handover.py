@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from common import mailbox
-from common.conversation import new_link
-from common.padding import PAGE_BYTES
-from common.units import Status
+from common.conversation import mailbox
+from common.conversation.links import new_link
+from common.registry.units import Status
+from common.report.padding import PAGE_BYTES
 
 BEFORE, AFTER, NEXT = "We have read it.", "Do come to our office.", "We look into it now."
 A, B, C = "test-unit", "other-unit", "test-charity"

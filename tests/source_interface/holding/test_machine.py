@@ -20,12 +20,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from common.conversation import links, next_link
+from common.conversation.header import Header
+from common.conversation.links import links, next_link
+from common.conversation.reply import Handover, Reply
 from common.days import today
-from common.header import Header
-from common.registry import Registry
-from common.reply import Handover, Reply
-from common.units import Status, Unit, UnitKind
+from common.registry.registry import Registry
+from common.registry.units import Status, Unit, UnitKind
 from source_interface import holding
 from source_interface.holding import Item, State, follow
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from common.conversation import MOST_HANDOVERS, links, new_link
+from common.conversation.header import Header
+from common.conversation.links import MOST_HANDOVERS, links, new_link
+from common.conversation.reply import Handover, Reply
 from common.days import today
-from common.header import Header
-from common.registry import Registry
-from common.reply import Handover, Reply
-from common.units import Status, Unit, UnitKind
+from common.registry.registry import Registry
+from common.registry.units import Status, Unit, UnitKind
 from source_interface.holding import TABLE, Holder, Item, State, Word, follow
 
 DAY = today()

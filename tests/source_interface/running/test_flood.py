@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from common import codename
+from common.conversation import codename
 from deploy.turns import REQUESTS
 from source_interface.circuits import DERIVATIONS, UPLOADS
 

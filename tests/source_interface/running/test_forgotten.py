@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from common import codename
-from common.derivation import conversation_secrets, derive_root
+from common.conversation import codename
+from common.conversation.derivation import conversation_secrets, derive_root
 from common.secret import Secret
 
 AFTER = 30  # requests with a codename

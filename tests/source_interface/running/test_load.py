@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from common import codename
-from common.derivation import CURRENT
+from common.conversation import codename
+from common.conversation.derivation import CURRENT
 
 MIB = 1024 * 1024
 LARGE = 300 * MIB

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from common import pace
+from common.transport import pace
 
 HEAD = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 60000\r\nContent-Type: %s\r\n\r\n"
 SMALL = b"application/x-www-form-urlencoded"

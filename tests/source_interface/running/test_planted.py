@@ -11,8 +11,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from common import codename
-from common.derivation import conversation_secrets, derive_root
+from common.conversation import codename
+from common.conversation.derivation import conversation_secrets, derive_root
 from common.secret import Secret
 from keys.registry import sign_registry
 

@@ -4,7 +4,7 @@ import subprocess
 import threading
 from contextlib import suppress
 
-from common.gpg import gpg_environment, private_home
+from common.gpg.runner import gpg_environment, private_home
 
 
 def files_of(server):

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from common import codename
 from common.config import read_server_config
-from common.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
-from common.store.opening import open_store
+from common.conversation import codename
+from common.report.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
+from common.store.database import open_store
 
 ADDED_BY_GUNICORN = re.compile(rb"Connection: [^\r]*\r\n")
 

@@ -1,0 +1,1 @@
+"""What travels between the servers and a unit's desk, and when: bundles, parcels, posts, forwards, couriers' keys."""
