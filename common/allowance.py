@@ -1,8 +1,8 @@
 """How often a circuit may do something: a burst at once, then one every few seconds.
 
 Kept in memory only, for so many circuits and no more. A circuit is known by a name that means nothing elsewhere: the
-server's worker makes it (`deploy/circuit.py`) and puts it into the environment of each request under `CIRCUIT`. Where
-tor tells of no circuit there is none, and nothing is limited by it.
+server's worker makes it (`deploy/server/circuit_line.py`) and puts it into the environment of each request under
+`CIRCUIT`. Where tor tells of no circuit there is none, and nothing is limited by it.
 """
 
 from collections import OrderedDict

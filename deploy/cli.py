@@ -10,7 +10,7 @@ import click
 
 from deploy.errors import DeployError
 from deploy.host.place import Place
-from deploy.where import chosen, data_option, default_data, is_host, ports_options, where_options
+from deploy.options import chosen, data_option, default_data, is_host, ports_options, where_options
 
 
 class LazyGroup(click.Group):
@@ -20,9 +20,9 @@ class LazyGroup(click.Group):
     ELSEWHERE: ClassVar[dict[str, tuple[str, str]]] = {
         "backup": ("deploy.backup.command:backup", "Save a host into one file, sealed to its operator."),
         "restore": ("deploy.backup.command:restore", "Put a backup in place on a clean machine."),
-        "deploy": ("deploy.operating:operating", "What an operator does on the host."),
-        "drill": ("deploy.drills.command:drill", "Rehearse what to do on a bad day."),
-        "settle": ("deploy.settle:settle", "Let pass what waits between the units and the servers."),
+        "deploy": ("deploy.operations:operating", "What an operator does on the host."),
+        "drill": ("deploy.workshop.drills.command:drill", "Rehearse what to do on a bad day."),
+        "settle": ("deploy.run.settle:settle", "Let pass what waits between the units and the servers."),
         "courier": (
             "journalist_interface.courier.cli:courier",
             "Carry sealed bundles between collection and desk.",
@@ -72,7 +72,7 @@ def up(
     data: Path, source_port: int, collection_port: int, desk_port: int, onion: bool, tor_control: str | None
 ) -> None:
     """Run the demo: source interface, collection and desk, on this machine only."""
-    from deploy.up import Ports, run_demo
+    from deploy.workshop.demo.up import Ports, run_demo
 
     if tor_control is not None and not onion:
         raise click.UsageError("--tor-control goes with --onion.")
@@ -99,8 +99,8 @@ def _controls(untrusted: str | None) -> Sequence[Path | int]:
 )
 def desk(data: Path, unit: str | None, identity: Path | None, port: int | None) -> None:
     """Run one desk alone, and print its one-time link."""
-    from deploy.demo import UNIT_ID
-    from deploy.up import run_desk, run_identity
+    from deploy.workshop.demo import UNIT_ID
+    from deploy.workshop.demo.up import run_desk, run_identity
 
     if identity is not None:
         if unit is not None:
@@ -114,7 +114,7 @@ def desk(data: Path, unit: str | None, identity: Path | None, port: int | None) 
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGUMENTS]")
 def test(arguments: Sequence[str]) -> None:
     """Run every check and test; with arguments, only pytest with them."""
-    from deploy.checks import run_checks
+    from deploy.workshop.checks import run_checks
 
     raise SystemExit(run_checks(list(arguments)))
 
@@ -128,7 +128,7 @@ def test(arguments: Sequence[str]) -> None:
 )
 def testnet(folder: Path | None) -> None:
     """Run a private Tor network on this machine, for trying out."""
-    from deploy.testnet.command import run_testnet
+    from deploy.workshop.testnet.command import run_testnet
 
     run_testnet(folder)
 
@@ -145,7 +145,7 @@ def testnet(folder: Path | None) -> None:
 )
 def bench(names: Sequence[str], as_json: bool, readme: bool, scratch: Path | None) -> None:
     """Measure the real servers beside the bare tools, in one run."""
-    from deploy.bench.command import run_benches
+    from deploy.workshop.bench.command import run_benches
 
     raise SystemExit(run_benches(list(names), as_json=as_json, readme=readme, folder=scratch))
 

@@ -1,4 +1,5 @@
-"""`candour keys root`: the registry's root key is made, replaced by another, and trusted. See deploy/drills/."""
+"""`candour keys root`: the registry's root key is made, replaced by another, and trusted. See
+deploy/workshop/drills/."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""What one circuit may ask of the server that costs much: derivations and uploads. The rest is in `deploy/turns.py`.
+"""What one circuit may ask of the server that costs much: derivations and uploads. The rest is in
+`deploy/server/fair_queue.py`.
 
 What comes too often is delayed at first, and refused when more of the same circuit is delayed already. Nobody else
 waits for it, and intake is never closed. The numbers are such that a person is never delayed: a

@@ -23,7 +23,7 @@ from common.registry.forces import Force, Name, Nation
 from common.registry.registry import Registry
 from common.registry.units import Service, Status, Unit, UnitKind
 from common.transport.courier_key import new_courier
-from deploy.testnet.network import Network, private_network
+from deploy.workshop.testnet.network import Network, private_network
 from keys.identity import new_identity, with_identity
 from keys.registry import sign_registry
 from keys.root import new_root

@@ -1,6 +1,6 @@
 """How slow a connection may be before it is cut off, and what is raised in the thread that waited for it.
 
-`deploy/paced.py` sees to it, for every request and answer. The applications only say what happened.
+`deploy/server/paced_socket.py` sees to it, for every request and answer. The applications only say what happened.
 """
 
 import errno

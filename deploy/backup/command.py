@@ -9,7 +9,7 @@ from common.phrases import count
 from deploy.backup.layout import Layout, in_data_folder, on_host
 from deploy.host import fitness
 from deploy.host.place import Place
-from deploy.where import chosen, is_host, where_options
+from deploy.options import chosen, is_host, where_options
 
 
 @click.command()
@@ -38,7 +38,7 @@ def backup(to: Path, recipient: Path, data: Path | None, root: Path | None, host
     A backup keeps what the server deletes later: withdrawn reports, collected ones, answers past their time. Keep few,
     and destroy old ones.
     """
-    from deploy.backup.saving import save
+    from deploy.backup.save import save
 
     place, folder = chosen(data, root, host=host)
     saved = save(_layout(place, folder), to.absolute(), recipient.absolute())
@@ -57,7 +57,7 @@ def _layout(place: Place | None, data: Path | None) -> Layout:
     if place is not None:
         return on_host(place.root)
     if data is None:
-        from deploy.demo import DEFAULT_DATA
+        from deploy.workshop.demo import DEFAULT_DATA
 
         data = DEFAULT_DATA
     return in_data_folder(data)
@@ -80,7 +80,7 @@ def restore(source: Path, gnupg: Path | None, data: Path | None, root: Path | No
     Everything in the file is checked first, and nothing that is there already is overwritten. On a host: restore, then
     deploy/install, which finds settings and keys and leaves them.
     """
-    from deploy.backup.restoring import restore as bring_back
+    from deploy.backup.restore import restore as bring_back
 
     place, folder = chosen(data, root, host=host)
     if place is not None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from deploy import demo, servers
+from deploy.doctor.finding import Finding, State, carefully
 from deploy.doctor.server import check_server
-from deploy.finding import Finding, State, carefully
+from deploy.run import servers
+from deploy.workshop import demo
 
 
 def examine_data_folder(data: Path, ports: Mapping[str, int]) -> Iterator[Finding]:

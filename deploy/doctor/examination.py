@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from deploy.doctor.data_folder import examine_data_folder
+from deploy.doctor.finding import Finding, State
 from deploy.doctor.host import examine_host
 from deploy.doctor.machine import examine_machine
-from deploy.finding import Finding, State
 from deploy.host.place import Place
 
 _COLOURS = {State.GOOD: "green", State.WARNING: "yellow", State.WRONG: "red"}

@@ -10,10 +10,10 @@ from common.days import today
 from common.phrases import count
 from common.store.outbox import Outbox
 from common.transport import settled_hours
-from deploy import owners
 from deploy.backup.layout import Layout, on_host
+from deploy.doctor.finding import Finding, State, carefully
 from deploy.doctor.server import check_server
-from deploy.finding import Finding, State, carefully
+from deploy.host import ownership
 from deploy.host.place import SETTINGS, Place, StepFailed
 from deploy.host.steps import TOR, UNITS
 from deploy.onions.health import examine_tor
@@ -45,7 +45,7 @@ def examine_host(place: Place) -> Iterator[Finding]:
 def check_owners(place: Place) -> Iterator[Finding]:
     """Hold what stands there against tmpfiles.d."""
     wrong = []
-    for rule in owners.rules():
+    for rule in ownership.rules():
         path = place.path(rule.path)
         if "*" in rule.path or (rule.path.startswith("/run/") and not path.exists()):
             continue
@@ -59,7 +59,7 @@ def check_owners(place: Place) -> Iterator[Finding]:
         yield Finding(State.GOOD, "Settings, data and keys have their owners and modes")
 
 
-def _differs(place: Place, path: Path, rule: owners.Rule) -> str:
+def _differs(place: Place, path: Path, rule: ownership.Rule) -> str:
     status = path.lstat()
     user = 0 if rule.user == "root" else place.user(rule.user)
     group = 0 if rule.group == "root" else place.group(rule.group)

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from deploy import bootstrap, hardening, servers
-from deploy.finding import Finding, State, carefully
+from deploy import bootstrap
+from deploy.doctor.finding import Finding, State, carefully
 from deploy.host.fitness import plain_swap
 from deploy.host.place import Place
+from deploy.run import servers
+from deploy.server import hardening
 
 OLDEST_GPG = (2, 2)
 _TIMEX_BYTES = 256  # struct timex is 208 bytes on 64-bit Linux; `modes` = 0 asks only

@@ -15,15 +15,15 @@ from common.store import snapshot
 from common.store.blobs import set_aside_under
 from common.store.set_aside import was_held
 from common.store.sweep import KEEP_SET_ASIDE
-from deploy.doctor import endings
-from deploy.finding import Finding, State, carefully
+from deploy.doctor import expiry
+from deploy.doctor.finding import Finding, State, carefully
 from keys import gaps
 
 REGISTRY_NEAR_END = timedelta(days=30)
 OLD_REGISTRY = timedelta(days=183)
 _UNKNOWN_ROOT = (
     "It was altered, or is signed by a root that is not trusted here. Put the last good one back: until then nothing "
-    "is taken in. Only if the root was changed on purpose: see deploy/drills/root-changes.md."
+    "is taken in. Only if the root was changed on purpose: see deploy/workshop/drills/root-changes.md."
 )
 
 
@@ -68,7 +68,7 @@ def check_registry(config: ServerConfig) -> Iterator[Finding]:
     else:
         yield Finding(State.GOOD, f"The registry's signature holds, until {registry.expires}")
     yield from carefully("Overseers and units", lambda: check_gaps(registry, today()))
-    yield from carefully("Certificates", lambda: endings.check_certificates(registry, today()))
+    yield from carefully("Certificates", lambda: expiry.check_certificates(registry, today()))
 
 
 def check_gaps(registry: Registry, today: date) -> Iterator[Finding]:

@@ -11,8 +11,8 @@ import subprocess
 from pathlib import Path
 
 from deploy import bootstrap
-from deploy.acting import acting_as
 from deploy.host.place import CODE, DATA, ONIONS, SETTINGS, Place, StepFailed, write
+from deploy.host.user_switch import acting_as
 from deploy.onions.lock import NOBODY, key_nobody_holds
 
 HERE = Path(__file__).resolve().parent
@@ -39,7 +39,7 @@ def check_registry_is_given(place: Place, registry: Path | None, registry_root: 
         raise StepFailed(
             f"{registry_root} is another root than the one that this host trusts. Nothing was changed. An installation "
             "never changes it: leave --registry-root out. Where the root was changed on purpose, or stolen, "
-            "deploy/drills/root-changes.md says what to do, with `candour keys root trust`."
+            "deploy/workshop/drills/root-changes.md says what to do, with `candour keys root trust`."
         )
 
 

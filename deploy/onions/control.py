@@ -16,8 +16,8 @@ import stem
 import stem.connection
 from stem.control import Controller
 
-from deploy.acting import acting_as
 from deploy.host.place import SETTINGS
+from deploy.host.user_switch import acting_as
 from deploy.onions.errors import TorRefused, TorUnreachable
 
 Control = Path | int  # a unix socket, or a port of 127.0.0.1

@@ -17,7 +17,7 @@ from stem.control import Controller
 from common.names import is_short_name
 from common.private_file import write_new
 from common.transport.onion import NotAClientKey, public_line, read_public_line
-from deploy.acting import acting_as
+from deploy.host.user_switch import acting_as
 from deploy.onions.control import ask
 from deploy.onions.errors import CourierRefused
 from deploy.onions.lock import NOBODY, key_nobody_holds

@@ -9,7 +9,7 @@ from deploy.host.place import ONIONS
 from deploy.onions import couriers
 from deploy.onions.control import HOST_CONTROL, Control, connected
 from deploy.onions.errors import NotPublished
-from deploy.progress import step
+from deploy.run.progress import step
 
 
 def admit_here(name: str, line: str, onions: Path = Path(ONIONS), control: Control = HOST_CONTROL) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from stem.control import Controller
 
 from common.transport.onion import onion_address
-from deploy.finding import Finding, State, carefully
+from deploy.doctor.finding import Finding, State, carefully
 from deploy.onions import descriptor
 from deploy.onions.control import HOST_CONTROL, Control, ask, connected
 from deploy.onions.descriptor import Seen

@@ -6,7 +6,7 @@ deploy/install puts in place. Only paths change, and what each tor has of its ow
 
 from pathlib import Path
 
-from deploy.servers import PROJECT
+from deploy.run.servers import PROJECT
 
 TORRC = PROJECT / "deploy/host/tree/etc/tor/instances/candour/torrc"
 SOURCE, COLLECTION = "source", "collection"  # the last parts of each HiddenServiceDir

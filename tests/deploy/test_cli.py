@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy import checks, servers
+from deploy.run import servers
+from deploy.workshop import checks
 
 
 def candour(*arguments: str) -> subprocess.CompletedProcess[str]:

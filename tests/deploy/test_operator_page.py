@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from deploy.cli import candour
 from deploy.host.steps import tree_files
-from deploy.servers import PROJECT
+from deploy.run.servers import PROJECT
 
 PAGE = (PROJECT / "deploy" / "OPERATOR.md").read_text("utf-8")
 COMMANDS = sorted(

@@ -24,8 +24,8 @@ from marionette_driver import By, Wait
 from marionette_driver.errors import NoSuchElementException
 from marionette_driver.marionette import Marionette, WebElement
 
-from deploy import demo
-from deploy.demo import making
+from deploy.workshop import demo
+from deploy.workshop.demo import new_demo
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAFEST = {
@@ -88,7 +88,7 @@ def running(limits: str = "") -> Iterator[Running]:
     data = folder / "var"
     try:
         if limits:
-            making.make(data, "http://127.0.0.1:1", folder)
+            new_demo.make(data, "http://127.0.0.1:1", folder)
             with demo.server_settings(data).open("a") as settings:
                 settings.write(f"[limits]\n{limits}\n")
         ports = ["--source-port", "0", "--collection-port", "0", "--desk-port", "0"]

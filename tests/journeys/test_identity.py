@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from deploy import demo
-from deploy.demo import holders as demo_holders
+from deploy.workshop import demo
+from deploy.workshop.demo import holders as demo_holders
 from tests.journeys.steps import begin, send
 
 REACH = "Robin, at the allotments on Sundays."

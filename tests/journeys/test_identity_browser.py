@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from deploy.servers import listen, port_of
+from deploy.run.servers import listen, port_of
 from journalist_interface.identity.app import create_app
 from tests.journalist_interface.identity.conftest import (
     REACH,

@@ -27,12 +27,12 @@ from marionette_driver.marionette import Marionette
 from common.conversation import codename
 from common.conversation.mailbox import MESSAGE_SLOTS
 from common.transport.parcel import SMALL_BYTES
-from deploy import demo
-from deploy.bench.browser import BEGIN, Answer, Browser
 from deploy.onions import couriers
-from deploy.testnet.hosting import Hosted, hosted
-from deploy.testnet.network import Network
-from deploy.testnet.tor import Tor
+from deploy.workshop import demo
+from deploy.workshop.bench.browser import BEGIN, Answer, Browser
+from deploy.workshop.testnet.hosting import Hosted, hosted
+from deploy.workshop.testnet.network import Network
+from deploy.workshop.testnet.tor import Tor
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.config import read_courier_config
 from journalist_interface.courier.desk_side import settle

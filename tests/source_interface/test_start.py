@@ -92,7 +92,7 @@ def test_it_starts_on_a_disk_without_room_and_keeps_all_that_it_has(
 @pytest.fixture
 def log_is_listed(caplog):
     """Whether a server may say all that was logged."""
-    from deploy.log_forms import is_allowed
+    from deploy.server.log_forms import is_allowed
 
     def check():
         assert caplog.messages

@@ -15,11 +15,11 @@ import pytest
 from common.days import today
 from common.gpg.runner import gpg_environment
 from common.transport.onion import public_line
-from deploy import owners
 from deploy.backup.errors import BackupFailed, RestoreRefused
 from deploy.backup.layout import on_host
-from deploy.backup.restoring import restore
-from deploy.backup.saving import Contents, save
+from deploy.backup.restore import restore
+from deploy.backup.save import Contents, save
+from deploy.host import ownership
 from deploy.onions import couriers
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a host is root's")
@@ -130,7 +130,7 @@ def test_everything_has_the_owner_and_mode_that_the_host_s_own_rules_say(saved, 
         for line in (clean.root / "etc" / table).read_text().splitlines():
             numbers[line.split(":")[0]] = int(line.split(":")[2])
     seen = 0
-    for rule in owners.rules():
+    for rule in ownership.rules():
         path = clean.root / rule.path.lstrip("/")
         if path.exists():
             seen += 1

@@ -13,8 +13,8 @@ from common.gpg.opening import Opener
 from common.gpg.sealing import Sealer
 from deploy.backup.errors import BackupFailed, RestoreRefused
 from deploy.backup.layout import in_data_folder
-from deploy.backup.restoring import restore
-from deploy.backup.saving import save
+from deploy.backup.restore import restore
+from deploy.backup.save import save
 
 STRANGE = "would not have written"
 

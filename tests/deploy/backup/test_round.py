@@ -10,14 +10,14 @@ from common.config import read_server_config
 from common.gpg.opening import Opener
 from common.store.blobs import blob_path
 from common.store.outbox import Outbox
-from deploy import demo
 from deploy.backup.layout import in_data_folder
-from deploy.backup.restoring import restore
-from deploy.backup.saving import save
-from deploy.bench import codenames
-from deploy.bench.browser import Browser
-from deploy.bench.stage import stage
-from deploy.settle import settle
+from deploy.backup.restore import restore
+from deploy.backup.save import save
+from deploy.run.settle import settle
+from deploy.workshop import demo
+from deploy.workshop.bench.browser import Browser
+from deploy.workshop.bench.rows import codenames
+from deploy.workshop.bench.stage import stage
 
 EACH, SENDERS = 3, 2
 

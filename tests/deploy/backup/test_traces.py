@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from common.store.models import EnvelopeRow
 from deploy.backup.layout import in_data_folder
-from deploy.servers import PROJECT
+from deploy.run.servers import PROJECT
 
 MB = 1024 * 1024
 

@@ -9,10 +9,11 @@ import pytest
 from common.config import read_server_config
 from common.days import today
 from common.store.database import open_engine, open_store
-from deploy import demo, servers
-from deploy.demo import making
 from deploy.doctor.examination import examine, run_doctor
-from deploy.finding import Finding, State
+from deploy.doctor.finding import Finding, State
+from deploy.run import servers
+from deploy.workshop import demo
+from deploy.workshop.demo import new_demo
 from keys.registry import sign_registry
 
 FREE = {"--source-port": 0}
@@ -21,7 +22,7 @@ FREE = {"--source-port": 0}
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     (tmp_path / "s").mkdir(mode=0o700)
-    making.make(tmp_path / "data", "http://127.0.0.1:8081", tmp_path / "s")
+    new_demo.make(tmp_path / "data", "http://127.0.0.1:8081", tmp_path / "s")
     return tmp_path / "data"
 
 

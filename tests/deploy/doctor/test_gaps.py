@@ -5,8 +5,8 @@ from dataclasses import replace
 from common.days import today
 from common.registry.registry import Registry
 from common.registry.units import Status, Unit, UnitKind
+from deploy.doctor.finding import State
 from deploy.doctor.server import check_gaps
-from deploy.finding import State
 
 
 def found(registry: Registry) -> list[tuple[State, str]]:

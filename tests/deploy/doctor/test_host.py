@@ -14,15 +14,15 @@ import pytest
 from common.days import today
 from common.store.outbox import Outbox
 from common.transport import settled_hours
-from deploy import owners
 from deploy.backup.layout import on_host
 from deploy.doctor import host as checks
+from deploy.doctor.finding import State
 from deploy.doctor.machine import check_clock, check_swap, clock_state
 from deploy.doctor.server import check_disk, check_server
-from deploy.finding import State
+from deploy.host import ownership
 from deploy.host.place import Place
 from deploy.host.steps import UNITS
-from deploy.servers import PROJECT
+from deploy.run.servers import PROJECT
 
 IDS = {"candour": 61001, "candour-source": 61002, "candour-collection": 61003, "_tor-candour": 61004}
 
@@ -35,7 +35,7 @@ def place(tmp_path):
     table = "".join(f"{name}:x:{number}:{number}::/:\n" for name, number in IDS.items())
     for name in ("passwd", "group"):
         (tmp_path / "etc" / name).write_text(table)
-    for rule in owners.rules():
+    for rule in ownership.rules():
         if "*" in rule.path:
             continue
         path = here.path(rule.path)
@@ -44,7 +44,7 @@ def place(tmp_path):
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-    for rule in owners.rules():
+    for rule in ownership.rules():
         if "*" not in rule.path:
             path = here.path(rule.path)
             os.chown(path, IDS.get(rule.user, 0), IDS.get(rule.group, 0))

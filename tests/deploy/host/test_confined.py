@@ -30,8 +30,8 @@ from common.days import today
 from common.transport import post
 from common.transport.forwarding import Slip, sign_slip
 from deploy import bootstrap
-from deploy.drills.service import reply_key
 from deploy.host import steps
+from deploy.workshop.drills.service import reply_key
 from keys.private import read_private_key
 
 UNITS = steps.TREE / "etc/systemd/system"

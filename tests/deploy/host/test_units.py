@@ -9,8 +9,8 @@ import pytest
 
 from common.config import Limits
 from common.conversation import derivation
-from deploy import servers
 from deploy.host import steps
+from deploy.run import servers
 
 WEB = ("candour-source.service", "candour-collection.service", "candour-settle.service")
 WRITES = {

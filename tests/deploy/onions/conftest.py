@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from deploy.onions import couriers, torrc
-from deploy.testnet.network import Network
-from deploy.testnet.tor import Tor
+from deploy.workshop.testnet.network import Network
+from deploy.workshop.testnet.tor import Tor
 
 ANSWER = b"HTTP/1.0 200 OK\r\n\r\nhere"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from common.transport.onion import public_line
-from deploy import servers
 from deploy.host.place import ONIONS, Place, StepFailed
 from deploy.host.settings import lock_collection
 from deploy.onions import couriers, gate
 from deploy.onions.errors import CourierRefused, TorUnreachable
 from deploy.onions.lock import key_nobody_holds
+from deploy.run import servers
 
 LINE = public_line(bytes(range(32)))
 OTHER = public_line(bytes(32))

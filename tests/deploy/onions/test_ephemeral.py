@@ -8,7 +8,7 @@ from stem.control import Controller
 from deploy.onions.descriptor import Seen, fetch
 from tests.deploy.onions.conftest import SOCKS
 from tests.deploy.test_cli import candour
-from tests.deploy.test_up import PORTS, running
+from tests.deploy.workshop.test_up import PORTS, running
 
 
 def name_of(onion: str) -> str:

@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import candour
-from deploy.finding import Finding, State
+from deploy.doctor.finding import Finding, State
 from deploy.onions import couriers, gate, torrc
 from deploy.onions.health import examine_tor
 from deploy.onions.lock import key_nobody_holds
-from deploy.testnet.network import Network
-from deploy.testnet.tor import Tor
+from deploy.workshop.testnet.network import Network
+from deploy.workshop.testnet.tor import Tor
 from tests.deploy.onions.conftest import ANSWER, NO_KEY, REACHED, SOCKS, WRONG_KEY, call
 
 

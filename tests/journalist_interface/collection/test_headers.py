@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from deploy import servers
+from deploy.run import servers
 
 TELLTALE = re.compile(
     rb"^(?:server|date|etag|last-modified|expires|age|x-powered-by|via):", re.IGNORECASE | re.MULTILINE

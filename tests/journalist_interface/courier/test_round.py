@@ -7,9 +7,9 @@ from pathlib import Path
 
 from common.config import read_server_config
 from common.store.outbox import Outbox
-from deploy import demo
-from deploy.bench.browser import Browser
-from deploy.bench.stage import Stage, stage
+from deploy.workshop import demo
+from deploy.workshop.bench.browser import Browser
+from deploy.workshop.bench.stage import Stage, stage
 from journalist_interface.desk import answering
 from journalist_interface.desk.workplace import open_desk
 from tests.journalist_interface.collection.conftest import PROJECT

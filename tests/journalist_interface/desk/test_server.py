@@ -25,7 +25,7 @@ def server(world):
     os.set_inheritable(listener.fileno(), True)
     process = subprocess.Popen(
         [
-            *(sys.executable, "-P", "-m", "gunicorn", "--config", "python:deploy.gunicorn_config"),
+            *(sys.executable, "-P", "-m", "gunicorn", "--config", "python:deploy.server.gunicorn_config"),
             *("--workers", "1", "--threads", "8", "--bind", f"fd://{listener.fileno()}"),
             "journalist_interface.desk.app:create_app()",
         ],

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import pytest
 
-from deploy import servers
+from deploy.run import servers
 
 TOGETHER = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nCookie: candour=%s\r\nContent-Type: %s\r\n"
 
@@ -92,7 +92,7 @@ class Server:
         server = servers.source_interface(settings, listener)
         command = servers.command(replace(server, threads=threads or server.threads))
         if config:
-            (folder / "config.py").write_text(f"from deploy.gunicorn_config import *\n{config}\n")
+            (folder / "config.py").write_text(f"from deploy.server.gunicorn_config import *\n{config}\n")
             command[command.index("--config") + 1] = str(folder / "config.py")
         notify_path = folder / "notify"
         notify_path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from common.conversation import codename
-from deploy.turns import REQUESTS
+from deploy.server.fair_queue import REQUESTS
 from source_interface.circuits import DERIVATIONS, UPLOADS
 
 BUSY = 0x7A91C3D5

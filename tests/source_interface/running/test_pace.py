@@ -19,7 +19,7 @@ KIB = 1024
 @pytest.fixture(scope="module")
 def hasty(start_server):
     """A server that looks at the pace over one second."""
-    server = start_server(config="from common import pace\npace.OVER_SECONDS = 1.0")
+    server = start_server(config="from common.transport import pace\npace.OVER_SECONDS = 1.0")
     yield server
     server.kill()
 
@@ -79,7 +79,7 @@ def test_whoever_drips_without_a_session_is_cut_off_wherever_it_is(hasty, drippe
 
 def test_to_make_room_an_upload_is_cut_with_its_words_given_back(start_server, dripped):
     """All four threads of a worker are held."""
-    server = start_server(config="from deploy import worker\nworker.ROOM_SECONDS = 0.2", threads=4)
+    server = start_server(config="from deploy.server import worker\nworker.ROOM_SECONDS = 0.2", threads=4)
     try:
         reporter = server.reporter()
         reporter.start()

@@ -13,9 +13,9 @@ from datetime import timedelta
 import pytest
 
 from common.days import today
-from deploy import servers
-from deploy.log_forms import GUNICORN_HEAD, is_allowed
-from deploy.supervisor import Supervisor
+from deploy.run import servers
+from deploy.run.supervisor import Supervisor
+from deploy.server.log_forms import GUNICORN_HEAD, is_allowed
 from keys.registry import sign_registry
 
 PLANTED = "Zanzibar-the-planted-word"

@@ -1,0 +1,48 @@
+"""`candour test`: the checks that CI runs, one after the other, each announced.
+
+Last come a few of the claims that `tests/mutations/` breaks on purpose, others each day: their tests have to notice.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from deploy.run.servers import PROJECT
+
+CHECKS = (
+    ("Style and security rules (ruff check)", ["ruff", "check"]),
+    ("Layout of the code (ruff format)", ["ruff", "format", "--check"]),
+    ("Types (mypy)", ["mypy"]),
+    ("Which room may import which (import-linter)", ["lint-imports"]),
+    ("Tests (pytest)", ["pytest"]),
+    ("Tests that must fail (tests.mutations)", ["python", "-m", "tests.mutations", "--tenth"]),
+)
+
+
+def run_checks(pytest_arguments: list[str]) -> int:
+    """Run all checks, or only pytest with its arguments; the exit code: 0 when all is well."""
+    if pytest_arguments:
+        return _run(["pytest", *map(_from_here, pytest_arguments)])
+    failed = []
+    for title, words in CHECKS:
+        print(f"== {title}", flush=True)
+        started = time.monotonic()
+        if _run(words) != 0:
+            failed.append(title)
+            print(f"-- failed after {time.monotonic() - started:.0f} s: {title}", flush=True)
+    return 1 if failed else 0
+
+
+def _run(words: list[str]) -> int:
+    tool = Path(sys.executable).with_name(words[0])
+    try:
+        return subprocess.run([tool, *words[1:]], cwd=PROJECT, check=False).returncode
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _from_here(argument: str) -> str:
+    """A path, such as `tests/test_x.py::test_y`, stays the one that the person meant in their own folder."""
+    path, colons, rest = argument.partition("::")
+    return f"{Path(path).absolute()}{colons}{rest}" if path and Path(path).exists() else argument

@@ -1,0 +1,35 @@
+"""What has no listed form is not written, whoever writes it."""
+
+import logging
+
+import pytest
+
+from deploy.server.log_filter import quiet_record
+from deploy.server.log_forms import is_allowed
+
+PLANTED = "Zanzibar-the-planted-word"
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("Error handling request %s", ("/" + PLANTED,)),
+        (PLANTED, ()),
+        ("ValueError at a.py:7\n" + PLANTED, ()),
+        ("a message could not be kept: " + PLANTED + " and more", ()),
+        ("%d " + PLANTED, ("no number",)),
+    ],
+)
+def test_a_line_of_another_form_is_told_by_its_place_alone(text, values):
+    record = quiet_record("some.library", logging.ERROR, "/usr/lib/some/library.py", 71, text, values, None)
+    assert (
+        record.getMessage() == "Something of another form was not written: some.library at some/library.py:71"
+    )
+    assert is_allowed(record.getMessage())
+
+
+def test_a_listed_line_is_written():
+    record = quiet_record(
+        "gunicorn.error", logging.ERROR, "x.py", 1, "Worker (pid:%s) was sent SIGKILL!", (7,), None
+    )
+    assert record.getMessage() == "Worker (pid:7) was sent SIGKILL!"
