@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import traceback
 from pathlib import Path
 
 from flask import Flask, Response, request
@@ -11,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from common.config import ServerConfig, read_server_config
 from common.conversation.derivation import Busy
+from common.error_place import kind_and_place
 from common.registry.registry import RegistryRefused
 from source_interface import circuits
 from source_interface import house as houses
@@ -120,6 +120,5 @@ def _http(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     """Say where it happened and what kind it was; what it says could hold what someone typed."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    _log.error("%s at %s:%s", type(error).__name__, Path(place.filename).name, place.lineno)
+    _log.error("%s", kind_and_place(error))
     return _refused(Refused("not kept"))

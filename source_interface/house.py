@@ -21,7 +21,7 @@ from common.store.settlement import write_listing
 from common.store.sweep import WrongDatabase
 from common.transport.settled_hours import last_settled_hour
 
-EXTENSION = "candour.house"
+EXTENSION = "candour"
 _log = logging.getLogger("candour.source")
 
 

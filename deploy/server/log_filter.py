@@ -12,6 +12,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
+from common.error_place import kind_and_place
 from deploy.server.log_forms import is_allowed
 
 _OURS = ("common.", "keys.", "source_interface.", "journalist_interface.", "deploy.")
@@ -44,17 +45,6 @@ def _text_of(record: logging.LogRecord) -> str:
         return record.getMessage()
     except (TypeError, ValueError, KeyError):  # its values do not fit its text
         return ""
-
-
-def kind_and_place(error: BaseException) -> str:
-    """Such as `ValueError at source_interface/intake.py:71`."""
-    step: TracebackType | None = error.__traceback__
-    if step is None:
-        return type(error).__name__
-    while step.tb_next is not None:
-        step = step.tb_next
-    file = "/".join(step.tb_frame.f_code.co_filename.split("/")[-2:])
-    return f"{type(error).__name__} at {file}:{step.tb_lineno}"
 
 
 def _ended(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:

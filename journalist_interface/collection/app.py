@@ -18,8 +18,8 @@ from common.store.inbox import Inbox
 from common.store.outbox import Outbox
 from common.transport import forwarding, post
 from journalist_interface.collection import envelopes, errors, forwards, posts
-from journalist_interface.collection.context import EXTENSION, Collection, here
 from journalist_interface.collection.freshness import Freshness
+from journalist_interface.collection.services import EXTENSION, Services, services
 from journalist_interface.collection.signatures import verify
 
 
@@ -33,7 +33,7 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     )
     app.url_map.merge_slashes = False  # no redirects: a request is answered as it was signed
     app.url_map.strict_slashes = True
-    app.extensions[EXTENSION] = Collection(
+    app.extensions[EXTENSION] = Services(
         Outbox(settings.outbox, settings.blobs),
         Inbox(settings.inbox),
         RegistryFile.of(settings),
@@ -58,7 +58,7 @@ def _named_by_environment() -> Path:
 
 def _admit() -> None:
     """Before anything else, unknown addresses included: whose request is this?"""
-    collection = here()
+    collection = services()
     most = forwarding.CHUNK if request.path.startswith(f"{forwards.PREFIX}/") else post.MOST_BYTES
     request.max_content_length = most + 1  # one more, to tell what is too large from what just fits
     g.unit = verify(request, collection.registry.current(), collection.freshness, most)

@@ -12,9 +12,9 @@ from werkzeug.exceptions import BadRequest, NotFound
 
 from common.store.blobs import is_blob_id
 from common.transport import parcel
-from journalist_interface.collection.context import calling_unit, here
 from journalist_interface.collection.errors import Refused
 from journalist_interface.collection.ranges import send_part
+from journalist_interface.collection.services import calling_unit, services
 
 MOST_LISTED = 1000
 _PARCEL_BYTES = 16 * 1024 * 1024  # a parcel ends with the envelope that reaches it
@@ -33,7 +33,7 @@ def listed() -> Response:
         raise BadRequest
     if not (most.isascii() and most.isdigit() and len(most) <= 4 and 1 <= int(most) <= MOST_LISTED):
         raise BadRequest
-    outbox = here().outbox
+    outbox = services().outbox
     settled = outbox.settled_hour()
     if settled is None:
         raise Refused(503, NOT_SETTLED)
@@ -50,7 +50,7 @@ def small() -> Response:
     if not is_blob_id(begin):
         raise BadRequest
     before = f"{int(begin, 16) - 1:032x}" if int(begin, 16) else ""
-    outbox, unit = here().outbox, calling_unit()
+    outbox, unit = services().outbox, calling_unit()
     found = outbox.waiting(unit, before, MOST_LISTED, no_larger_than=parcel.SMALL_BYTES)
     files = ((one.id, outbox.sealed_file(unit, one.id)) for one in found)
     return Response(_parcel(files), mimetype="application/octet-stream")
@@ -75,7 +75,7 @@ def _parcel(files: Iterable[tuple[str, Path | None]]) -> Iterator[bytes]:
 @blueprint.get("/<envelope_id>")
 def sealed(envelope_id: str) -> Response:
     """The sealed bytes, or a range of them."""
-    file = here().outbox.sealed_file(calling_unit(), envelope_id)
+    file = services().outbox.sealed_file(calling_unit(), envelope_id)
     if file is None:
         raise NotFound
     try:

@@ -6,11 +6,11 @@ could hold what nobody is to read.
 
 import errno
 import logging
-from types import TracebackType
 
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
+from common.error_place import kind_and_place
 from common.registry.registry import RegistryRefused
 
 _log = logging.getLogger("candour.collection")
@@ -52,16 +52,6 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def place_of(error: BaseException) -> str:
-    """`module:line` of where an exception was raised."""
-    step: TracebackType | None = error.__traceback__
-    if step is None:
-        return "nowhere"
-    while step.tb_next is not None:
-        step = step.tb_next
-    return f"{step.tb_frame.f_globals.get('__name__', '?')}:{step.tb_lineno}"
-
-
 def _answer(status: int, sentence: str, **more: str) -> Response:
     response = jsonify({"error": sentence, **more})
     response.status_code = status
@@ -94,5 +84,5 @@ def _failed_to_write(error: OSError) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    _log.error("%s at %s", type(error).__name__, place_of(error))
+    _log.error("%s", kind_and_place(error))
     return _answer(500, _UNEXPECTED)

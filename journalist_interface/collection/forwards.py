@@ -18,9 +18,9 @@ from common.store.blobs import is_blob_id
 from common.store.inbox import MOST_FORWARDS
 from common.transport import forwarding
 from common.transport.forwarding import Slip
-from journalist_interface.collection.context import calling_unit, here, the_unit
 from journalist_interface.collection.errors import Refused
 from journalist_interface.collection.posts import NOT_SIGNED, TOO_MANY, TOO_OLD, is_of_these_days
+from journalist_interface.collection.services import calling_unit, services, the_unit
 
 PREFIX = "/v1/forwards"
 
@@ -36,8 +36,8 @@ def begun() -> Response:
     """Begin, or ask how far it went."""
     body = request.get_data()
     slip = _checked(body)
-    inbox, unit = here().inbox, calling_unit()
-    with here().delivering(unit):
+    inbox, unit = services().inbox, calling_unit()
+    with services().delivering(unit):
         have = inbox.have(unit, slip.id)
         if inbox.slip(unit, slip.id) is None and inbox.usage(unit).forwards >= MOST_FORWARDS:
             raise Refused(429, TOO_MANY)
@@ -51,8 +51,8 @@ def continued(envelope_id: str) -> Response:
     position = request.args.get("at", "")
     if not is_blob_id(envelope_id) or not (position.isascii() and position.isdigit() and len(position) < 16):
         raise BadRequest
-    inbox, unit = here().inbox, calling_unit()
-    with here().delivering(unit):
+    inbox, unit = services().inbox, calling_unit()
+    with services().delivering(unit):
         body = inbox.slip(unit, envelope_id)
         if body is None:
             raise NotFound
@@ -61,7 +61,7 @@ def continued(envelope_id: str) -> Response:
 
 def _continue(slip: Slip, position: int, piece: bytes) -> int:
     """How many bytes are here, with the piece where it is the next one. Raises Refused or BadRequest."""
-    inbox, unit = here().inbox, calling_unit()
+    inbox, unit = services().inbox, calling_unit()
     have = inbox.have(unit, slip.id)
     if inbox.is_whole(unit, slip.id) or position != have or not piece:
         return have
@@ -89,14 +89,14 @@ def _checked(untrusted: bytes) -> Slip:
     if not is_of_these_days(slip.day):
         raise Refused(422, TOO_OLD)
     _check_target(slip)
-    if slip.size > here().limits.largest_sealed_bytes:
+    if slip.size > services().limits.largest_sealed_bytes:
         raise Refused(422, TOO_LARGE)
     return slip
 
 
 def _check_target(slip: Slip) -> None:
     try:
-        here().registry.current().recipient(slip.to)
+        services().registry.current().recipient(slip.to)
     except UnknownUnit as error:
         raise Refused(422, NO_SUCH_UNIT) from error
     if slip.to == slip.by:
@@ -105,7 +105,7 @@ def _check_target(slip: Slip) -> None:
 
 def _check_space(wanted: int) -> None:
     """Whether so many more bytes keep within what the unit may leave here, and within the room. Raises Refused."""
-    collection = here()
+    collection = services()
     usage = collection.inbox.usage(calling_unit())
     if usage.forward_bytes + wanted > collection.limits.largest_sealed_bytes:
         raise Refused(429, TOO_MANY)

@@ -13,8 +13,8 @@ from common.registry.registry import UnknownUnit
 from common.signing import BadSignature
 from common.store.inbox import AHEAD, MOST_POSTS, OLDEST
 from common.transport import post
-from journalist_interface.collection.context import calling_unit, here, the_unit
 from journalist_interface.collection.errors import Refused
+from journalist_interface.collection.services import calling_unit, services, the_unit
 
 NOT_SIGNED = (
     "This is not signed by the desk of this courier's unit. Have the desk export it again, and carry it by the "
@@ -36,7 +36,7 @@ def posted() -> tuple[str, int]:
     """Keep a post until the next settled hour. The same one again changes nothing."""
     document = request.get_data()
     _check(document)
-    collection, unit = here(), calling_unit()
+    collection, unit = services(), calling_unit()
     with collection.delivering(unit):
         if not collection.inbox.has_post(unit, document):
             if collection.inbox.usage(unit).posts >= MOST_POSTS:
@@ -49,7 +49,7 @@ def posted() -> tuple[str, int]:
 @blueprint.get("/returned")
 def returned() -> Response:
     """What this unit posted in the last 30 days and was not taken, and why. Of what was taken nothing is known."""
-    found = here().outbox.returned(calling_unit())
+    found = services().outbox.returned(calling_unit())
     return jsonify({"returned": [{"post": one.post, "why": one.why} for one in found]})
 
 

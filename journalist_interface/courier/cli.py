@@ -15,14 +15,14 @@ from common.names import is_short_name
 from common.registry.registry import RegistryRefused
 from common.transport.onion import NotAnOnion, onion_address
 from journalist_interface.courier.client import CollectionClient
-from journalist_interface.courier.collecting import Collected, collect
 from journalist_interface.courier.config import CourierConfig, read_courier_config
-from journalist_interface.courier.delivering import Delivered, deliver
-from journalist_interface.courier.desk_side import ask_desk, settle
+from journalist_interface.courier.delivery import Delivered, deliver
+from journalist_interface.courier.demo_round import ask_desk, settle
 from journalist_interface.courier.enrolment import enrol
 from journalist_interface.courier.errors import CourierError, NotUp, Unreachable
-from journalist_interface.courier.patience import Patience
+from journalist_interface.courier.pickup import Collected, collect
 from journalist_interface.courier.progress import Progress
+from journalist_interface.courier.retries import Patience
 from journalist_interface.courier.state import State
 
 _DEFAULT_DATA = Path(__file__).resolve().parents[2] / "var"

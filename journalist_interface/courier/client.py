@@ -15,7 +15,9 @@ import requests
 from common.transport import forwarding, parcel
 from common.transport.bundle import Returned
 from common.transport.parcel import NotAParcel
-from journalist_interface.courier.answers import (
+from journalist_interface.courier.errors import NotTheCollection, TurnedAway
+from journalist_interface.courier.identity import Identity
+from journalist_interface.courier.responses import (
     CHUNK,
     Page,
     Waiting,
@@ -27,9 +29,7 @@ from journalist_interface.courier.answers import (
     problem_of,
     returned,
 )
-from journalist_interface.courier.errors import NotTheCollection, TurnedAway
-from journalist_interface.courier.identity import Identity
-from journalist_interface.courier.patience import Patience, Tries
+from journalist_interface.courier.retries import Patience, Tries
 
 _PAGE = 1000
 _CUT = "The connection to the collection cannot be made, or was cut."

@@ -19,7 +19,7 @@ from pathlib import Path
 from common.store.blobs import is_blob_id, sync_folder
 from common.transport.parcel import SMALL_BYTES
 from journalist_interface.courier.errors import AnotherCourier
-from journalist_interface.courier.telling import Telling
+from journalist_interface.courier.outcomes import Telling
 
 _PART = ".part"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

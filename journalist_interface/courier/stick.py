@@ -18,7 +18,7 @@ from common.transport import bundle
 from common.transport.bundle import Bundle, BundleRefused, Item, ItemRefused, Returned
 from journalist_interface.courier.errors import NoRoom, NoStick, StickDamaged
 from journalist_interface.courier.identity import Identity
-from journalist_interface.courier.telling import Said
+from journalist_interface.courier.outcomes import Said
 
 _UNFINISHED = ".partial-envelopes-"
 _TAKEN = ".delivered-"

@@ -13,12 +13,12 @@ from common.config import BadConfiguration
 from common.gpg.sealing import SealingFailed
 from common.phrases import count
 from common.registry.registry import RegistryRefused
-from journalist_interface.desk import disclosing, exporting, importing
-from journalist_interface.desk.answering import NoReplyKey
-from journalist_interface.desk.answers import TakenBack
-from journalist_interface.desk.exporting import NoStick
-from journalist_interface.desk.importing import Imported, Taken
-from journalist_interface.desk.workplace import StickBusy, open_desk
+from journalist_interface.desk.replies.composition import NoReplyKey
+from journalist_interface.desk.rows.replies import TakenBack
+from journalist_interface.desk.services import StickBusy, open_desk
+from journalist_interface.desk.stick import bundle_export, bundle_import, disclosures
+from journalist_interface.desk.stick.bundle_export import NoStick
+from journalist_interface.desk.stick.bundle_import import Imported, Taken
 
 _MOST_SHOWN = 20  # items of a bundle that were set aside
 _REFUSALS = (BadConfiguration, RegistryRefused, StickBusy, NoStick, NoReplyKey, TakenBack, SealingFailed)
@@ -41,7 +41,7 @@ def import_(settings: Path) -> None:
     """Take every finished bundle of envelopes on the stick."""
     try:
         desk = open_desk(settings)
-        done, contacts = importing.import_all(desk), disclosing.import_entries(desk)
+        done, contacts = bundle_import.import_all(desk), disclosures.import_entries(desk)
     except _REFUSALS as error:
         _refuse(error)
     for line in _lines(done):
@@ -61,7 +61,7 @@ def import_(settings: Path) -> None:
 def export(settings: Path) -> None:
     """Write the answers that wait, and receipts for what was imported, to the stick."""
     try:
-        done = exporting.export_waiting(open_desk(settings))
+        done = bundle_export.export_waiting(open_desk(settings))
     except _REFUSALS as error:
         _refuse(error)
     if done.folder:

@@ -10,18 +10,18 @@ from common.gpg.sealing import SealingFailed
 from common.registry.registry import RegistryRefused
 from common.report.archive import WrongFile
 from common.report.disclosure import DisclosureRefused
-from journalist_interface.desk.answering import AnswerLost, NoMoreRoom, NoReplyKey
-from journalist_interface.desk.answers import HandedOver, TakenBack
-from journalist_interface.desk.epochs import NotNow
-from journalist_interface.desk.exporting import NoStick
-from journalist_interface.desk.forwarding import ForwardLost
-from journalist_interface.desk.forwards import Changed
-from journalist_interface.desk.opening import CannotOpen
-from journalist_interface.desk.oversight import CopyOnly
-from journalist_interface.desk.resealing import NotForwardable
-from journalist_interface.desk.saving import NotSaved
+from journalist_interface.desk.epochs.months import NotNow
+from journalist_interface.desk.opening.inspection import CannotOpen
+from journalist_interface.desk.opening.oversight import CopyOnly
+from journalist_interface.desk.opening.saved_files import NotSaved
+from journalist_interface.desk.passing_on.handover import ForwardLost
+from journalist_interface.desk.passing_on.resealing import NotForwardable
+from journalist_interface.desk.replies.composition import AnswerLost, NoMoreRoom, NoReplyKey
+from journalist_interface.desk.rows.forwards import Changed
+from journalist_interface.desk.rows.replies import HandedOver, TakenBack
+from journalist_interface.desk.services import NotHere, StickBusy
 from journalist_interface.desk.settings import NoCaseKey
-from journalist_interface.desk.workplace import NotHere, StickBusy
+from journalist_interface.desk.stick.bundle_export import NoStick
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,15 @@ _ERRORS: tuple[tuple[type[Exception], int, str, str], ...] = (
 )
 
 
-def of_status(status: int) -> Problem:
-    """The problem that an HTTP status stands for."""
-    return _STATUS.get(status) or Problem.unexpected()
+def page_of_status(status: int) -> Response:
+    """The page of the problem that an HTTP status stands for."""
+    return show(_STATUS.get(status) or Problem.unexpected())
+
+
+def page_of_error(error: Exception) -> Response | None:
+    """The page of the problem that a named error stands for; None for one that nobody foresaw."""
+    problem = of_error(error)
+    return None if problem is None else show(problem)
 
 
 def of_error(error: Exception) -> Problem | None:

@@ -1,29 +1,18 @@
-"""The identity holders' application. Create it with `create_app()`; it serves 127.0.0.1 alone, as the desk does.
+"""The identity holders' application. Create it with `create_app()`; it serves 127.0.0.1 alone, as the desk does."""
 
-What goes wrong is logged as an error's class and place: never a value, since any value here may lead to a reporter.
-"""
-
-import logging
 from pathlib import Path
 
 from flask import Flask, Response, make_response, render_template
-from jinja2 import ChoiceLoader, FileSystemLoader
-from werkzeug.exceptions import HTTPException
 
 from common import phrases
 from common.registry.registry import RegistryRefused
 from common.report.disclosure import SENTENCES
-from journalist_interface.desk import app as reviewers
-from journalist_interface.desk import references
-from journalist_interface.desk.entry import Entry
-from journalist_interface.desk.guard import guard
-from journalist_interface.desk.places import where
-from journalist_interface.identity import views
-from journalist_interface.identity.deciding import NoStick, NotDecided
+from journalist_interface.identity import pages
+from journalist_interface.identity.decision import NoStick, NotDecided
+from journalist_interface.identity.services import Services
 from journalist_interface.identity.settings import read_settings
-
-_SHARED = Path(reviewers.__file__).parent
-_log = logging.getLogger(__name__)
+from journalist_interface.workstation import references
+from journalist_interface.workstation.app import add_errors, new_app, settings_file
 
 _STATUS = {
     403: (
@@ -47,35 +36,27 @@ def create_app(settings: Path | str | None = None, port: int | None = None) -> F
 
     `app.config["ONE_TIME_LINK"]` is the path that lets in. Raises BadConfiguration.
     """
-    app = Flask(__name__, static_folder=_SHARED / "static")
-    app.jinja_loader = ChoiceLoader(
-        [FileSystemLoader(Path(__file__).parent / "templates"), FileSystemLoader(_SHARED / "templates")]
-    )
-    found = read_settings(Path(settings or reviewers.environment("CANDOUR_DESK")))
-    app.extensions["identity"] = views.Room(found)
-    guard(app, Entry(reviewers.read_port(port)), {})
-    app.register_error_handler(HTTPException, lambda error: _show(error.code or 500))
-    app.register_error_handler(Exception, _on_error)
-    app.register_blueprint(views.entering)
-    app.register_blueprint(views.pages)
+    app = new_app(__name__, Services(read_settings(settings_file(settings))), port)
+    add_errors(app, _of_error, _of_status)
+    app.register_blueprint(pages.entering)
+    app.register_blueprint(pages.pages)
     app.jinja_env.filters |= {
         "day": phrases.day,
         "conversation_reference": references.conversation_reference,
     }
-    app.context_processor(lambda: views.on_every_page() | {"sentences": SENTENCES})
+    app.context_processor(lambda: pages.on_every_page() | {"sentences": SENTENCES})
     return app
 
 
-def _show(status: int) -> Response:
+def _of_status(status: int) -> Response:
     title, message = _STATUS.get(status, _FORM if status < 500 else ("That did not work", "Try it again."))
     return make_response(render_template("wrong.html", title=title, message=message), status)
 
 
-def _on_error(error: Exception) -> Response:
-    if isinstance(error, RegistryRefused | NoStick | NotDecided):
-        page = render_template(
-            "wrong.html", title="Nothing was done", message=str(error) or (type(error).__doc__ or "")
-        )
-        return make_response(page, 409)
-    _log.error("a page failed: %s", where(error))
-    return _show(500)
+def _of_error(error: Exception) -> Response | None:
+    if not isinstance(error, RegistryRefused | NoStick | NotDecided):
+        return None
+    page = render_template(
+        "wrong.html", title="Nothing was done", message=str(error) or (type(error).__doc__ or "")
+    )
+    return make_response(page, 409)

@@ -19,9 +19,9 @@ from common.secret import Secret
 from common.store.blobs import new_id
 from journalist_interface.desk.__main__ import main as desk_command
 from journalist_interface.desk.app import create_app as create_desk
-from journalist_interface.desk.disclosing import was_handed_on
-from journalist_interface.desk.forwarding import Choice
-from journalist_interface.desk.opening import open_envelope
+from journalist_interface.desk.opening.inspection import open_envelope
+from journalist_interface.desk.passing_on.handover import Choice
+from journalist_interface.desk.stick.disclosures import was_handed_on
 from journalist_interface.identity.app import create_app as create_identity
 from keys.identity import new_identity, with_identity
 from keys.registry import sign_registry
@@ -110,7 +110,7 @@ def test_the_whole_round(unit, holders, identity_keys, everything_in):
     assert "what the identity holders decided" not in words(browser.post("/import"))  # once is enough
 
     assert REACH not in browser.get(path).text
-    for folder in (unit.folder / "desk", unit.stick, holders.app.extensions["identity"].settings.folder):
+    for folder in (unit.folder / "desk", unit.stick, holders.app.extensions["candour"].settings.folder):
         assert REACH.encode() not in everything_in(folder)
         assert b"Kestrel-in" not in everything_in(folder)
 
@@ -225,7 +225,7 @@ def test_when_holders_change_what_was_sealed_before_is_opened_by_those_of_then(
     browser, path = reviewers(unit), f"/conversations/{unit.conversation()}"
     signed, changed = change_holders(identity_keys, registry, root_key, short_folder(), 2)
     round_.server.registry.write_bytes(signed)
-    holders.app.extensions["identity"].settings.registry.write_bytes(signed)
+    holders.app.extensions["candour"].settings.registry.write_bytes(signed)
     asked(browser, unit)
     given = list(identity_keys.passphrases.items())
     assert REACH in holders.open(given[0], given[1]).text
@@ -257,7 +257,7 @@ def test_a_former_key_that_is_struck_off_is_neither_asked_for_nor_opened(
     asked(browser, unit)
     signed, _ = change_holders(identity_keys, registry, root_key, short_folder(), 2, former_identities=())
     round_.server.registry.write_bytes(signed)
-    holders.app.extensions["identity"].settings.registry.write_bytes(signed)
+    holders.app.extensions["candour"].settings.registry.write_bytes(signed)
     assert "names no holders of the key" in words(browser.get(f"/conversations/{unit.conversation()}"))
     assert "names no holders of the key" in words(holders.get("/"))
     assert "passphrase" not in holders.get(holders.only()).text

@@ -30,21 +30,23 @@ from common.transport.forwarding import Slip, forwarded_id, sign_slip
 from common.transport.settled_hours import this_hour
 from journalist_interface.collection.app import create_app as create_collection
 from journalist_interface.courier.client import CollectionClient
-from journalist_interface.courier.collecting import collect
 from journalist_interface.courier.config import read_courier_config
-from journalist_interface.courier.delivering import Delivered, deliver
-from journalist_interface.courier.patience import Patience
+from journalist_interface.courier.delivery import Delivered, deliver
+from journalist_interface.courier.pickup import collect
 from journalist_interface.courier.progress import Progress
+from journalist_interface.courier.retries import Patience
 from journalist_interface.courier.state import State
-from journalist_interface.desk import answering, forwarding, reading
 from journalist_interface.desk.app import create_app as create_desk
-from journalist_interface.desk.exporting import export_waiting
-from journalist_interface.desk.forwarding import Choice
-from journalist_interface.desk.importing import import_all
-from journalist_interface.desk.oversight import CopyOnly
-from journalist_interface.desk.resealing import NotForwardable
-from journalist_interface.desk.returned import seal_forward_again
-from journalist_interface.desk.workplace import Desk, open_desk
+from journalist_interface.desk.opening import display
+from journalist_interface.desk.opening.oversight import CopyOnly
+from journalist_interface.desk.passing_on import handover
+from journalist_interface.desk.passing_on.handover import Choice
+from journalist_interface.desk.passing_on.resealing import NotForwardable
+from journalist_interface.desk.replies import composition
+from journalist_interface.desk.services import Desk, open_desk
+from journalist_interface.desk.stick.bundle_export import export_waiting
+from journalist_interface.desk.stick.bundle_import import import_all
+from journalist_interface.desk.stick.returned import seal_forward_again
 from keys.registry import sign_registry
 from keys.unit import GNUPG_HOME, REPLY_KEY
 from source_interface.app import create_app as create_source
@@ -149,15 +151,15 @@ class Place:
         return found.identity
 
     def answer(self, text: str) -> None:
-        answering.seal_answer(self.desk(), self.conversation(), secrets.token_hex(16), text)
+        composition.seal_answer(self.desk(), self.conversation(), secrets.token_hex(16), text)
 
     def pass_on(self, choice: Choice) -> None:
-        forwarding.forward(self.desk(), self.conversation(), secrets.token_hex(16), choice)
+        handover.forward(self.desk(), self.conversation(), secrets.token_hex(16), choice)
 
-    def messages(self) -> list[reading.ShownMessage]:
+    def messages(self) -> list[display.ShownMessage]:
         desk = self.desk()
         rows = desk.cabinet.envelopes.of_conversation(self.conversation())
-        return [reading.show_message(desk, row.id) for row in rows]
+        return [display.show_message(desk, row.id) for row in rows]
 
 
 @dataclass
@@ -182,8 +184,8 @@ def going_round(server: ServerConfig, folder: Path, *keys: UnitKeys) -> Iterator
             return made[unit]
 
         yield Round(Reporter(over_wsgi(source)), place, server)
-    collection.extensions["candour-collection"].outbox.close()
-    source.extensions["candour.house"].store.engine.dispose()
+    collection.extensions["candour"].outbox.close()
+    source.extensions["candour"].store.engine.dispose()
 
 
 @pytest.fixture
@@ -484,7 +486,7 @@ def test_no_unit_hides_a_conversation_from_whoever_it_gave_it_to(
     )
     reporter.report(WORDS)
     a.fetch()
-    first = answering.first_report(a.desk(), a.conversation())
+    first = composition.first_report(a.desk(), a.conversation())
     step = Step(
         "test-unit",
         "other-unit",
@@ -584,7 +586,7 @@ def test_what_a_hostile_unit_posts_is_not_taken_for_a_reporter_s(
     a.fetch()
     a.pass_on(Choice("other-unit", Why.OTHER_FORCE))
     a.send()
-    first = answering.first_report(a.desk(), a.conversation())
+    first = composition.first_report(a.desk(), a.conversation())
     (tmp_path / "b.asc").write_text(other_unit_keys.unit.certificate)
     sealed = tmp_path / "sealed"
     forged = Report("I made it all up.", "other-unit", today(), False, first.conversation, first.link, 1)

@@ -35,10 +35,10 @@ from deploy.workshop.testnet.network import Network
 from deploy.workshop.testnet.tor import Tor
 from journalist_interface.courier.client import CollectionClient
 from journalist_interface.courier.config import read_courier_config
-from journalist_interface.courier.desk_side import settle
+from journalist_interface.courier.demo_round import settle
 from journalist_interface.courier.enrolment import AUTH_FOLDER, enrol
 from journalist_interface.courier.errors import Unreachable
-from journalist_interface.courier.patience import Patience
+from journalist_interface.courier.retries import Patience
 from tests.journeys.conftest import PROJECT, Page
 from tests.journeys.steps import answer, come_back, report
 

@@ -249,7 +249,7 @@ def test_the_overseers_copy_has_them_as_they_are(
 ):
     overseen = replace(identity_keys.unit, second_seal=BODY)
     app = new_app(units=[overseen, other_unit_keys.unit, overseer_keys.unit])
-    reporter, store = reporter_at(app), app.extensions["candour.house"].store
+    reporter, store = reporter_at(app), app.extensions["candour"].store
     reporter.get("/routing")
     reporter.begin(holders=f"test-unit {BODY}")
     reporter.get("/report")

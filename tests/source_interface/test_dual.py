@@ -12,7 +12,7 @@ from common.days import today
 from common.gpg.opening import Opener, OpeningFailed
 from common.registry import registry as registries
 from common.store.outbox import Outbox
-from journalist_interface.desk.handsealed import open_by_hand
+from journalist_interface.desk.opening.hand_sealed import open_by_hand
 from keys.private import read_private_key
 from keys.unit import GNUPG_HOME
 

@@ -27,7 +27,7 @@ def test_a_broken_store_is_logged_by_class_and_place_alone(reporter, house, logg
     with house.store.engine.begin() as connection:
         connection.execute(sql("DROP TABLE envelope"))
     assert reporter.write(PLANTED).status == 503
-    assert "OperationalError at default.py:" in logged()
+    assert "OperationalError at engine/default.py:" in logged()
     assert PLANTED not in logged()
     assert "no such table" not in logged()
     assert reporter.cookie not in logged()
@@ -41,7 +41,7 @@ def test_an_exception_that_quotes_what_was_typed_is_not_repeated(app, reporter, 
     answer = reporter.get("/")
     assert answer.status == 503
     assert PLANTED not in answer.text
-    assert "ValueError at test_logs.py:" in logged()
+    assert "ValueError at source_interface/test_logs.py:" in logged()
     assert PLANTED not in logged()
 
 
@@ -69,7 +69,7 @@ def test_when_too_many_come_at_once_the_codename_is_given_back(reporter, app, mo
     words = reporter.report()
     reporter.get("/sent")
     reporter.post("/noted")
-    house = app.extensions["candour.house"]
+    house = app.extensions["candour"]
     gate = Gate(1, patience=0.01)
     object.__setattr__(house, "gate", gate)
     with gate.turn():

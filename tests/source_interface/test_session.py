@@ -88,7 +88,7 @@ def test_a_new_server_knows_no_session_of_the_old_one(reporter, house, reporter_
     assert ENDED in answer.text
     assert answer.typed == "Typed before the restart."
     assert later.get("/conversation").status == 403
-    restarted.extensions["candour.house"].store.engine.dispose()
+    restarted.extensions["candour"].store.engine.dispose()
 
 
 def test_an_altered_cookie_ends_the_visit(reporter):
@@ -180,7 +180,7 @@ def test_a_codename_is_still_shown_when_its_message_arrived_after_the_end(new_ap
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     reporter.start()
     now[0] += 590
-    store = app.extensions["candour.house"].store
+    store = app.extensions["candour"].store
     accept = store.accept
 
     def slowly(*arguments, **named):

@@ -234,7 +234,7 @@ def test_another_matter_has_another_codename_and_takes_no_form_of_the_first(
     new_app, unit_keys, reporter_at, arrived
 ):
     app = new_app(units=[unit_keys.unit])
-    config = app.extensions["candour.house"].config
+    config = app.extensions["candour"].config
     reporter = reporter_at(app)
     first = reporter.report()
     reporter.get("/sent")

@@ -257,7 +257,7 @@ def collection_of(world: World) -> Iterator[str]:
         with serving(app) as address:
             yield address
     finally:
-        app.extensions["candour-collection"].outbox.close()
+        app.extensions["candour"].outbox.close()
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ def test_a_range_ends_where_it_should_without_the_kernel_s_help(world, tmp_path)
         answer = send_part(tmp_path / "sealed", request)
         assert b"".join(answer.iter_encoded()) == CONTENT[5:10]
         answer.close()
-    app.extensions["candour-collection"].outbox.close()
+    app.extensions["candour"].outbox.close()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ def test_an_unexpected_failure_logs_its_class_and_place_and_no_value(world, nort
     assert answer.status_code == 500
     assert list(answer.json()) == ["error"]
     (record,) = [record for record in caplog.records if record.name == "candour.collection"]
-    assert re.fullmatch(r"FileNotFoundError at [\w.]+:\d+", record.getMessage())
+    assert re.fullmatch(r"FileNotFoundError at [\w./]+:\d+", record.getMessage())
     assert record.exc_info is None
     assert not any("inbox" in record.getMessage() for record in caplog.records)
 

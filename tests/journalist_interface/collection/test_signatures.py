@@ -178,5 +178,5 @@ def test_no_garbled_signature_is_let_in_or_makes_it_stumble(world, signed_input,
     app = create_app(world.config)
     headers = {"Signature-Input": signed_input, "Signature": signature, "Content-Digest": digest}
     answer = app.test_client().post("/v1/posts?x", data=b"body", headers=headers)
-    app.extensions["candour-collection"].outbox.close()
+    app.extensions["candour"].outbox.close()
     assert answer.status_code == 401

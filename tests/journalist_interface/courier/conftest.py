@@ -23,10 +23,10 @@ from common.transport.bundle import Bundle
 from common.transport.forwarding import Forward, Slip
 from journalist_interface.courier.cli import courier as command
 from journalist_interface.courier.client import CollectionClient
-from journalist_interface.courier.collecting import Collected, collect
 from journalist_interface.courier.config import CourierConfig, read_courier_config
-from journalist_interface.courier.patience import Patience
+from journalist_interface.courier.pickup import Collected, collect
 from journalist_interface.courier.progress import Progress
+from journalist_interface.courier.retries import Patience
 from journalist_interface.courier.state import State
 from tests.journalist_interface.collection.conftest import (
     PROJECT,

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from journalist_interface.courier import cli
-from journalist_interface.courier.patience import Patience
+from journalist_interface.courier.retries import Patience
 
 
 @pytest.mark.parametrize("words", [["round"], ["collect", "--to", "stick"], ["deliver", "--from", "stick"]])

@@ -10,8 +10,8 @@ from common.store.outbox import Outbox
 from deploy.workshop import demo
 from deploy.workshop.bench.browser import Browser
 from deploy.workshop.bench.stage import Stage, stage
-from journalist_interface.desk import answering
-from journalist_interface.desk.workplace import open_desk
+from journalist_interface.desk.replies import composition
+from journalist_interface.desk.services import open_desk
 from tests.journalist_interface.collection.conftest import PROJECT
 
 WORDS, ANSWER = "It happened at the yard.", "We look into it, thank you."
@@ -49,7 +49,7 @@ def test_two_rounds_bring_a_report_there_and_its_answer_and_its_receipt_back(tmp
         desk = open_desk(demo.desk_settings(servers.data))
         [conversation] = desk.cabinet.conversations.page()
         answer_id = secrets.token_hex(16)
-        answering.seal_answer(desk, conversation.identity, answer_id, ANSWER)
+        composition.seal_answer(desk, conversation.identity, answer_id, ANSWER)
         bad = servers.data / "stick" / "envelopes-2026-01-01-00000000"
         bad.mkdir()  # what a desk does not take is said, and keeps nothing else from being done
         done = go_round(servers, code=1)

@@ -38,7 +38,7 @@ from common.transport import bundle
 from common.transport.bundle import Bundle, Returned
 from common.transport.courier_key import new_courier
 from journalist_interface.desk.app import create_app
-from journalist_interface.desk.workplace import Desk, open_desk
+from journalist_interface.desk.services import Desk, open_desk
 from keys.private import read_private_key
 from keys.registry import sign_registry
 from keys.root import new_root
@@ -279,7 +279,7 @@ class Browser:
         found = re.search(
             r'name="csrf" value="([0-9a-f]{64})"', self.get("/export").text + self.get("/import").text
         )
-        return found.group(1) if found else self.app.extensions["entry"].csrf()
+        return found.group(1) if found else self.app.extensions["candour.entry"].csrf()
 
     def post(self, path: str, data: dict[str, str] | None = None, **more) -> TestResponse:
         form = {"csrf": self.csrf()} | (data or {})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from journalist_interface.desk import answering
+from journalist_interface.desk.replies import composition
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_export_says_what_it_wrote(world, command):
     assert command("export").stdout.startswith("Receipts for 1 message written to the stick as posts-")
     [folder] = world.stick.glob("posts-*")
     shutil.rmtree(folder)
-    answering.seal_answer(world.desk(), reporter.identity, secrets.token_hex(16), "Thank you.")
+    composition.seal_answer(world.desk(), reporter.identity, secrets.token_hex(16), "Thank you.")
     done = command("export")
     [folder] = world.stick.glob("posts-*")
     assert (done.returncode, done.stdout) == (

@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 
 from journalist_interface.desk.app import create_app
-from journalist_interface.desk.entry import COOKIE, Entry
+from journalist_interface.workstation.entry import COOKIE, Entry
 
 
 def test_the_link_lets_one_browser_in_once(world):

@@ -6,10 +6,11 @@ import shutil
 
 from common.transport import bundle, post
 from common.transport.post import ReplyPost
-from journalist_interface.desk import answering, saving
 from journalist_interface.desk.app import create_app
-from journalist_interface.desk.exporting import export_waiting
-from journalist_interface.desk.importing import import_all
+from journalist_interface.desk.opening import saved_files
+from journalist_interface.desk.replies import composition
+from journalist_interface.desk.stick.bundle_export import export_waiting
+from journalist_interface.desk.stick.bundle_import import import_all
 
 
 def fresh(world, number):
@@ -81,9 +82,9 @@ def test_an_export_that_is_killed_loses_no_answer_and_delivers_none_as_another(w
     desk = world.desk()
     import_all(desk)
     for _ in range(2):
-        answering.seal_answer(desk, reporter.identity, secrets.token_hex(16), "Thank you.")
+        composition.seal_answer(desk, reporter.identity, secrets.token_hex(16), "Thank you.")
     documents = {
-        answering.read_answer(desk, answer.id).outgoing for answer in desk.cabinet.answers.to_export(9)
+        composition.read_answer(desk, answer.id).outgoing for answer in desk.cabinet.answers.to_export(9)
     }
     desk.cabinet.rest()
 
@@ -91,7 +92,7 @@ def test_an_export_that_is_killed_loses_no_answer_and_delivers_none_as_another(w
         desk = copy.desk()
         for answer in desk.cabinet.answers.to_export(9):
             if list(bundle.found(copy.stick, "posts")):
-                assert not answering.take_back(desk, answer.id)  # it is on the stick
+                assert not composition.take_back(desk, answer.id)  # it is on the stick
         export_waiting(desk)
         assert desk.cabinet.answers.count_to_export() == 0
         delivered = set()
@@ -110,14 +111,14 @@ def test_an_answer_whose_sealing_is_killed_is_whole_or_not_there(world, kill_at)
     answer_id = secrets.token_hex(16)
 
     def work(copy):
-        answering.seal_answer(copy.desk(), reporter.identity, answer_id, "Thank you.")
+        composition.seal_answer(copy.desk(), reporter.identity, answer_id, "Thank you.")
 
     for copy in killed_at_each_step(world, kill_at, work):
         desk = copy.desk()
         if desk.cabinet.answers.get(answer_id):
-            assert answering.read_answer(desk, answer_id).text == "Thank you."
+            assert composition.read_answer(desk, answer_id).text == "Thank you."
         work(copy)
-        assert answering.read_answer(desk, answer_id).text == "Thank you."
+        assert composition.read_answer(desk, answer_id).text == "Thank you."
         assert desk.cabinet.answers.count_to_export() == 1
 
 
@@ -129,7 +130,7 @@ def test_a_file_whose_saving_is_killed_is_whole_or_not_there(world, kill_at):
 
     def work(copy):
         desk = copy.desk()
-        saving.save(desk, desk.cabinet.envelopes.get(sealed.name), 1)
+        saved_files.save(desk, desk.cabinet.envelopes.get(sealed.name), 1)
 
     for copy in killed_at_each_step(world, kill_at, work):
         create_app(copy.settings, 8083)

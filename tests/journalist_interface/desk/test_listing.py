@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import event, insert
 
 from common.days import today
-from journalist_interface.desk import cursors
-from journalist_interface.desk.conversations import PAGE
-from journalist_interface.desk.rows import ConversationRow, EnvelopeRow
+from journalist_interface.desk.pages import cursors
+from journalist_interface.desk.rows.conversations import PAGE
+from journalist_interface.desk.rows.models import ConversationRow, EnvelopeRow
 
 
 def fill(engine, rows, unreadable=0):
@@ -79,7 +79,7 @@ class Steps:
 
 @pytest.mark.parametrize("rows", [100_000])
 def test_lists_walk_an_index_and_stop(world, browser, rows):
-    engine = browser.app.extensions["desk"].cabinet.engine
+    engine = browser.app.extensions["candour"].cabinet.engine
     steps = Steps(engine)
     ids = fill(engine, 1000, unreadable=20)
     day = today() - timedelta(days=1)
@@ -119,7 +119,7 @@ def test_lists_walk_an_index_and_stop(world, browser, rows):
 
 
 def test_the_list_shows_each_conversation_once_however_it_is_paged(world, browser):
-    ids = fill(browser.app.extensions["desk"].cabinet.engine, 4 * PAGE + 3)
+    ids = fill(browser.app.extensions["candour"].cabinet.engine, 4 * PAGE + 3)
     for start, expected in (("/", set(ids)), ("/?only=unanswered", set(ids[::2]))):
         seen: list[str] = []
         older, pages = [start], 0

@@ -11,13 +11,13 @@ MEGABYTES = 300
 _WORK = """
 import sys
 from pathlib import Path
-from journalist_interface.desk import saving
+from journalist_interface.desk.opening import saved_files
 from journalist_interface.desk.app import create_app
-from journalist_interface.desk.importing import import_all
-from journalist_interface.desk.reading import show_message
+from journalist_interface.desk.stick.bundle_import import import_all
+from journalist_interface.desk.opening.display import show_message
 
 app = create_app(sys.argv[1], 8083)
-desk = app.extensions["desk"]
+desk = app.extensions["candour"]
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -26,7 +26,7 @@ def peak():
 before = peak()
 assert import_all(desk).looked.opened == 1
 message = show_message(desk, sys.argv[2])
-saved = saving.save(desk, desk.cabinet.envelopes.get(sys.argv[2]), 1)
+saved = saved_files.save(desk, desk.cabinet.envelopes.get(sys.argv[2]), 1)
 print(peak() - before, saved.file.sha256, saved.path)
 """
 

@@ -185,7 +185,7 @@ def test_an_older_registry_does_not_bring_back_a_unit_that_may_ask_no_more(
     file.write_bytes(sign_registry(newer, root_key.file))
     assert "it is suspended" in words(holders.get("/"))
     address = (
-        f"/requests/{disclosure.found(holders.app.extensions['identity'].settings.stick, 'request')[0].name}"
+        f"/requests/{disclosure.found(holders.app.extensions['candour'].settings.stick, 'request')[0].name}"
     )
     file.write_bytes(before)
     for answer in (holders.get("/"), holders.get(address), Holders(create_app(settings, PORT)).get("/")):

@@ -1,0 +1,1 @@
+"""Passing a conversation on to another unit: the handover, and its envelopes sealed anew."""

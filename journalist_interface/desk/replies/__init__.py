@@ -1,0 +1,1 @@
+"""Replies: composed, looked at as the reporter will see them, sealed."""
