@@ -27,7 +27,7 @@ class LazyGroup(click.Group):
             "journalist_interface.courier.cli:courier",
             "Carry sealed bundles between collection and desk.",
         ),
-        "keys": ("keys.cli:keys", "Make a unit's keys; sign and verify the registry."),
+        "keys": ("keys.commands.main:keys", "Make a unit's keys; sign and verify the registry."),
     }
 
     def list_commands(self, context: click.Context) -> list[str]:

@@ -14,7 +14,7 @@ from common.canonical import NotCanonical
 from common.names import is_one_line, is_short_name
 from common.signing import PUBLIC_KEY_BYTES
 from common.transport.courier_key import CourierCard
-from keys.registry import UnfitRegistry
+from keys.registry.signature import UnfitRegistry
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from common.registry.registry import Registry
 from common.registry.units import Service, Status, Unit, UnitKind
 from common.transport.courier_key import new_courier
 from deploy.workshop.testnet.network import Network, private_network
-from keys.identity import new_identity, with_identity
-from keys.registry import sign_registry
-from keys.root import new_root
-from keys.unit import GNUPG_HOME, new_unit
+from keys.registry.root import new_root
+from keys.registry.signature import sign_registry
+from keys.unit.identity_key import new_identity, with_identity
+from keys.unit.unit_keys import GNUPG_HOME, new_unit
 
 UMASK = os.umask(0o022)
 os.umask(UMASK)

@@ -15,7 +15,7 @@ from common.days import today
 from common.gpg.runner import gpg_environment, private_home
 from common.report.report import Report
 from common.secret import Secret
-from keys.unit import GNUPG_HOME
+from keys.unit.unit_keys import GNUPG_HOME
 
 
 @dataclass(frozen=True)

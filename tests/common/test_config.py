@@ -10,7 +10,7 @@ from common.config import BadConfiguration, Limits, read_server_config
 from common.days import today
 from common.registry.file import RegistryFile
 from common.registry.registry import RegistryRefused
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
 
 PEPPER = bytes(range(32))
 

@@ -23,8 +23,8 @@ from journalist_interface.desk.opening.inspection import open_envelope
 from journalist_interface.desk.passing_on.handover import Choice
 from journalist_interface.desk.stick.disclosures import was_handed_on
 from journalist_interface.identity.app import create_app as create_identity
-from keys.identity import new_identity, with_identity
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
+from keys.unit.identity_key import new_identity, with_identity
 from tests.journalist_interface.desk.conftest import PORT, Browser
 from tests.journalist_interface.identity.conftest import PORT as THEIRS
 from tests.journalist_interface.identity.conftest import Holders, set_up, words

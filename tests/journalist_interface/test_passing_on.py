@@ -47,8 +47,8 @@ from journalist_interface.desk.services import Desk, open_desk
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
 from journalist_interface.desk.stick.returned import seal_forward_again
-from keys.registry import sign_registry
-from keys.unit import GNUPG_HOME, REPLY_KEY
+from keys.registry.signature import sign_registry
+from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY
 from source_interface.app import create_app as create_source
 from tests.conftest import RootKey, UnitKeys
 from tests.journalist_interface.collection.conftest import serving

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.gpg.runner import gpg_environment
-from keys.unit import NewUnit, new_unit
+from keys.unit.unit_keys import NewUnit, new_unit
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from common.registry import registry as registries
 from common.registry.units import Status
 from common.report.routing import Answers, Reason, route
 from keys.cards import UnitCard, read_card
-from keys.cli import keys
-from keys.draft import read_draft
+from keys.commands.main import keys
+from keys.registry.draft import read_draft
 
 CEREMONY = Path(__file__).resolve().parents[2] / "keys" / "CEREMONY.md"
 ITS_DAY = date(2027, 1, 4)

@@ -15,9 +15,9 @@ from common.days import today
 from common.gpg.opening import Opener, OpeningFailed
 from common.registry import registry as registries
 from common.registry.units import Service
-from keys.cli import keys
-from keys.command import grouped
-from keys.draft import read_draft
+from keys.commands.main import keys
+from keys.commands.shared import grouped
+from keys.registry.draft import read_draft
 
 NEXT_YEAR = (today() + timedelta(days=365)).isoformat()
 PHRASE = "a long passphrase\n"

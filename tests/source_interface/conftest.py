@@ -30,9 +30,9 @@ from common.store.outbox import Outbox
 from common.store.settlement import Settlement
 from common.store.values import KEEP_REPLIES
 from common.transport.settled_hours import this_hour
-from keys.private import parse_private_key
-from keys.registry import sign_registry
-from keys.unit import GNUPG_HOME, REPLY_KEY
+from keys.private_key import parse_private_key
+from keys.registry.signature import sign_registry
+from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY
 from source_interface import house as houses
 from source_interface.app import create_app
 

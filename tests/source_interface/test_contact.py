@@ -13,7 +13,7 @@ from common.registry import registry as registries
 from common.registry.holders import GNUPG_HOME, HOLDERS, open_box, together
 from common.report import contact
 from common.report.contact import LONGEST
-from keys.private import read_private_key
+from keys.private_key import read_private_key
 from tests.source_interface.conftest import encode_multipart
 
 REACH = "Ask for Robin at the allotments.\n☎ <b>07700 900123</b>"

@@ -13,8 +13,8 @@ from common.gpg.opening import Opener, OpeningFailed
 from common.registry import registry as registries
 from common.store.outbox import Outbox
 from journalist_interface.desk.opening.hand_sealed import open_by_hand
-from keys.private import read_private_key
-from keys.unit import GNUPG_HOME
+from keys.private_key import read_private_key
+from keys.unit.unit_keys import GNUPG_HOME
 
 BODY = "test-overseer"
 
@@ -168,7 +168,7 @@ def test_what_is_sealed_by_hand_for_both_opens_for_both(reporter, unit_keys, ove
     assert "one <code>-F</code> before each" in reporter.get("/certificate/test-unit").text
     arguments = []
     for keys in (unit_keys, overseer_keys):
-        file = tmp_path / f"{keys.unit.id}.asc"
+        file = tmp_path / f"{keys.unit.unit_keys.id}.asc"
         file.write_text(keys.unit.certificate)
         arguments += ["-F", file]
     command = [

@@ -15,7 +15,7 @@ from common.gpg.keyring import keys_of
 from common.gpg.opening import Opener
 from common.gpg.runner import gpg_environment
 from common.gpg.sealing import RecipientRefused, Sealer
-from keys.unit import GNUPG_HOME
+from keys.unit.unit_keys import GNUPG_HOME
 from source_interface.recipients import certificate_of_the_day
 
 THIS = month_of(today())

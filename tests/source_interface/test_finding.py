@@ -7,7 +7,7 @@ import pytest
 
 from common.days import today
 from common.report.padding import PAGE_BYTES
-from keys.country import read_country
+from keys.registry.country import read_country
 from source_interface.questions import LISTS
 
 YESTERDAY = today() - timedelta(days=1)

@@ -10,7 +10,7 @@ from common.conversation import codename
 from common.days import today
 from common.gpg.runner import gpg_environment
 from common.gpg.sealing import RecipientRefused
-from keys.unit import GNUPG_HOME
+from keys.unit.unit_keys import GNUPG_HOME
 from source_interface.recipients import certificate_of_the_day
 
 GONE = "Nobody is chosen who could open this"

@@ -16,8 +16,8 @@ from common.report.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
 from common.secret import Secret
 from common.store.models import EnvelopeRow
 from keys.certificates import look
-from keys.country import read_country
-from keys.private import read_private_key
+from keys.private_key import read_private_key
+from keys.registry.country import read_country
 from source_interface import padded
 from source_interface import session as sessions
 from source_interface.notices import NOTICES

@@ -19,7 +19,7 @@ def make(folder: Path, unit: "Unit", link: Path) -> "Unit":
 
     `link`: a free name of a short path, by which gpg-agent's sockets are short enough.
     """
-    from keys.identity import new_identity, with_identity
+    from keys.unit.identity_key import new_identity, with_identity
 
     folder.mkdir(mode=0o700)
     link.symlink_to(folder)

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 def make(data: Path, collection_address: str, short: Path) -> None:
     """Make the data folder. `short`: a private folder with a short path. Raises DataFolderRefused."""
-    from keys.making import CeremonyFailed
-    from keys.registry import UnfitRegistry
+    from keys.gpg_key import CeremonyFailed
+    from keys.registry.signature import UnfitRegistry
 
     check_place(data)
     fresh = data.with_name(data.name + ".new")
@@ -75,7 +75,7 @@ def _stop_agents(data: Path) -> None:
 
 def _fill(data: Path, collection_address: str) -> None:
     from common.conversation.derivation import PEPPER_BYTES
-    from keys import registry, root
+    from keys.registry import root, signature
 
     for name in ("server", "server/blobs", "root", "units"):
         (data / name).mkdir(mode=0o700)
@@ -83,7 +83,7 @@ def _fill(data: Path, collection_address: str) -> None:
     root_public_key = root.new_root(root_key)
     with ThreadPoolExecutor() as pool:  # gpg takes its time, and each has a home of its own
         units = tuple(pool.map(lambda unit: _furnish(data, unit, collection_address), country.units()))
-    signed = registry.sign_registry(country.registry(units), root_key)
+    signed = signature.sign_registry(country.registry(units), root_key)
     desks = [desk_settings(data, unit.id).parent for unit in units]
     for room in (
         data / "server",
@@ -99,7 +99,7 @@ def _fill(data: Path, collection_address: str) -> None:
 def _furnish(data: Path, unit: "Unit", collection_address: str) -> "Unit":
     """Make a unit's desk, courier and stick. Returns it with its keys."""
     from common.transport.courier_key import new_courier
-    from keys.unit import new_unit
+    from keys.unit.unit_keys import new_unit
 
     at = place(data, unit.id)
     for name in ("", "courier", "courier/state", "desk", "stick"):

@@ -26,11 +26,11 @@ from common.transport.courier_key import CourierCard, NewCourier, new_courier
 from deploy.workshop.drills.rehearsal import Rehearsal
 from keys.cards import UnitCard, write_card
 from keys.certificates import look
-from keys.draft import Draft, write_draft
-from keys.publishing import publish
-from keys.registry import sign_registry
-from keys.root import new_root
-from keys.unit import CERTIFICATE, GNUPG_HOME, UNIT_CARD, new_unit
+from keys.registry.draft import Draft, write_draft
+from keys.registry.publication import publish
+from keys.registry.root import new_root
+from keys.registry.signature import sign_registry
+from keys.unit.unit_keys import CERTIFICATE, GNUPG_HOME, UNIT_CARD, new_unit
 
 UNIT, UNIT_NAME = "west-unit", "Western Anti-Corruption Unit"
 DESK, DESK_NAME = "charity-desk", "The Charity’s Desk"

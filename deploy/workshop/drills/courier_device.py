@@ -9,8 +9,8 @@ from deploy.onions import couriers
 from deploy.workshop.drills.country import UNIT, Country, next_version, opens, point_courier
 from deploy.workshop.drills.rehearsal import Exposed, Outcome, Rehearsal
 from deploy.workshop.drills.service import Reporter, Service, collection
-from keys.draft import read_draft
-from keys.unit import GNUPG_HOME
+from keys.registry.draft import read_draft
+from keys.unit.unit_keys import GNUPG_HOME
 
 ONION = f"{'a' * 51}m2dqd.onion"  # nobody's
 OUTCOME = Outcome(

@@ -11,12 +11,12 @@ from deploy.doctor.server import check_registry
 from deploy.workshop.drills.country import UNIT, UNIT_NAME, Country
 from deploy.workshop.drills.rehearsal import Exposed, Outcome, Rehearsal
 from keys.cards import UnitCard
-from keys.command import grouped
-from keys.draft import read_draft
-from keys.publishing import put
-from keys.registry import sign_registry
-from keys.succession import follow, read_succession, replace_root
-from keys.unit import new_unit
+from keys.commands.shared import grouped
+from keys.registry.draft import read_draft
+from keys.registry.publication import put
+from keys.registry.signature import sign_registry
+from keys.registry.succession import follow, read_succession, replace_root
+from keys.unit.unit_keys import new_unit
 
 RESTART = "systemctl restart candour-source.service candour-collection.service"
 OUTCOME = Outcome(

@@ -6,9 +6,9 @@ from common.days import today
 from common.gpg.keyring import Where, end_agent, keys_of
 from deploy.workshop.drills.country import Country, copy_home, seal_on
 from deploy.workshop.drills.rehearsal import Exposed, Outcome, Rehearsal
-from keys.making import run
-from keys.splitting import split
-from keys.unit import CERTIFICATE, GNUPG_HOME, change_unit_passphrase, read_unit_card
+from keys.gpg_key import run
+from keys.unit.shares import split
+from keys.unit.unit_keys import CERTIFICATE, GNUPG_HOME, change_unit_passphrase, read_unit_card
 
 OLD, NEW = "known to who leaves", "known to who stays"
 OUTCOME = Outcome(

@@ -19,7 +19,7 @@ from common.store.database import open_store
 from deploy.workshop.drills.country import UNIT, Country, copy_home, opens
 from deploy.workshop.drills.rehearsal import Exposed, Outcome, Rehearsal
 from deploy.workshop.drills.service import Reporter, Service, reply_key
-from keys.unit import GNUPG_HOME
+from keys.unit.unit_keys import GNUPG_HOME
 from source_interface.session import NoSession, SessionBox, new_session
 
 _HOUR, _YEAR = 3600, 365 * 86_400  # seconds

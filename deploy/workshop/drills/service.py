@@ -31,8 +31,8 @@ from common.store.values import Envelope, SealedReply
 from common.transport.settled_hours import this_hour
 from deploy.workshop.drills.country import FORCE
 from journalist_interface.collection.app import create_app
-from keys.private import parse_private_key
-from keys.unit import GNUPG_HOME, REPLY_KEY
+from keys.private_key import parse_private_key
+from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY
 from source_interface import recipients, visit
 from source_interface.house import House, build
 

@@ -16,7 +16,7 @@ from deploy.workshop.drills.country import (
 )
 from deploy.workshop.drills.rehearsal import Exposed, Outcome, Rehearsal
 from deploy.workshop.drills.service import Reporter, Service, collection, reply_key
-from keys.unit import CERTIFICATE, GNUPG_HOME
+from keys.unit.unit_keys import CERTIFICATE, GNUPG_HOME
 
 OUTCOME = Outcome(
     stopped=(

@@ -14,7 +14,7 @@ from common.registry import version as registry_version
 from common.registry.file import RegistryFile
 from common.registry.registry import MOST_VERSION, RegistryRefused
 from common.registry.version import keep_up, recall
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
 
 
 @pytest.fixture

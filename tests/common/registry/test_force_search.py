@@ -6,7 +6,7 @@ import pytest
 
 from common.registry.force_search import LONGEST, nearest, search
 from common.registry.forces import Force, Name, Nation
-from keys.country import read_country
+from keys.registry.country import read_country
 
 WEST = Force(
     "west",

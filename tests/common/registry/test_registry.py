@@ -15,7 +15,7 @@ from common.days import today
 from common.registry import registry as registries
 from common.registry.registry import RegistryRefused, UnknownForce, UnknownUnit
 from common.registry.units import Service, Status
-from keys.country import read_country
+from keys.registry.country import read_country
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"r" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()

@@ -22,7 +22,7 @@ from common.store.values import SealedReply
 from common.transport.settled_hours import this_hour
 from deploy.backup.layout import Layout, in_data_folder, on_host
 from deploy.host.settings import HERE
-from keys.unit import GNUPG_HOME
+from keys.unit.unit_keys import GNUPG_HOME
 
 SERVICES = ("source", "collection")
 FRIEND = "descriptor:x25519:" + "A" * 52

@@ -14,7 +14,7 @@ from deploy.doctor.finding import Finding, State
 from deploy.run import servers
 from deploy.workshop import demo
 from deploy.workshop.demo import new_demo
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
 
 FREE = {"--source-port": 0}
 

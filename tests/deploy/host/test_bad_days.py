@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from deploy.cli import candour
-from keys.private import read_private_key
-from keys.registry import sign_registry
-from keys.root import new_root as make_root
-from keys.succession import succeed
+from keys.private_key import read_private_key
+from keys.registry.root import new_root as make_root
+from keys.registry.signature import sign_registry
+from keys.registry.succession import succeed
 
 ONIONS = "var/lib/tor-instances/candour"
 

@@ -32,7 +32,7 @@ from common.transport.forwarding import Slip, sign_slip
 from deploy import bootstrap
 from deploy.host import steps
 from deploy.workshop.drills.service import reply_key
-from keys.private import read_private_key
+from keys.private_key import read_private_key
 
 UNITS = steps.TREE / "etc/systemd/system"
 PACKAGES = str(next(Path(bootstrap.PROJECT).glob(".venv/lib/python3*/site-packages")))

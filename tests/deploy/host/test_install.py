@@ -14,8 +14,8 @@ from common.days import today
 from deploy import bootstrap
 from deploy.host import settings, steps
 from deploy.host.place import Place, StepFailed
-from keys.private import write_private_key
-from keys.registry import sign_registry
+from keys.private_key import write_private_key
+from keys.registry.signature import sign_registry
 
 PROJECT = Path(bootstrap.PROJECT)
 KEY = "var/lib/tor-instances/candour/source/hs_ed25519_secret_key"

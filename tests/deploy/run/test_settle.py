@@ -25,7 +25,7 @@ from deploy.run.settle import settle
 from deploy.workshop import demo
 from deploy.workshop.bench.browser import Browser
 from deploy.workshop.bench.stage import stage
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
 
 DAY = timedelta(days=1)
 SOURCE, GROUP = 61001, 61003

@@ -39,10 +39,10 @@ from common.transport.bundle import Bundle, Returned
 from common.transport.courier_key import new_courier
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.services import Desk, open_desk
-from keys.private import read_private_key
-from keys.registry import sign_registry
-from keys.root import new_root
-from keys.unit import NewUnit, new_unit
+from keys.private_key import read_private_key
+from keys.registry.root import new_root
+from keys.registry.signature import sign_registry
+from keys.unit.unit_keys import NewUnit, new_unit
 from tests.conftest import ShortFolders
 
 PORT = 8083

@@ -22,7 +22,7 @@ from common.report.contact import Contact, SealedContact
 from common.report.disclosure import Request, Why
 from journalist_interface.identity.app import create_app
 from journalist_interface.identity.settings import SETTINGS
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
 from tests.conftest import IdentityKeys, UnitKeys
 from tests.source_interface.conftest import signer
 

@@ -11,7 +11,7 @@ from common.registry.units import Status
 from common.report import disclosure
 from common.report.disclosure import Outcome
 from journalist_interface.identity.app import create_app
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
 from tests.journalist_interface.identity.conftest import PORT, REACH, Holders, set_up, words
 
 

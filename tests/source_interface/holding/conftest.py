@@ -9,7 +9,7 @@ from common.conversation import reply
 from common.conversation.links import links
 from common.conversation.reply import Handover
 from common.days import today
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
 
 BEFORE, AFTER, NEXT = "We have read it.", "Do come to our office.", "We look into it now."
 A, B, C = "test-unit", "other-unit", "test-charity"

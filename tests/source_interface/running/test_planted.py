@@ -14,7 +14,7 @@ import pytest
 from common.conversation import codename
 from common.conversation.derivation import conversation_secrets, derive_root
 from common.secret import Secret
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
 
 URLSAFE = bytes.maketrans(b"+/", b"-_")
 

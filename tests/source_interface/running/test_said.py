@@ -16,7 +16,7 @@ from common.days import today
 from deploy.run import servers
 from deploy.run.supervisor import Supervisor
 from deploy.server.log_forms import GUNICORN_HEAD, is_allowed
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
 
 PLANTED = "Zanzibar-the-planted-word"
 

@@ -116,7 +116,7 @@ def _with_answers(stage: Stage, answers: int) -> str:
 
 
 def _reply_key(data: Path) -> Ed25519PrivateKey:
-    from keys.private import parse_private_key
+    from keys.private_key import parse_private_key
 
     opened = bytearray()
     Opener(demo.gnupg_home(data)).open(data / "desk" / "reply.key.gpg", opened.extend)

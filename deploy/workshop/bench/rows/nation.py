@@ -18,8 +18,8 @@ from deploy.workshop import demo
 from deploy.workshop.bench.figures import Figure, in_turn, plain, ratio
 from deploy.workshop.bench.rows.message import Client, together
 from deploy.workshop.bench.stage import Stage, fresh_stage
-from keys.country import read_country
-from keys.private import read_private_key
+from keys.private_key import read_private_key
+from keys.registry.country import read_country
 from source_interface.recipients import certificate_of_the_day
 
 _UNITS, _EPOCHS, _TIMES = 60, 24, 20

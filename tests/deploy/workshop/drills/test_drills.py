@@ -26,9 +26,11 @@ from deploy.onions import couriers
 from deploy.workshop.drills import command, server_key, service, unit_key
 from deploy.workshop.drills.command import DRILLS, PAGES
 from deploy.workshop.drills.country import UNIT
-from keys import cli as keys_cli
-from keys import publishing, registry_command, splitting, succession
-from keys.unit import GNUPG_HOME, change_unit_passphrase, read_unit_card
+from keys.commands import main as keys_cli
+from keys.commands import registry as registry_command
+from keys.registry import publication, succession
+from keys.unit import shares
+from keys.unit.unit_keys import GNUPG_HOME, change_unit_passphrase, read_unit_card
 from source_interface import recipients, session
 
 CHECKS = {
@@ -141,11 +143,11 @@ def leave_the_primary_key(patch):
         if len(calls) == 1:
             destroy(*key)
 
-    patch.setattr(splitting, "destroy", only_at_first)
+    patch.setattr(shares, "destroy", only_at_first)
 
 
 def publish_whatever_root(patch):
-    patch.setattr(publishing, "_check_root", lambda *_: None)
+    patch.setattr(publication, "_check_root", lambda *_: None)
 
 
 def forget_the_version(patch):

@@ -29,8 +29,8 @@ from journalist_interface.desk.replies.composition import read_answer, seal_answ
 from journalist_interface.desk.settings import NoCaseKey
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
-from keys import unit as units
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
+from keys.unit import unit_keys as units
 
 OLD = month_of(month_of(today()) - timedelta(days=40))  # over, and its overlap too
 OLD_DAY = OLD + timedelta(days=9)

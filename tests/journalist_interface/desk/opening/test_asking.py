@@ -13,7 +13,7 @@ from common.transport import bundle
 from journalist_interface.desk.opening.display import show
 from journalist_interface.desk.opening.hand_sealed import open_by_hand
 from journalist_interface.desk.opening.inspection import CannotOpen, look_into_new, open_envelope
-from keys.unit import GNUPG_HOME, REPLY_KEY, new_unit
+from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY, new_unit
 from tests.pinentry import forget_passphrases, pinentry
 
 PASSPHRASE = "five or six random words"

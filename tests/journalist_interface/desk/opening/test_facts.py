@@ -24,8 +24,8 @@ from journalist_interface.desk.passing_on.handover import Choice, KeptFrom
 from journalist_interface.desk.replies import composition
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
-from keys.private import parse_private_key
-from keys.unit import GNUPG_HOME, REPLY_KEY
+from keys.private_key import parse_private_key
+from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY
 from tests.journalist_interface.desk.conftest import UNIT
 from tests.journalist_interface.desk.passing_on.test_handover import OTHER, at_the_other, exported
 

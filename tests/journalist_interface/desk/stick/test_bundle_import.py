@@ -20,7 +20,7 @@ from journalist_interface.desk.rows.sealed_files import SealedFiles
 from journalist_interface.desk.services import StickBusy
 from journalist_interface.desk.stick import bundle_import
 from journalist_interface.desk.stick.bundle_import import import_all
-from keys.registry import sign_registry
+from keys.registry.signature import sign_registry
 
 
 def sealed_files(world):
@@ -50,7 +50,7 @@ def test_the_same_bundle_again_changes_nothing(world):
     import_all(desk)
     before = (desk.cabinet.conversations.page(), desk.cabinet.envelopes.handled(rows(world)))
     done = import_all(desk)
-    assert [(taken.new, taken.known) for taken in done.taken] == [(0, 1)]
+    assert [(taken.new, taken.known, taken.aside) for taken in done.taken] == [(0, 1, ())]
     assert done.looked.opened == 0
     assert (desk.cabinet.conversations.page(), desk.cabinet.envelopes.handled(rows(world))) == before
 

@@ -1,0 +1,1 @@
+"""`candour keys`: a module for each group of commands, and what they share."""

@@ -1,0 +1,1 @@
+"""A unit's own keys: made, kept on cards, split into shares; and its identity holders' key."""
