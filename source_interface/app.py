@@ -12,15 +12,14 @@ from common.config import ServerConfig, read_server_config
 from common.conversation.derivation import Busy
 from common.error_place import kind_and_place
 from common.registry.registry import RegistryRefused
-from source_interface import circuits
-from source_interface import house as houses
+from source_interface import circuits, services
 from source_interface import session as sessions
-from source_interface.padded import pad
-from source_interface.pages import conversing, public, reporting, routing
+from source_interface.pages import conversation, public, report, routing
 from source_interface.pages.messages import StaleForm, TypedMessage, typed_words
 from source_interface.refusals import Refused, time_in_words
 from source_interface.render import page
 from source_interface.request import NoSpoolRequest, check_address, check_origin, harden, note_codename
+from source_interface.response_size import pad
 from source_interface.session import NoSession, SessionBox
 
 _STYLE_SECONDS = 8 * 3600  # a visit
@@ -34,7 +33,7 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.request_class = NoSpoolRequest
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.extensions[houses.EXTENSION] = houses.build(config)
+    app.extensions[services.EXTENSION] = services.build(config)
     app.extensions[sessions.EXTENSION] = SessionBox(
         config.limits.session_idle_seconds, config.limits.session_longest_seconds
     )
@@ -45,8 +44,8 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     app.before_request(lambda: check_origin(request))
     app.after_request(pad)  # the last to run: Flask goes through them from the end
     app.after_request(harden)
-    for pages in (public, reporting, conversing, routing):
-        pages.add_to(app)
+    for module in (public, report, conversation, routing):
+        app.register_blueprint(module.pages)
     _add_style(app)
     _add_errors(app)
     return app
@@ -77,7 +76,7 @@ def _add_errors(app: Flask) -> None:
 
 
 def _no_session(_: NoSession) -> Response:
-    limits = houses.house().config.limits
+    limits = services.services().config.limits
     return page(
         "error.html",
         403,
@@ -101,7 +100,7 @@ def _refused(refused: Refused, typed: TypedMessage | None = None) -> Response:
         "error.html",
         refused.reason.status,
         title="That did not work",
-        message=refused.sentence(houses.house().config.limits),
+        message=refused.sentence(services.services().config.limits),
         what_to_do="Go on from the first page, or come back with your codename.",
         typed=typed or typed_words(),
     )

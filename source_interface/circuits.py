@@ -20,8 +20,8 @@ from typing import cast
 from flask import current_app, request
 
 from common.allowance import CIRCUIT, MOST_CIRCUITS, STOPPING, Allowance, Rate, Remembered
-from source_interface.house import house
 from source_interface.refusals import Refused
+from source_interface.services import services
 
 EXTENSION = "candour.circuits"
 DERIVATIONS = Rate(burst=4, every=5.0)  # coming back, starting, another matter: 64 MiB and about 0.1 s each
@@ -114,7 +114,7 @@ def derivation() -> Iterator[None]:
     circuit = request.environ.get(CIRCUIT)
     if circuit:
         _circuits().derivation(circuit, request.environ[STOPPING])
-    with house().gate.turn(circuit):
+    with services().gate.turn(circuit):
         yield
 
 

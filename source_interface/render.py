@@ -8,9 +8,9 @@ from typing import Any
 from flask import Response, current_app, g, make_response, render_template
 
 from common.config import Limits
-from source_interface.house import house
 from source_interface.notices import NOTICES
 from source_interface.refusals import size_in_words
+from source_interface.services import services
 
 _LONG_TEXT = 16 * 1024  # characters
 _ROOM_FOR_LONG_TEXTS = threading.Lock()  # escaping one takes some twenty times its size for a moment
@@ -32,12 +32,12 @@ def page(template: str, status: int = 200, **values: Any) -> Response:
     with _ROOM_FOR_LONG_TEXTS if len(values.get("text") or "") > _LONG_TEXT else nullcontext():
         content = render_template(
             template,
-            service_name=house().config.service_name,
+            service_name=services().config.service_name,
             session_open=session is not None and session.root is not None,
             csrf=session.csrf if session is not None else "",
             notice=NOTICES.get(getattr(g, "notice", "")),
             contacts=current_app.extensions["candour.contacts"],
-            limits=_in_words(house().config.limits),
+            limits=_in_words(services().config.limits),
             **values,
         )
         return make_response(content, status)

@@ -10,14 +10,15 @@ from flask import Response, g, request
 from common.conversation.mailbox import MESSAGE_SLOTS, SLOTS
 from common.report.contact import LONGEST
 from common.store.values import AlreadyReceived
-from source_interface import circuits, hints, intake
-from source_interface.form import StreamedForm
-from source_interface.house import house
+from source_interface import circuits
+from source_interface.intake import hints, message
+from source_interface.intake.form import StreamedForm
 from source_interface.refusals import Refused
 from source_interface.request import check_token
+from source_interface.services import services
 from source_interface.session import Session
 
-MESSAGE_FORMS = frozenset({"report", "write_again"})
+MESSAGE_FORMS = frozenset({"report.report", "conversation.write_again"})
 _SLOT_NAMES = {most: frozenset(map(str, range(most))) for most in (MESSAGE_SLOTS, SLOTS)}
 _PATIENCE = 900.0  # seconds
 _SHORT_PATIENCE = 20.0
@@ -45,7 +46,7 @@ class TypedMessage:
             "text": self.text,
             "contact": self.contact,
             "longest_contact": LONGEST,
-            "error": self.refused.sentence(house().config.limits) if self.refused else None,
+            "error": self.refused.sentence(services().config.limits) if self.refused else None,
             "error_field": self.refused.field if self.refused else None,
             "hints": list(self.hints),
             "choose_again": self.refused is not None and self.refused.code == "unrouted",
@@ -55,7 +56,7 @@ class TypedMessage:
 
 def take(
     session: Session,
-    sender: Callable[[str], intake.Sender],
+    sender: Callable[[str], message.Sender],
     taken: Callable[[], Response],
     again: Callable[[TypedMessage], Response],
 ) -> Response:
@@ -77,7 +78,7 @@ def take(
             return again(replace(_typed(form), hints=tuple(found)))
         slot = slot_number(form.fields.get("slot", ""))
         with circuits.upload():
-            intake.receive(house(), form, sent_by, slot, request.content_length or 0)
+            message.receive(services(), form, sent_by, slot, request.content_length or 0)
         return taken()
     except AlreadyReceived:
         return again(replace(_typed(form), came_before=True))
@@ -97,7 +98,7 @@ def _typed(form: StreamedForm | None) -> TypedMessage:
 def _hear_out(form: StreamedForm) -> None:
     """Read the rest of a form that is ours, as far as a report may go; of any other only a little."""
     if form.is_whole_so_far:
-        form.drain(_PATIENCE, house().config.limits.max_report_bytes)
+        form.drain(_PATIENCE, services().config.limits.max_report_bytes)
     else:
         form.drain(_SHORT_PATIENCE, _SHORT_BYTES)
 
@@ -108,7 +109,7 @@ def _open_form() -> StreamedForm:
         request.environ["wsgi.input"],
         request.content_type or "",
         request.content_length,
-        house().config.limits,
+        services().config.limits,
     )
     g.form = form
     return form

@@ -5,41 +5,50 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from flask import Flask, Response, abort, make_response
+from flask import Blueprint, Response, abort, make_response
 
 from common import phrases
 from common.days import today
 from common.registry.registry import Registry, UnknownUnit
 from common.registry.units import Unit
-from source_interface.house import house
 from source_interface.render import page
+from source_interface.services import services
+
+pages = Blueprint("public", __name__)
 
 
+@pages.get("/")
 def index() -> Response:
     """The first page."""
-    return page("index.html", unit_names=[unit.name for unit in house().registry.current().enrolled_units()])
+    return page(
+        "index.html", unit_names=[unit.name for unit in services().registry.current().enrolled_units()]
+    )
 
 
+@pages.get("/safety")
 def safety() -> Response:
     """How to stay safe."""
     return page("safety.html")
 
 
+@pages.get("/help", endpoint="help")
 def help_() -> Response:
     """Who else can help."""
     return page("help.html")
 
 
+@pages.get("/certificate")
 def certificates() -> Response:
     """Whose certificates there are, so that a reporter can seal by hand. Each has a page of its own."""
-    registry = house().registry.current()
+    registry = services().registry.current()
     enrolled = [_in_words(registry, unit) for unit in registry.units if unit.is_enrolled]
     return page("certificates.html", units=enrolled)
 
 
+@pages.get("/certificate/<unit>")
 def certificate(unit: str) -> Response:
     """One certificate, and how to seal to it."""
-    registry = house().registry.current()
+    registry = services().registry.current()
     try:
         found = registry.recipient(unit)
     except UnknownUnit:
@@ -56,10 +65,11 @@ def _in_words(registry: Registry, unit: Unit) -> dict[str, str]:
     }
 
 
+@pages.get("/certificate/<unit>.asc")
 def certificate_file(unit: str) -> Response:
     """A certificate as a file."""
     try:
-        found = house().registry.current().recipient(unit)
+        found = services().registry.current().recipient(unit)
     except UnknownUnit:
         abort(404)
     response = make_response(found.certificate)
@@ -73,13 +83,3 @@ def contacts() -> list[dict[str, Any]]:
     """Who else can help, from contacts.toml: the one place where numbers stand."""
     table = tomllib.loads(files("source_interface").joinpath("contacts.toml").read_text("utf-8"))
     return list(table["contacts"])
-
-
-def add_to(app: Flask) -> None:
-    """Register the pages."""
-    app.add_url_rule("/", "index", index)
-    app.add_url_rule("/safety", "safety", safety)
-    app.add_url_rule("/help", "help", help_)
-    app.add_url_rule("/certificate", "certificates", certificates)
-    app.add_url_rule("/certificate/<unit>", "certificate", certificate)
-    app.add_url_rule("/certificate/<unit>.asc", "certificate_file", certificate_file)

@@ -10,22 +10,25 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from flask import Flask, Response, g, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 
 from common.days import today
 from common.report.routing import Route, route
-from source_interface import finding, questions, reasons
-from source_interface.addressees import of_next
-from source_interface.finding import Found
-from source_interface.house import house
-from source_interface.pages.conversing import look
-from source_interface.pages.reporting import begin, chosen, go, has_unsaved_codename, holders, only_way
-from source_interface.questions import Questions
+from source_interface.pages.conversation import look
+from source_interface.pages.report import begin, chosen, go, has_unsaved_codename, holders, only_way
 from source_interface.render import page
 from source_interface.request import small_form
+from source_interface.routing import explanations, force_choice, questions
+from source_interface.routing.addressees import of_next
+from source_interface.routing.force_choice import Found
+from source_interface.routing.questions import Questions
+from source_interface.services import services
 from source_interface.session import Session, keep, reporter, visitor
 
+pages = Blueprint("routing", __name__)
 
+
+@pages.route("/routing", methods=["GET", "POST"])
 @visitor
 def routing(session: Session) -> Response:
     """Before a first report: GET asks; POST says who can open it, or begins, or asks again."""
@@ -33,21 +36,22 @@ def routing(session: Session) -> Response:
 
     def go_on(found: Route, asked: Questions) -> Response:
         if has_unsaved_codename(session):
-            return go("sent")
+            return go("report.sent")
         begin(found, asked)
-        return go("report")
+        return go("report.report")
 
     return _ask(Questions()) if fields is None else _answered(fields, go_on)
 
 
+@pages.route("/conversation/routing", methods=["GET", "POST"])
 @reporter
 def choose_again(session: Session) -> Response:
     """The same within a conversation, where nobody is to be seen who would get what is written. Its codename stays."""
     fields = small_form(request, session) if request.method == "POST" else None
-    registry = house().registry.current()
+    registry = services().registry.current()
     visited = look(session)
     if of_next(session, registry, visited).units and not session.again:
-        return go("conversation")
+        return go("conversation.conversation")
 
     def go_on(found: Route, asked: Questions) -> Response:
         keep(replace(chosen(session, found, asked), again=True))
@@ -60,14 +64,14 @@ def choose_again(session: Session) -> Response:
 
 
 def _answered(fields: dict[str, str], go_on: Callable[[Route, Questions], Response]) -> Response:
-    registry = house().registry.current()
+    registry = services().registry.current()
     asked = questions.read(fields, registry, today())
     if fields.get("do") == "change":
         return _ask(asked.once_more())
-    if found := finding.find(fields, registry, today()):
+    if found := force_choice.find(fields, registry, today()):
         return _ask(asked.once_more(), found=found)
     if asked.wrong:
-        return _ask(asked, 422, found=finding.find_again(fields, asked.unsaid, registry, today()))
+        return _ask(asked, 422, found=force_choice.find_again(fields, asked.unsaid, registry, today()))
     way = route(questions.answers(asked, registry), today(), registry)
     if fields.get("holders", "") == holders(way):
         return go_on(way, asked)
@@ -80,7 +84,7 @@ def _answered(fields: dict[str, str], go_on: Callable[[Route, Questions], Respon
         involved=questions.involved(asked),
         holders=holders(way),
         names=[unit.name for unit in way.units],
-        sentences=reasons.in_sentences(way),
+        sentences=explanations.in_sentences(way),
         **_where(),
     )
 
@@ -88,7 +92,7 @@ def _answered(fields: dict[str, str], go_on: Callable[[Route, Questions], Respon
 def _ask(
     asked: Questions, status: int = 200, *, found: Mapping[str, Found] = MappingProxyType({})
 ) -> Response:
-    registry = house().registry.current()
+    registry = services().registry.current()
     return page(
         "routing.html",
         status,
@@ -106,11 +110,5 @@ def _ask(
 def _where() -> dict[str, Any]:
     return {
         "form_action": url_for(str(request.endpoint)),
-        "in_place": request.endpoint == "choose_again",
+        "in_place": request.endpoint == "routing.choose_again",
     }
-
-
-def add_to(app: Flask) -> None:
-    """Register the pages."""
-    app.add_url_rule("/routing", "routing", routing, methods=["GET", "POST"])
-    app.add_url_rule("/conversation/routing", "choose_again", choose_again, methods=["GET", "POST"])

@@ -33,7 +33,7 @@ from common.transport.settled_hours import this_hour
 from keys.private_key import parse_private_key
 from keys.registry.signature import sign_registry
 from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY
-from source_interface import house as houses
+from source_interface import services
 from source_interface.app import create_app
 
 CODENAME = re.compile(r"<li><span>([a-z-]+)</span></li>")
@@ -290,7 +290,7 @@ def new_app(server_config, registry, charity_keys, root_key):
 
     yield make
     for app in made:
-        app.extensions[houses.EXTENSION].store.engine.dispose()
+        app.extensions[services.EXTENSION].store.engine.dispose()
 
 
 @pytest.fixture
@@ -301,7 +301,7 @@ def app(new_app):
 
 @pytest.fixture
 def house(app):
-    return app.extensions[houses.EXTENSION]
+    return app.extensions[services.EXTENSION]
 
 
 @pytest.fixture
@@ -559,7 +559,7 @@ def everything(reporter, answer, app):
     seen.append(("left", reporter.post("/leave")))
     reporter.get("/return")
     seen.append(("no codename", reporter.post("/return", {"codename": '"><script>alert(1)</script>'})))
-    app.view_functions["index"] = lambda: 1 // 0
+    app.view_functions["public.index"] = lambda: 1 // 0
     seen.append(("broken", reporter.get("/")))
     seen += [
         ("style", reporter.get(app.jinja_env.globals["style"])),

@@ -37,7 +37,7 @@ def test_an_exception_that_quotes_what_was_typed_is_not_repeated(app, reporter, 
     def clumsy():
         raise ValueError(f"could not understand {PLANTED}")
 
-    app.view_functions["index"] = clumsy
+    app.view_functions["public.index"] = clumsy
     answer = reporter.get("/")
     assert answer.status == 503
     assert PLANTED not in answer.text

@@ -217,8 +217,11 @@ def test_a_view_without_the_decorator_cannot_reach_a_session(app, reporter, repo
     assert reporter.last.cookies == ()
 
 
+PUBLIC = ("index", "safety", "help", "certificates", "certificate", "certificate_file")
+
+
 def test_every_view_with_a_session_asks_for_it(app):
-    open_to_all = {"static", "index", "safety", "help", "certificates", "certificate", "certificate_file"}
+    open_to_all = {"static", *(f"public.{name}" for name in PUBLIC)}
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
         assert hasattr(view, "__wrapped__") == (rule.endpoint not in open_to_all), rule.endpoint

@@ -18,7 +18,7 @@ from common.store.models import EnvelopeRow
 from keys.certificates import look
 from keys.private_key import read_private_key
 from keys.registry.country import read_country
-from source_interface import padded
+from source_interface import response_size
 from source_interface import session as sessions
 from source_interface.notices import NOTICES
 from source_interface.session import Session, longest_session, new_session
@@ -137,7 +137,7 @@ def test_however_much_was_sent_each_page_has_one_size(reporter, house, secrets_o
 def test_a_page_of_any_length_is_filled_to_the_byte(app):
     first = PAGE_BYTES - 200
     for length in [*range(0, 5000, 331), *range(first, first + 300), 98_303, 98_304, 400_000, 2_000_000]:
-        response = padded.pad(app.response_class(b"x" * length, mimetype="text/html"))
+        response = response_size.pad(app.response_class(b"x" * length, mimetype="text/html"))
         fields = {name.lower(): value for name, value in response.headers.items()}
         assert int(fields["content-length"]) == len(response.data)
         size = sum(len(name) + len(value) + 4 for name, value in fields.items()) + len(response.data) + 2

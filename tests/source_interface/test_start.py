@@ -11,7 +11,7 @@ from common.store.blobs import POOL
 from common.store.outbox import Outbox
 from common.store.values import SealedReply
 from common.transport.settled_hours import is_due, last_settled_hour
-from source_interface.house import build
+from source_interface.services import build
 
 TAG = b"t" * 16
 

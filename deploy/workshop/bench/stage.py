@@ -17,7 +17,7 @@ from common.days import today
 from deploy.run.servers import PROJECT
 from deploy.workshop import demo
 from deploy.workshop.bench.browser import Surprise
-from source_interface.recipients import certificate_of_the_day
+from source_interface.intake.certificates import certificate_of_the_day
 
 _PRINTED = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+(?:/enter/\S+)?")
 _TICK = 1 / os.sysconf("SC_CLK_TCK")

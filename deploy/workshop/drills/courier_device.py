@@ -88,7 +88,7 @@ def _look_at_what_is_lost(rehearsal: Rehearsal, country: Country, carried: Path,
     rehearsal.check(
         "What it carried does not open without the unit’s keys", not opens(carried / name, nobody)
     )
-    unit = Service(country.config()).house.registry.current().unit(UNIT)
+    unit = Service(country.config()).services.registry.current().unit(UNIT)
     rehearsal.check(
         "The desk refuses a bundle that its key signed", not _taken(carried, tuple(unit.couriers.values()))
     )

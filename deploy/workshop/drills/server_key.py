@@ -93,7 +93,7 @@ def _lost_with_a_backup(rehearsal: Rehearsal, country: Country, reporter: Report
     rehearsal.run("./candour restore --from backup.gpg --gnupg operator --data .")
     service = Service(country.config())
     rehearsal.check("A codename still finds its answer", service.shown(reporter) == ["We have read it."])
-    sealed = service.house.store.blobs.path(name)
+    sealed = service.services.store.blobs.path(name)
     rehearsal.check("The unit still opens the report", opens(sealed, country.west / GNUPG_HOME))
     service.close()
 

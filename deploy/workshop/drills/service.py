@@ -33,8 +33,9 @@ from deploy.workshop.drills.country import FORCE
 from journalist_interface.collection.app import create_app
 from keys.private_key import parse_private_key
 from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY
-from source_interface import recipients, visit
-from source_interface.house import House, build
+from source_interface.conversation import visit
+from source_interface.intake import certificates
+from source_interface.services import Services, build
 
 
 @dataclass(frozen=True)
@@ -56,26 +57,28 @@ class Service:
     """A server that was started on a folder of settings. `registry()` is what it goes by now."""
 
     def __init__(self, config: ServerConfig) -> None:
-        self.house: House = build(config)
+        self.services: Services = build(config)
 
     def goes_to(self) -> Unit:
         """Who gets a report about the force today."""
-        return route(Answers(frozenset({FORCE})), today(), self.house.registry.current()).unit
+        return route(Answers(frozenset({FORCE})), today(), self.services.registry.current()).unit
 
     def send(self, reporter: Reporter, text: str) -> Path:
         """A first report, sealed and kept. The file of its envelope."""
-        house, unit = self.house, self.goes_to()
-        keys = conversation_secrets(reporter.root(house.config.pepper))
+        services, unit = self.services, self.goes_to()
+        keys = conversation_secrets(reporter.root(services.config.pepper))
         reply_key = mailbox.ReplyKey(keys.reply_seed)
         conversation = Conversation(keys.mailbox_key, reply_key.public())
         header = Header(new_link(), (unit.id,))
         report = Report(
             text, unit.id, today(), first=True, conversation=conversation, link=header.link, sequence=0
         )
-        with house.store.blobs.pending() as blob:
+        with services.store.blobs.pending() as blob:
             pieces = archive.write((), lambda: report)
-            house.sealer.seal(_Pulled(pieces), [recipients.certificate_of_the_day(unit, today())], blob.path)
-            house.store.accept(
+            services.sealer.seal(
+                _Pulled(pieces), [certificates.certificate_of_the_day(unit, today())], blob.path
+            )
+            services.store.accept(
                 blob,
                 receipt_tag=mailbox.tags(keys.receipt_key)[0],
                 unit=unit.id,
@@ -85,23 +88,23 @@ class Service:
                     mailbox.seal(compose_header(header, keys.header_key), reply_key.public()),
                 ),
             )
-        return house.store.blobs.path(blob.id)
+        return services.store.blobs.path(blob.id)
 
     def answer(self, reporter: Reporter, unit_id: str, text: str, signed_by: Ed25519PrivateKey) -> None:
         """Post an answer, as whoever has the key, the report and a courier can."""
-        keys = conversation_secrets(reporter.root(self.house.config.pepper))
+        keys = conversation_secrets(reporter.root(self.services.config.pepper))
         public = mailbox.ReplyKey(keys.reply_seed).public()
         identity = Conversation(keys.mailbox_key, public).identity
         plain = reply.compose(reply.new_reply(unit_id, today(), 1, text), identity, signed_by)
         slots = mailbox.draw_candidates(keys.mailbox_key)
         tags = [mailbox.tags(keys.mailbox_key)[slot] for slot in slots]
-        self.house.store.put_reply(tags, mailbox.seal(plain, public), today())
+        self.services.store.put_reply(tags, mailbox.seal(plain, public), today())
 
     def settle(self) -> None:
         """What a settled hour brings: what was sent until now is listed for its unit's courier."""
-        house, config = self.house, self.house.config
+        services, config = self.services, self.services.config
         inbox = Inbox(config.inbox)
-        Settlement(house.store, inbox, self._outbox(), house.registry.current(), config.limits).run(
+        Settlement(services.store, inbox, self._outbox(), services.registry.current(), config.limits).run(
             this_hour()
         )
 
@@ -114,12 +117,12 @@ class Service:
             outbox.close()
 
     def _outbox(self) -> Outbox:
-        return Outbox(self.house.config.outbox, self.house.config.blobs)
+        return Outbox(self.services.config.outbox, self.services.config.blobs)
 
     def visit(self, reporter: Reporter) -> visit.Visit:
         """What the reporter finds on coming back."""
-        house = self.house
-        return visit.visit(house.store, house.registry.current(), reporter.root(house.config.pepper))
+        services = self.services
+        return visit.visit(services.store, services.registry.current(), reporter.root(services.config.pepper))
 
     def shown(self, reporter: Reporter) -> list[str]:
         """The answers that the reporter is shown."""
@@ -127,7 +130,7 @@ class Service:
 
     def close(self) -> None:
         """Let the database go."""
-        self.house.store.engine.dispose()
+        self.services.store.engine.dispose()
 
 
 class _Pulled:

@@ -20,7 +20,7 @@ from deploy.workshop.bench.rows.message import Client, together
 from deploy.workshop.bench.stage import Stage, fresh_stage
 from keys.private_key import read_private_key
 from keys.registry.country import read_country
-from source_interface.recipients import certificate_of_the_day
+from source_interface.intake.certificates import certificate_of_the_day
 
 _UNITS, _EPOCHS, _TIMES = 60, 24, 20
 _MESSAGES, _MESSAGE_TIMES = 20, 15  # in one repetition; repetitions

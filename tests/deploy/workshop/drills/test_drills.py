@@ -31,7 +31,8 @@ from keys.commands import registry as registry_command
 from keys.registry import publication, succession
 from keys.unit import shares
 from keys.unit.unit_keys import GNUPG_HOME, change_unit_passphrase, read_unit_card
-from source_interface import recipients, session
+from source_interface import session
+from source_interface.intake import certificates
 
 CHECKS = {
     "unit-key-stolen": 11,
@@ -78,9 +79,9 @@ def serve_the_suspended(patch):
 
 def keep_the_first_certificate(patch):
     first: dict[str, bytes] = {}
-    look = recipients.certificate_of_the_day
+    look = certificates.certificate_of_the_day
     patch.setattr(
-        recipients, "certificate_of_the_day", lambda unit, day: first.setdefault(unit.id, look(unit, day))
+        certificates, "certificate_of_the_day", lambda unit, day: first.setdefault(unit.id, look(unit, day))
     )
 
 

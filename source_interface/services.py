@@ -26,7 +26,7 @@ _log = logging.getLogger("candour.source")
 
 
 @dataclass(frozen=True)
-class House:
+class Services:
     """Shared by all requests of a process. Holds nothing of any reporter."""
 
     config: ServerConfig
@@ -36,8 +36,8 @@ class House:
     gate: Gate
 
 
-def build(config: ServerConfig) -> House:
-    """Put the house together, sweep what a crash left, and refuse to start on a registry that is not valid.
+def build(config: ServerConfig) -> Services:
+    """Put them together, sweep what a crash left, and refuse to start on a registry that is not valid.
 
     Raises BadConfiguration, RegistryRefused or WrongDatabase. It needs no more room on the disk than opening
     the database: what does is left for another time.
@@ -56,7 +56,7 @@ def build(config: ServerConfig) -> House:
     presence.share()
     store.engine.dispose()  # connections do not survive the fork into workers
     store.blur_database()
-    return House(
+    return Services(
         config=config,
         store=store,
         registry=registry,
@@ -80,6 +80,6 @@ def _tidy(config: ServerConfig, store: Store, registry: Registry, *, alone: bool
         outbox.close()
 
 
-def house() -> House:
-    """The house of the current application."""
-    return cast(House, current_app.extensions[EXTENSION])
+def services() -> Services:
+    """What the current application is made of."""
+    return cast(Services, current_app.extensions[EXTENSION])

@@ -8,7 +8,7 @@ from sqlalchemy import text as sql
 from common.config import Limits
 from common.days import today
 from common.gpg.runner import gpg_environment
-from source_interface import recipients
+from source_interface.intake import certificates
 
 TYPED = "First line, with <b>marks</b> & “quotes”.\n\n   Indented; ünïcödé 🕊.\nLast line."
 LIMITS = {"max_files": 3, "max_file_bytes": 2_500_000, "max_report_bytes": 6_000_000, "keep_free_bytes": 0}
@@ -174,9 +174,9 @@ def expired_certificate(short_folder):
 
 
 def test_a_certificate_that_gpg_refuses(at, refused, unit_keys, expired_certificate, monkeypatch):
-    good = recipients.certificate_of_the_day(unit_keys.unit, today())
+    good = certificates.certificate_of_the_day(unit_keys.unit, today())
     for bad in (expired_certificate, b"", b"junk", good[: len(good) // 2]):
-        monkeypatch.setattr(recipients, "certificate_of_the_day", lambda *_, given=bad: given)
+        monkeypatch.setattr(certificates, "certificate_of_the_day", lambda *_, given=bad: given)
         refused(503, "The unit cannot receive anything just now, so nothing was sent. Come back tomorrow.")
         refused(503, "Come back tomorrow", files=[("a", b"x" * MB)])  # gpg ends before it has heard all
     monkeypatch.undo()

@@ -26,8 +26,8 @@ from common.conversation.reply import Handover, Reply
 from common.days import today
 from common.registry.registry import Registry
 from common.registry.units import Status, Unit, UnitKind
-from source_interface import holding
-from source_interface.holding import Item, State, follow
+from source_interface.conversation import holding
+from source_interface.conversation.holding import Item, State, follow
 
 DAY = today()
 UNITS = "abcde"
@@ -282,5 +282,5 @@ def test_every_mutation_of_the_table_is_found(cell, monkeypatch):
 
 if (
     __name__ == "__main__"
-):  # python -m tests.source_interface.holding.test_machine: 100,000 steps, others each time
+):  # python -m tests.source_interface.conversation.holding.test_machine: 100,000 steps, others each time
     run(2600, STEPS, derandomize=False)

@@ -10,7 +10,7 @@ from datetime import date
 from common.registry.force_search import LONGEST, search
 from common.registry.forces import Force
 from common.registry.registry import Registry
-from source_interface.questions import LISTS
+from source_interface.routing.questions import LISTS
 
 _MOST = 10  # choices on a page
 

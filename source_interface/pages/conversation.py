@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from flask import Flask, Response, g, request
+from flask import Blueprint, Response, g, request
 
 from common.conversation import codename
 from common.conversation.codename import NotACodename
@@ -14,25 +14,28 @@ from common.registry.registry import Registry
 from common.store.values import State as Kept
 from common.store.values import Withdrawal
 from source_interface import circuits
-from source_interface.addressees import of_next
-from source_interface.answer_pages import paginate
-from source_interface.holding import State, known
-from source_interface.house import house
-from source_interface.intake import Sender
+from source_interface.conversation.holding import State, known
+from source_interface.conversation.reply_pages import paginate
+from source_interface.conversation.visit import WAITING, Message, Visit, visit
+from source_interface.intake.message import Sender
 from source_interface.pages import messages
 from source_interface.pages.messages import TypedMessage, slot_number
-from source_interface.pages.reporting import go
+from source_interface.pages.report import go
 from source_interface.refusals import Refused
 from source_interface.render import page
 from source_interface.request import small_form
+from source_interface.routing.addressees import of_next
+from source_interface.services import services
 from source_interface.session import Session, end, keep, new_session, reporter, root_of, visitor
-from source_interface.visit import WAITING, Message, Visit, visit
+
+pages = Blueprint("conversation", __name__)
 
 _SENT_ON_FIRST_PAGE, _SENT_ON_A_PAGE = 3, 20  # messages: each takes up to 800 bytes
 _MOST_NAMED = 3  # of those that a holder may name as many as it likes
 _FIRST_COPY, _SECOND_COPY = "the first copy", "the copy for the oversight body"
 
 
+@pages.route("/return", methods=["GET", "POST"])
 @visitor
 def come_back(session: Session) -> Response:
     """GET asks for the codename; POST opens its conversation, used before or not."""
@@ -42,15 +45,15 @@ def come_back(session: Session) -> Response:
     try:
         read = codename.read(untrusted_codename)
         with circuits.derivation():
-            root = derive_root(read, house().config.pepper)
+            root = derive_root(read, services().config.pepper)
     except NotACodename as problem:
         return _ask_again(untrusted_codename, str(problem), problem.positions, 422)
     except (Busy, Refused) as error:
         refused = error if isinstance(error, Refused) else Refused("busy")
-        sentence = refused.sentence(house().config.limits)
+        sentence = refused.sentence(services().config.limits)
         return _ask_again(untrusted_codename, sentence, (), refused.reason.status)
     keep(replace(new_session(), root=root, corrected=read.corrected))
-    return go("conversation")
+    return go("conversation.conversation")
 
 
 def _ask_again(typed: str, error: str, positions: tuple[int, ...], status: int) -> Response:
@@ -63,6 +66,7 @@ def _ask_again(typed: str, error: str, positions: tuple[int, ...], status: int) 
     )
 
 
+@pages.get("/conversation")
 @reporter
 def conversation(session: Session) -> Response:
     """Answers, what was sent, and the form to add something."""
@@ -71,21 +75,23 @@ def conversation(session: Session) -> Response:
     return response
 
 
+@pages.get("/conversation/answers/<int(max=999):number>")
 @reporter
 def more_answers(session: Session, number: int) -> Response:
     """A further page of answers."""
     pages = paginate(look(session).answers)
     if not 1 < number <= len(pages):
-        return go("conversation")
+        return go("conversation.conversation")
     return page("answers.html", pieces=pages[number - 1], number=number, pages=len(pages))
 
 
+@pages.get("/conversation/sent/<int(max=999):number>")
 @reporter
 def more_sent(session: Session, number: int) -> Response:
     """A further page of what was sent."""
     pages = _pages_of(look(session).messages)
     if not 1 < number <= len(pages):
-        return go("conversation")
+        return go("conversation.conversation")
     return page("sent_before.html", messages=pages[number - 1], sent_number=number, sent_pages=len(pages))
 
 
@@ -95,21 +101,23 @@ def _pages_of(messages: Sequence[Message]) -> list[Sequence[Message]]:
     return [messages[:_SENT_ON_FIRST_PAGE], *(messages[begin : begin + _SENT_ON_A_PAGE] for begin in rest)]
 
 
+@pages.post("/conversation/write")
 @reporter
 def write_again(session: Session) -> Response:
     """A later message of the same conversation."""
 
     def sender(untrusted_word: str) -> Sender:
         found = look(session)
-        return of_next(session, house().registry.current(), found).sender(found, untrusted_word)
+        return of_next(session, services().registry.current(), found).sender(found, untrusted_word)
 
     def taken() -> Response:
         keep(replace(session, notice="sent", kept_from="", involved=False, again=False))
-        return go("sent" if session.words else "conversation")
+        return go("report.sent" if session.words else "conversation.conversation")
 
     return messages.take(session, sender, taken, lambda typed: _conversation_page(session, typed))
 
 
+@pages.post("/withdraw")
 @reporter
 def withdraw(session: Session) -> Response:
     """Withdraw a message that no unit has said to hold, after asking once more."""
@@ -121,12 +129,12 @@ def withdraw(session: Session) -> Response:
             if message.slot == slot and message.can_be_withdrawn:
                 return _ask_before_withdrawing(message)
         keep(replace(session, notice="too late"))
-        return go("conversation")
+        return go("conversation.conversation")
     of_receipt = tags(found.secrets.receipt_key)
     there = next((message for message in found.messages if message.slot == slot), None)
-    done = [house().store.withdraw(of_receipt[copy]) for copy in (slot, second_slot(slot))]
+    done = [services().store.withdraw(of_receipt[copy]) for copy in (slot, second_slot(slot))]
     keep(replace(session, notice=_withdrawn(there, done)))
-    return go("conversation")
+    return go("conversation.conversation")
 
 
 def _withdrawn(there: Message | None, done: list[Withdrawal | None]) -> str:
@@ -154,6 +162,7 @@ def _ask_before_withdrawing(message: Message) -> Response:
     )
 
 
+@pages.post("/answer/delete")
 @reporter
 def delete_answer(session: Session) -> Response:
     """Delete an answer, from every slot that it lies in. What is left there looks like any other."""
@@ -163,11 +172,12 @@ def delete_answer(session: Session) -> Response:
     for answer in found.answers:
         for copy in answer.slots if slot in answer.slots else ():
             left = compose_deleted(answer.deleted, found.secrets.header_key)
-            house().store.overwrite_reply(of_reply[copy], seal(left, public))
+            services().store.overwrite_reply(of_reply[copy], seal(left, public))
     keep(replace(session, notice="deleted"))
-    return go("conversation")
+    return go("conversation.conversation")
 
 
+@pages.post("/leave")
 @visitor
 def leave(session: Session) -> Response:
     """End the session, and ask the browser to forget what it holds of this site."""
@@ -180,7 +190,7 @@ def leave(session: Session) -> Response:
 
 def _conversation_page(session: Session, typed: TypedMessage) -> Response:
     """The same for a codename that was never used as for one with no news."""
-    registry = house().registry.current()
+    registry = services().registry.current()
     found = look(session)
     to = of_next(session, registry, found)
     slot = found.free_slot()
@@ -216,7 +226,7 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
 
 def look(session: Session) -> Visit:
     """What the session's codename opens."""
-    return visit(house().store, house().registry.current(), root_of(session))
+    return visit(services().store, services().registry.current(), root_of(session))
 
 
 @dataclass(frozen=True)
@@ -257,15 +267,3 @@ def _in_names(found: Visit, registry: Registry) -> _Names | None:
         copies=some(held.copies),
         rewritten=held.rewritten,
     )
-
-
-def add_to(app: Flask) -> None:
-    """Register the pages."""
-    app.add_url_rule("/return", "come_back", come_back, methods=["GET", "POST"])
-    app.add_url_rule("/conversation", "conversation", conversation)
-    app.add_url_rule("/conversation/answers/<int(max=999):number>", "more_answers", more_answers)
-    app.add_url_rule("/conversation/sent/<int(max=999):number>", "more_sent", more_sent)
-    app.add_url_rule("/conversation/write", "write_again", write_again, methods=["POST"])
-    app.add_url_rule("/withdraw", "withdraw", withdraw, methods=["POST"])
-    app.add_url_rule("/answer/delete", "delete_answer", delete_answer, methods=["POST"])
-    app.add_url_rule("/leave", "leave", leave, methods=["POST"])

@@ -11,7 +11,7 @@ from common.days import today
 from common.gpg.runner import gpg_environment
 from common.gpg.sealing import RecipientRefused
 from keys.unit.unit_keys import GNUPG_HOME
-from source_interface.recipients import certificate_of_the_day
+from source_interface.intake.certificates import certificate_of_the_day
 
 GONE = "Nobody is chosen who could open this"
 AGAIN = "/conversation/routing"

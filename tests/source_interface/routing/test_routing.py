@@ -8,7 +8,7 @@ from common.registry.forces import Oversight
 from common.registry.units import Status, UnitKind
 from common.report.report import SEVERAL
 from common.report.routing import Reason, Route
-from source_interface import reasons
+from source_interface.routing import explanations
 
 TEST, OTHER, DESK, BODY = "test-unit", "other-unit", "test-charity", "test-overseer"
 NAMES = {
@@ -235,11 +235,13 @@ def test_a_unit_is_said_to_serve_who_must_not_see_it_or_that_it_might_where_no_f
 def test_every_reason_has_its_sentence(unit_keys, overseer_keys):
     for reason in Reason:
         second = overseer_keys.unit if reason is Reason.ALSO_OVERSEER else None
-        told = reasons.in_sentences(Route(unit_keys.unit, second, (reason,)))
+        told = explanations.in_sentences(Route(unit_keys.unit, second, (reason,)))
         assert told
         assert all(sentence.endswith(".") and "{" not in sentence for sentence in told)
     for kind in UnitKind:
-        assert reasons.in_sentences(Route(replace(unit_keys.unit, kind=kind), None, (Reason.ITS_UNIT,)))[1]
+        assert explanations.in_sentences(Route(replace(unit_keys.unit, kind=kind), None, (Reason.ITS_UNIT,)))[
+            1
+        ]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from common.config import Limits
-from source_interface.form import StreamedForm
+from source_interface.intake.form import StreamedForm
 
 BOUNDARY = b"----geckoformboundary5d1f"
 WORDS = {"csrf": "t", "slot": "7", "text": "Words,\r\nand more.\r"}

@@ -14,7 +14,7 @@ next holder. No day is needed: a link says at which point a holder held the conv
 
 With all of them, answers of earlier holders stand that a handover on the way names.
 
-What follows from it, each checked by machine (`tests/source_interface/holding/test_machine.py`):
+What follows from it, each checked by machine (`tests/source_interface/conversation/holding/test_machine.py`):
 
 - What the present holder signed is shown.
 - No unit but the one that holds it, or that the reporter's header names, changes who holds it. A copy, a courier or a

@@ -11,7 +11,7 @@ from common.conversation.reply import Handover, Reply
 from common.days import today
 from common.registry.registry import Registry
 from common.registry.units import Status, Unit, UnitKind
-from source_interface.holding import TABLE, Holder, Item, State, Word, follow
+from source_interface.conversation.holding import TABLE, Holder, Item, State, Word, follow
 
 DAY = today()
 FIRST = new_link()

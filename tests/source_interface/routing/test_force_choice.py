@@ -8,7 +8,7 @@ import pytest
 from common.days import today
 from common.report.padding import PAGE_BYTES
 from keys.registry.country import read_country
-from source_interface.questions import LISTS
+from source_interface.routing.questions import LISTS
 
 YESTERDAY = today() - timedelta(days=1)
 

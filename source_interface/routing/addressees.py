@@ -19,10 +19,10 @@ from common.registry.registry import Registry, UnknownUnit
 from common.registry.units import Unit
 from common.report.report import SEVERAL
 from common.report.routing import kept_from_units
-from source_interface.intake import Sender
+from source_interface.conversation.visit import Visit
+from source_interface.intake.message import Sender
 from source_interface.refusals import Refused
 from source_interface.session import Session
-from source_interface.visit import Visit
 
 _CONTEXT = b"candour/1 addressees\n"
 _WORD_BYTES = 16

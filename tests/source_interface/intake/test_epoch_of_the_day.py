@@ -16,7 +16,7 @@ from common.gpg.opening import Opener
 from common.gpg.runner import gpg_environment
 from common.gpg.sealing import RecipientRefused, Sealer
 from keys.unit.unit_keys import GNUPG_HOME
-from source_interface.recipients import certificate_of_the_day
+from source_interface.intake.certificates import certificate_of_the_day
 
 THIS = month_of(today())
 NEXT = month_after(THIS)

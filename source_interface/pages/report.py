@@ -3,26 +3,30 @@
 import secrets
 from dataclasses import dataclass, replace
 
-from flask import Flask, Response, g, make_response, redirect, request, url_for
+from flask import Blueprint, Response, g, make_response, redirect, request, url_for
 
 from common.conversation import codename
 from common.conversation.derivation import derive_root
 from common.conversation.mailbox import MESSAGE_SLOTS
 from common.days import today
 from common.report.routing import Answers, Route, route
-from source_interface import circuits, questions
-from source_interface.addressees import of_first_report, of_next
-from source_interface.house import house
-from source_interface.intake import Sender
+from source_interface import circuits
+from source_interface.conversation.visit import Visit, visit
+from source_interface.intake.message import Sender
 from source_interface.pages import messages
 from source_interface.pages.messages import TypedMessage
-from source_interface.questions import Questions
 from source_interface.render import page
 from source_interface.request import small_form
+from source_interface.routing import questions
+from source_interface.routing.addressees import of_first_report, of_next
+from source_interface.routing.questions import Questions
+from source_interface.services import services
 from source_interface.session import Session, keep, new_session, reporter, root_of, visitor
-from source_interface.visit import Visit, visit
+
+pages = Blueprint("report", __name__)
 
 
+@pages.get("/start")
 @visitor
 def start(_session: Session) -> Response:
     """Before you start. Where there is one force, what would be asked next is asked here."""
@@ -33,7 +37,7 @@ def begin(to: Route, asked: Questions) -> None:
     """A new codename, in a session of its own: forms of the one before do not work with it."""
     drawn = codename.generate()
     with circuits.derivation():
-        root = derive_root(drawn, house().config.pepper)
+        root = derive_root(drawn, services().config.pepper)
     keep(replace(chosen(new_session(), to, asked), root=root, words=drawn.words))
 
 
@@ -48,15 +52,16 @@ def chosen(session: Session, to: Route, asked: Questions) -> Session:
     )
 
 
+@pages.route("/report", methods=["GET", "POST"])
 @reporter
 def report(session: Session) -> Response:
     """Write the first report: GET shows the form, POST sends it."""
-    registry = house().registry.current()
-    found = visit(house().store, registry, root_of(session))
+    registry = services().registry.current()
+    found = visit(services().store, registry, root_of(session))
     to = of_first_report(session, registry, found)
 
     def again(typed: TypedMessage) -> Response:
-        if typed.came_before and (arrived := visit(house().store, registry, root_of(session))).messages:
+        if typed.came_before and (arrived := visit(services().store, registry, root_of(session))).messages:
             return _arrived_before(session, arrived, typed)
         return page(
             "report.html",
@@ -71,18 +76,19 @@ def report(session: Session) -> Response:
 
     if request.method == "GET":
         # A first report may have arrived although its answer was lost on the way.
-        return go("sent") if found.messages else again(TypedMessage())
-    return messages.take(session, sender, lambda: go("sent"), again)
+        return go("report.sent") if found.messages else again(TypedMessage())
+    return messages.take(session, sender, lambda: go("report.sent"), again)
 
 
+@pages.get("/sent")
 @reporter
 def sent(session: Session) -> Response:
     """The codename, shown once the first message is durable, and until it is said to be written down."""
     if not session.words:
-        return go("conversation")
-    found = visit(house().store, house().registry.current(), root_of(session))
+        return go("conversation.conversation")
+    found = visit(services().store, services().registry.current(), root_of(session))
     if not found.messages:
-        return go("report")
+        return go("report.report")
     return page("sent.html", words=session.words, received_day=found.messages[0].day)
 
 
@@ -96,27 +102,29 @@ def _arrived_before(session: Session, found: Visit, typed: TypedMessage) -> Resp
         received_day=found.messages[0].day,
         came_before=True,
         slot=found.free_slot(),
-        addressees=of_next(session, house().registry.current(), found),
+        addressees=of_next(session, services().registry.current(), found),
         **typed.for_template(),
     )
 
 
+@pages.post("/noted")
 @reporter
 def noted(session: Session) -> Response:
     """The codename is on paper: from now on nobody can show it again."""
     small_form(request, session)
     keep(replace(session, words=(), kept_from="", involved=False))
-    return go("conversation")
+    return go("conversation.conversation")
 
 
+@pages.post("/another")
 @reporter
 def another(session: Session) -> Response:
     """Another matter, under a codename of its own."""
     small_form(request, session)
     if has_unsaved_codename(session):
-        return go("sent")
+        return go("report.sent")
     keep(new_session())
-    return go("routing")
+    return go("routing.routing")
 
 
 def go(endpoint: str) -> Response:
@@ -135,7 +143,7 @@ class OnlyWay:
 
 def only_way() -> OnlyWay | None:
     """The only way that there is, so that nobody is asked which."""
-    registry = house().registry.current()
+    registry = services().registry.current()
     force = questions.only_force(registry, today())
     if force is None:
         return None
@@ -152,13 +160,4 @@ def has_unsaved_codename(session: Session) -> bool:
     """A report has arrived, and its codename was never said to be written down: it must not be replaced."""
     if session.root is None or not session.words:
         return False
-    return bool(visit(house().store, house().registry.current(), session.root).messages)
-
-
-def add_to(app: Flask) -> None:
-    """Register the pages."""
-    app.add_url_rule("/start", "start", start)
-    app.add_url_rule("/report", "report", report, methods=["GET", "POST"])
-    app.add_url_rule("/sent", "sent", sent)
-    app.add_url_rule("/noted", "noted", noted, methods=["POST"])
-    app.add_url_rule("/another", "another", another, methods=["POST"])
+    return bool(visit(services().store, services().registry.current(), session.root).messages)

@@ -16,7 +16,7 @@ from common.registry.units import Status
 from common.report.padding import REPLY_CIPHERTEXT_BYTES
 from common.secret import Secret
 from keys.registry.signature import sign_registry
-from source_interface.visit import OPENED_AT_LEAST
+from source_interface.conversation.visit import OPENED_AT_LEAST
 
 SAID = "Thank you. We have read it."
 

@@ -27,8 +27,8 @@ from common.secret import Secret
 from common.signing import BadSignature
 from common.store.repository import Store
 from common.store.values import KEEP_REPLIES, Sent, State
-from source_interface import holding
-from source_interface.holding import Holding, Item
+from source_interface.conversation import holding
+from source_interface.conversation.holding import Holding, Item
 
 # A codename with no news has a header for each message. As many items are opened where there is nothing: they open
 # with no codename, and no MAC of them holds. Each one beyond costs about 0.1 ms.

@@ -9,8 +9,8 @@ from sqlalchemy import event
 
 from common.conversation import codename, header, mailbox
 from common.days import today
-from source_interface import visit
-from source_interface.pages import conversing
+from source_interface.conversation import visit
+from source_interface.pages import conversation as conversing
 
 
 @pytest.fixture(params=["one unit", "two units"])

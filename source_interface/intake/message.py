@@ -28,10 +28,10 @@ from common.report import archive, contact
 from common.report.contact import Contact, SealedContact
 from common.report.report import Report, clean_text
 from common.store.values import AlreadyReceived, Copy, SealedReply
-from source_interface import recipients
-from source_interface.form import CONTACT, TEXT, StreamedForm
-from source_interface.house import House
+from source_interface.intake import certificates
+from source_interface.intake.form import CONTACT, TEXT, StreamedForm
 from source_interface.refusals import Refused
+from source_interface.services import Services
 
 _LOOK_AT_THE_DISK_EVERY = 64 * 1024 * 1024
 _SMALL = 1024 * 1024  # bytes of a form: the longest text alone, and more
@@ -64,24 +64,24 @@ class Sender:
         return self.recipients[1] if len(self.recipients) > 1 else None
 
 
-def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expected_bytes: int) -> date:
+def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, expected_bytes: int) -> date:
     """Seal and keep the message in `form`, whose fields before the first file have been read.
 
     Returns the day it was received. Raises Refused; or AlreadyReceived when this very form has arrived before.
     """
-    limits = house.config.limits
+    limits = services.config.limits
     if expected_bytes > limits.max_report_bytes:
         raise Refused("report too large", field="files")
-    _check_room(house, expected_bytes * len(sender.recipients))
+    _check_room(services, expected_bytes * len(sender.recipients))
     receipt_tag = mailbox.tags(sender.secrets.receipt_key)[slot]
-    if form.has_files and house.store.was_received(receipt_tag):
+    if form.has_files and services.store.was_received(receipt_tag):
         raise AlreadyReceived  # rather than sealing all of it first
     if TEXT in form.fields:
         _checked_text(form, limits)  # before any file is read, where the page's order is kept
 
     day = today()
     typed_contact = form.contact
-    sealed_contact = _sealed_contact(house, form, sender.unit, sender.conversation)
+    sealed_contact = _sealed_contact(services, form, sender.unit, sender.conversation)
 
     def report() -> Report:
         text = _checked_text(form, limits)
@@ -102,17 +102,17 @@ def receive(house: House, form: StreamedForm, sender: Sender, slot: int, expecte
 
     try:
         with ExitStack() as stack:
-            pieces = _watching_the_disk(house, archive.write(form.files(), report))
-            blob = stack.enter_context(house.store.blobs.pending())
+            pieces = _watching_the_disk(services, archive.write(form.files(), report))
+            blob = stack.enter_context(services.store.blobs.pending())
             second = None
-            copies = [([recipients.certificate_of_the_day(sender.unit, day)], blob.path)]
+            copies = [([certificates.certificate_of_the_day(sender.unit, day)], blob.path)]
             if sender.second:
-                second_blob = stack.enter_context(house.store.blobs.pending())
+                second_blob = stack.enter_context(services.store.blobs.pending())
                 tag = mailbox.tags(sender.secrets.receipt_key)[mailbox.second_slot(slot)]
                 second = Copy(second_blob, tag, sender.second.id)
-                copies.append(([recipients.certificate_of_the_day(sender.second, day)], second_blob.path))
-            house.sealer.seal_each(_Pulled(pieces), copies)
-            house.store.accept(
+                copies.append(([certificates.certificate_of_the_day(sender.second, day)], second_blob.path))
+            services.sealer.seal_each(_Pulled(pieces), copies)
+            services.store.accept(
                 blob,
                 receipt_tag=receipt_tag,
                 unit=sender.unit.id,
@@ -140,7 +140,7 @@ def _checked_text(form: StreamedForm, limits: Limits) -> str:
 
 
 def _sealed_contact(
-    house: House, form: StreamedForm, unit: Unit, conversation: Conversation
+    services: Services, form: StreamedForm, unit: Unit, conversation: Conversation
 ) -> SealedContact | None:
     """How to reach the reporter, sealed to other people than the reviewers; None where nothing was typed there."""
     text = clean_text(form.contact)
@@ -152,7 +152,7 @@ def _sealed_contact(
         raise Refused("contact closed", field=CONTACT)
     plain = contact.compose(Contact(text, conversation.identity))
     try:
-        sealed = house.sealer.seal_in_memory(plain, [recipients.identity_certificate(unit)])
+        sealed = services.sealer.seal_in_memory(plain, [certificates.identity_certificate(unit)])
     except SealingFailed as error:
         _log.error("a message could not be kept: %s", type(error).__name__)
         raise Refused("contact closed", field=CONTACT) from error
@@ -166,20 +166,20 @@ def _header(sender: Sender, slot: int) -> SealedReply:
     return SealedReply(tag, mailbox.seal(plain, sender.reply_key.public()))
 
 
-def _check_room(house: House, wanted: int) -> None:
-    limits = house.config.limits
+def _check_room(services: Services, wanted: int) -> None:
+    limits = services.config.limits
     keep_free = limits.keep_free_of_small if 0 < wanted <= _SMALL else limits.keep_free_bytes
-    if house.store.blobs.free_bytes() - wanted < keep_free:
+    if services.store.blobs.free_bytes() - wanted < keep_free:
         _log.error("the disk is nearly full: a message was refused")
         raise Refused("no room", field="files")
 
 
-def _watching_the_disk(house: House, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _watching_the_disk(services: Services, pieces: Iterator[bytes]) -> Iterator[bytes]:
     since_last_look = 0
     for piece in pieces:
         since_last_look += len(piece)
         if since_last_look > _LOOK_AT_THE_DISK_EVERY:
-            _check_room(house, since_last_look)
+            _check_room(services, since_last_look)
             since_last_look = 0
         yield piece
 

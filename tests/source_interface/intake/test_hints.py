@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from source_interface.hints import hints_for
+from source_interface.intake.hints import hints_for
 
 FOUND = {
     "Only three of us knew about it.": "how few people",
