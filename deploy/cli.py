@@ -13,6 +13,13 @@ from deploy.host.place import Place
 from deploy.options import chosen, data_option, default_data, is_host, ports_options, where_options
 
 
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def _module_file(module: str) -> Path:
+    return PROJECT.joinpath(*module.split(".")).with_suffix(".py")
+
+
 class LazyGroup(click.Group):
     """A group that knows other rooms' commands by name and one line, and imports one when it runs."""
 
@@ -30,10 +37,22 @@ class LazyGroup(click.Group):
         "keys": ("keys.commands.main:keys", "Make a unit's keys; sign and verify the registry."),
     }
 
+    # name -> the room that a command of this file needs; a host has not all rooms
+    NEEDS: ClassVar[dict[str, str]] = dict.fromkeys(("up", "desk", "test", "testnet", "bench"), "deploy.workshop")
+
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted([*super().list_commands(context), *self.ELSEWHERE])
+        return sorted(name for name in (*super().list_commands(context), *self.ELSEWHERE) if self._is_here(name))
+
+    def _is_here(self, name: str) -> bool:
+        module = self.NEEDS.get(name) or self.ELSEWHERE.get(name, ("deploy.cli", ""))[0].partition(":")[0]
+        return PROJECT.joinpath(*module.split(".")).is_dir() or _module_file(module).is_file()
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if (name in self.ELSEWHERE or name in self.NEEDS) and not self._is_here(name):
+            raise click.UsageError(
+                f"`candour {name}` is not on this host: a host has only what its services need. Run it from the "
+                "project's folder, on the machine where it belongs."
+            )
         if name not in self.ELSEWHERE:
             return super().get_command(context, name)
         module, _, attribute = self.ELSEWHERE[name][0].partition(":")
@@ -41,8 +60,9 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = {name: command.get_short_help_str(100) for name, command in self.commands.items()}
-        rows |= {name: text for name, (_, text) in self.ELSEWHERE.items()}
+        texts = {name: command.get_short_help_str(100) for name, command in self.commands.items()}
+        texts |= {name: text for name, (_, text) in self.ELSEWHERE.items()}
+        rows = {name: text for name, text in texts.items() if self._is_here(name)}
         with formatter.section("Commands"):
             formatter.write_dl(sorted(rows.items()))
 
@@ -99,7 +119,7 @@ def _controls(untrusted: str | None) -> Sequence[Path | int]:
 )
 def desk(data: Path, unit: str | None, identity: Path | None, port: int | None) -> None:
     """Run one desk alone, and print its one-time link."""
-    from deploy.workshop.demo import UNIT_ID
+    from deploy.data_folder import UNIT_ID
     from deploy.workshop.demo.up import run_desk, run_identity
 
     if identity is not None:

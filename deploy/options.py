@@ -50,7 +50,7 @@ def data_option(function: F) -> F:
 
 
 def default_data() -> Path:
-    from deploy.workshop.demo import DEFAULT_DATA
+    from deploy.data_folder import DEFAULT_DATA
 
     return DEFAULT_DATA
 

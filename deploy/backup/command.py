@@ -57,7 +57,7 @@ def _layout(place: Place | None, data: Path | None) -> Layout:
     if place is not None:
         return on_host(place.root)
     if data is None:
-        from deploy.workshop.demo import DEFAULT_DATA
+        from deploy.data_folder import DEFAULT_DATA
 
         data = DEFAULT_DATA
     return in_data_folder(data)

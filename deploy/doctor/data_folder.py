@@ -8,15 +8,15 @@ from pathlib import Path
 from deploy.doctor.finding import Finding, State, carefully
 from deploy.doctor.server import check_server
 from deploy.run import servers
-from deploy.workshop import demo
+from deploy import data_folder
 
 
 def examine_data_folder(data: Path, ports: Mapping[str, int]) -> Iterator[Finding]:
     """All findings on a data folder and on the ports that its servers want."""
-    if demo.is_made(data):
+    if data_folder.is_made(data):
         yield Finding(State.GOOD, f"The data folder {data} is whole")
         yield from carefully("Permissions", lambda: check_permissions(data))
-        settings = demo.server_settings(data)
+        settings = data_folder.server_settings(data)
         yield from carefully(
             "The server's settings", lambda: check_server(settings, settings.with_name("candour.sqlite"))
         )
@@ -59,4 +59,4 @@ def check_port(option: str, port: int) -> Iterator[Finding]:
 
 def _is_running(data: Path) -> bool:
     """Whether `candour up` or `candour desk` holds this data folder now."""
-    return demo.is_made(data) and any(demo.is_held(data / part) for part in ("server", "desk"))
+    return data_folder.is_made(data) and any(data_folder.is_held(data / part) for part in ("server", "desk"))

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from common.registry.registry import Registry
 from deploy.doctor.finding import Finding, State
-from keys.certificates import UnfitCertificate, look
+from common.gpg.certificate import UnfitCertificate, look
 
 NEAR_END = timedelta(days=60)  # a new one takes a ceremony, a signature and a round of the courier
 

@@ -17,7 +17,7 @@ from common.store.set_aside import was_held
 from common.store.sweep import KEEP_SET_ASIDE
 from deploy.doctor import expiry
 from deploy.doctor.finding import Finding, State, carefully
-from keys.registry import gaps
+from common.registry import gaps
 
 REGISTRY_NEAR_END = timedelta(days=30)
 OLD_REGISTRY = timedelta(days=183)

@@ -1,6 +1,8 @@
 """The code on a host: a copy of this project that only root may write, and its environment.
 
-Promises: what services run is root's and nobody else's to change, and was built from requirements pinned by hash.
+Promises: what services run is root's and nobody else's to change, and was built from requirements pinned by hash. Only
+the rooms of an allow-list are copied: a host has no desk, no ceremonies and no workshop, so nothing on it can be told to
+open a report or to make a key.
 """
 
 import os
@@ -14,7 +16,34 @@ from deploy import bootstrap
 from deploy.host.place import CODE, Place, run
 
 PROJECT = Path(bootstrap.PROJECT)
-_LEFT_OUT = ("tests", "var", "var.new")  # and whatever begins with a dot
+# What a host has of this project. Whatever is named in no line here is not copied.
+ROOMS = (
+    "candour",
+    "LICENSE",
+    "requirements.txt",
+    "common",
+    "source_interface",
+    "journalist_interface/__init__.py",
+    "journalist_interface/collection",
+    "deploy/__init__.py",
+    "deploy/__main__.py",
+    "deploy/bootstrap.py",
+    "deploy/build-tools.txt",
+    "deploy/cli.py",
+    "deploy/data_folder.py",
+    "deploy/errors.py",
+    "deploy/install",
+    "deploy/operations.py",
+    "deploy/options.py",
+    "deploy/OPERATOR.md",
+    "deploy/backup",
+    "deploy/doctor",
+    "deploy/host",
+    "deploy/onions",
+    "deploy/run",
+    "deploy/server",
+    "deploy/site",
+)
 _VENV = ".venv"
 COMMAND = "/usr/local/bin/candour"
 FETCHING = ("inet", "candour", "fetching")  # a set of firewall.nft
@@ -28,7 +57,8 @@ def copy_code(place: Place) -> None:
     fresh, old = target.with_name("candour.new"), target.with_name("candour.old")
     for left in (fresh, old):
         shutil.rmtree(left, ignore_errors=True)
-    shutil.copytree(PROJECT, fresh, ignore=_ignored)
+    for room in ROOMS:
+        _copy(PROJECT / room, fresh / room)
     for folder, _, files in os.walk(fresh):
         _as_root_has_it(Path(folder), 0o755)
         for name in files:
@@ -46,13 +76,12 @@ def copy_code(place: Place) -> None:
     command.symlink_to(f"{CODE}/candour")
 
 
-def _ignored(folder: str, names: list[str]) -> set[str]:
-    top = Path(folder) == PROJECT
-    return {name for name in names if name == "__pycache__" or (top and _is_left_out(name))}
-
-
-def _is_left_out(name: str) -> bool:
-    return name.startswith(".") or name in _LEFT_OUT
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    else:
+        shutil.copy2(source, target)
 
 
 def _as_root_has_it(path: Path, mode: int) -> None:

@@ -62,11 +62,11 @@ def settle(settings: Path | None, data: Path | None, now: bool) -> None:
 
 
 def _chosen(settings: Path | None, data: Path | None) -> Path:
-    from deploy.workshop import demo
+    from deploy import data_folder
 
     if data is None and settings is not None:
         return settings
-    return demo.server_settings(data or demo.DEFAULT_DATA)
+    return data_folder.server_settings(data or data_folder.DEFAULT_DATA)
 
 
 def _settle(config: "ServerConfig", *, whatever_the_hour: bool) -> None:

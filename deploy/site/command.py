@@ -11,7 +11,7 @@ from common.registry.registry import Registry, RegistryRefused
 from deploy.errors import DeployError
 from deploy.site.address import OnionAddress
 from deploy.site.files import PAGE, make_files
-from deploy.workshop import demo
+from deploy import data_folder
 
 _DEFAULT_NAME = "Candour"
 _SERVED_FILE, _SERVED_FOLDER = 0o644, 0o755  # the web server is another user
@@ -42,7 +42,7 @@ def _registry(data: Path, signed: tuple[Path, Path] | None) -> tuple[Registry, s
     if signed:
         file, root = signed
         return load_registry(file, read_root(root)), _DEFAULT_NAME
-    config = read_server_config(demo.server_settings(data))
+    config = read_server_config(data_folder.server_settings(data))
     return config.load_registry(), config.service_name
 
 

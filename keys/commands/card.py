@@ -10,7 +10,7 @@ from common import canonical
 from common.canonical import NotCanonical
 from common.transport.courier_key import CourierCard
 from keys.cards import UnitCard, read_card
-from keys.certificates import look
+from common.gpg.certificate import look
 from keys.commands.shared import Group, grouped, path
 from keys.registry.signature import UnfitRegistry
 from keys.unit.identity_key import IdentityCard, read_identity_card

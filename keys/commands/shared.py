@@ -12,7 +12,7 @@ from common.gpg.sealing import SealingFailed
 from common.names import is_one_line, is_short_name
 from common.registry.holders import SHORTEST_PASSPHRASE
 from common.registry.registry import RegistryRefused
-from keys.certificates import UnfitCertificate
+from common.gpg.certificate import UnfitCertificate
 from keys.gpg_key import CeremonyFailed
 from keys.private_key import NoSuchKey
 from keys.registry.draft import BadDraft

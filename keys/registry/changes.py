@@ -12,7 +12,7 @@ from common import phrases
 from common.registry.forces import Force
 from common.registry.registry import Registry
 from common.registry.units import Service, Unit
-from keys.registry import gaps
+from common.registry import gaps
 
 _DESK = "the charity’s desk"
 

@@ -8,7 +8,7 @@ from common.days import midnight_of, today
 from common.registry import registry as registries
 from common.registry.registry import Registry, RegistryRefused
 from common.registry.units import Unit
-from keys.certificates import UnfitCertificate, look
+from common.gpg.certificate import UnfitCertificate, look
 from keys.private_key import read_private_key
 
 

@@ -34,7 +34,7 @@ from common.registry.holders import (
 )
 from common.registry.units import FormerKey, Unit
 from common.signing import PUBLIC_KEY_BYTES
-from keys.certificates import look
+from common.gpg.certificate import look
 from keys.gpg_key import CeremonyFailed, make_key, public_part, request
 from keys.registry.signature import UnfitRegistry
 

@@ -24,7 +24,7 @@ from marionette_driver import By, Wait
 from marionette_driver.errors import NoSuchElementException
 from marionette_driver.marionette import Marionette, WebElement
 
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.demo import new_demo
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -89,7 +89,7 @@ def running(limits: str = "") -> Iterator[Running]:
     try:
         if limits:
             new_demo.make(data, "http://127.0.0.1:1", folder)
-            with demo.server_settings(data).open("a") as settings:
+            with data_folder.server_settings(data).open("a") as settings:
                 settings.write(f"[limits]\n{limits}\n")
         ports = ["--source-port", "0", "--collection-port", "0", "--desk-port", "0"]
         with subprocess.Popen(

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.demo import holders as demo_holders
 from tests.journeys.steps import begin, send
 
@@ -39,7 +39,7 @@ def test_two_holders_open_what_the_reviewer_cannot(firefox, fresh_candour):
     firefox.press("Write a request to the stick")
     assert "No answer has been imported yet" in firefox.words
 
-    with candour.desk_of("--identity", str(demo.identity_folder(candour.data))) as link:
+    with candour.desk_of("--identity", str(data_folder.identity_folder(candour.data))) as link:
         firefox.go(link)
         shot("requests")
         firefox.press("Conversation")

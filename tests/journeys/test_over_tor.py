@@ -28,7 +28,7 @@ from common.conversation import codename
 from common.conversation.mailbox import MESSAGE_SLOTS
 from common.transport.parcel import SMALL_BYTES
 from deploy.onions import couriers
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.bench.browser import BEGIN, Answer, Browser
 from deploy.workshop.testnet.hosting import Hosted, hosted
 from deploy.workshop.testnet.network import Network
@@ -62,7 +62,7 @@ class Onions:
     def calling(self, tor: Tor, attempts: int) -> CollectionClient:
         """The demo's courier in this process, through one of the tors."""
         config = read_courier_config(
-            demo.courier_settings(self.data), f"socks5h://127.0.0.1:{tor.socks_port}"
+            data_folder.courier_settings(self.data), f"socks5h://127.0.0.1:{tor.socks_port}"
         )
         patience = Patience(attempts=attempts, first_pause=0.1)
         return CollectionClient(self.host.collection, config.identity, config.socks, patience)
@@ -73,7 +73,7 @@ class Onions:
 
     def round(self) -> None:
         """`candour courier round`, through the courier's own tor."""
-        demo.point_couriers_at(
+        data_folder.point_couriers_at(
             self.data, self.host.collection, f"socks5h://127.0.0.1:{self.courier.socks_port}"
         )
         done = subprocess.run(
@@ -93,7 +93,7 @@ def onions(tor_network: Network) -> Iterator[Onions]:
     try:
         with hosted(tor_network, folder / "var", folder / "onions") as host:
             # As an operator and a courier do it: a line goes from one to the other, and tor is told.
-            settings = demo.courier_settings(folder / "var")
+            settings = data_folder.courier_settings(folder / "var")
             enrolled = enrol(settings, host.collection.removeprefix("http://"), "machine-1", None)
             couriers.admit(host.onions, "machine-1", enrolled.line)
             with host.tor.controller() as controller:

@@ -15,7 +15,7 @@ from common.registry.units import Service
 from common.report.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
 from common.secret import Secret
 from common.store.models import EnvelopeRow
-from keys.certificates import look
+from common.gpg.certificate import look
 from keys.private_key import read_private_key
 from keys.registry.country import read_country
 from source_interface import response_size

@@ -12,13 +12,13 @@ from typing import Any
 import socks
 
 from deploy.run.servers import LOOPBACK
-from deploy.workshop import demo
+from deploy import data_folder
 
 _ADDRESSEES = re.compile(rb'name="addressees" value="([^"]+)"')
 _CSRF = re.compile(rb'name="csrf" value="([^"]+)"')
 _SLIP = re.compile(rb"<li><span>([a-z-]+)</span>")
 # What a reporter answers who is then sent to the demo's unit, and goes on.
-BEGIN = {"force": demo.FORCE_ID, "involved": "no", "holders": demo.UNIT_ID}
+BEGIN = {"force": data_folder.FORCE_ID, "involved": "no", "holders": data_folder.UNIT_ID}
 _BOUNDARY = "candour-bench-boundary"
 _FILE_HEAD = (
     f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="file.bin"\r\n'

@@ -13,7 +13,7 @@ from common.store.database import open_store
 from common.store.outbox import Outbox
 from common.store.settlement import write_listing
 from common.transport.settled_hours import this_hour
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.bench.stage import Stage
 
 _BLOCK = 1 << 20
@@ -37,7 +37,7 @@ def add_envelopes(servers: Stage, sizes: Sequence[int], said_size: int | None = 
 
 def _list(servers: Stage) -> None:
     """Put a listing in place, as a settlement does, without its other steps."""
-    config = read_server_config(demo.server_settings(servers.data))
+    config = read_server_config(data_folder.server_settings(servers.data))
     store = open_store(config.database, config.blobs)
     write_listing(store, Outbox(config.outbox, config.blobs), this_hour(), config.limits)
     store.engine.dispose()

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.bench.browser import Surprise
 from deploy.workshop.bench.stage import Stage
 from journalist_interface.courier.identity import read_identity
@@ -17,7 +17,7 @@ class Courier:
     """Lists and downloads."""
 
     def __init__(self, servers: Stage) -> None:
-        file = demo.courier_settings(servers.data)
+        file = data_folder.courier_settings(servers.data)
         settings = tomllib.loads(file.read_text("utf-8"))
         self.base = servers.collection
         self._identity = read_identity(file.parent / settings["key"], settings["key_id"])

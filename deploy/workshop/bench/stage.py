@@ -15,7 +15,7 @@ from pathlib import Path
 from common.config import read_server_config
 from common.days import today
 from deploy.run.servers import PROJECT
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.bench.browser import Surprise
 from source_interface.intake.certificates import certificate_of_the_day
 
@@ -36,13 +36,13 @@ class Stage:
     @property
     def collection(self) -> str:
         """The collection's address."""
-        found: str = tomllib.loads(demo.courier_settings(self.data).read_text("utf-8"))["collection"]
+        found: str = tomllib.loads(data_folder.courier_settings(self.data).read_text("utf-8"))["collection"]
         return found
 
     @property
     def certificate(self) -> Path:
         """The demo unit's certificate, as a file with the month's epoch alone: no certificate is cheaper to seal to."""
-        registry = read_server_config(demo.server_settings(self.data)).load_registry()
+        registry = read_server_config(data_folder.server_settings(self.data)).load_registry()
         file = self.scratch / "certificate.gpg"
         file.write_bytes(certificate_of_the_day(registry.enrolled_units()[0], today()))
         return file

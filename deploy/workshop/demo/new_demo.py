@@ -15,21 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.run import gpg_agent
-from deploy.workshop.demo import (
-    OTHER_IDS,
-    UNIT_ID,
-    DataFolderRefused,
-    check_place,
-    country,
-    courier_settings,
-    desk_settings,
-    holders,
-    identity_folder,
-    place,
-    server_settings,
-    write,
-    write_settings,
-)
+from deploy.workshop.demo import country, holders
+from deploy.data_folder import OTHER_IDS, UNIT_ID, DataFolderRefused, check_place, courier_settings, desk_settings, identity_folder, place, server_settings, write, write_settings
 
 if TYPE_CHECKING:
     from common.registry.units import Unit

@@ -17,7 +17,7 @@ from deploy.run import gpg_agent, servers
 from deploy.run.progress import step
 from deploy.run.servers import Server
 from deploy.run.supervisor import StopAsked, Supervisor
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.demo import holders as demo_holders
 from deploy.workshop.demo import new_demo
 
@@ -44,9 +44,9 @@ def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
 
     `tor`: where to look for the tor that leads to them by onions; nowhere, if empty.
     """
-    demo.check_place(data)
-    if demo.is_made(data):
-        with demo.held(data / "server"):  # else it would be said of its ports that another program has them
+    data_folder.check_place(data)
+    if data_folder.is_made(data):
+        with data_folder.held(data / "server"):  # else it would be said of its ports that another program has them
             pass
     with ExitStack() as listeners:
         at_source = listeners.enter_context(servers.listen("source interface", ports.source, "--source-port"))
@@ -54,43 +54,43 @@ def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
             servers.listen("collection", ports.collection, "--collection-port")
         )
         at_desk = listeners.enter_context(servers.listen("desk", ports.desk, "--desk-port"))
-        source = servers.source_interface(demo.server_settings(data), at_source)
-        collection = servers.collection(demo.server_settings(data), at_collection)
-        desk = servers.desk(demo.desk_settings(data), at_desk)
+        source = servers.source_interface(data_folder.server_settings(data), at_source)
+        collection = servers.collection(data_folder.server_settings(data), at_collection)
+        desk = servers.desk(data_folder.desk_settings(data), at_desk)
         # Two names for one machine: leaving the source interface clears cookies by name, the desk's must stay.
         source_address = f"http://localhost:{servers.port_of(at_source)}"
         desk_address = desk.address
         pair = listeners.enter_context(_onions(tor, at_source, at_collection)) if tor else None
         with Supervisor(_show) as supervisor:
-            if not demo.is_made(data):
+            if not data_folder.is_made(data):
                 with step(f"Making demo units and their keys in {data}"):
                     new_demo.make(data, collection.address, supervisor.folder)
-            supervisor.keep(demo.held(data / "server"))
-            supervisor.keep(demo.held(data / "desk"))
+            supervisor.keep(data_folder.held(data / "server"))
+            supervisor.keep(data_folder.held(data / "desk"))
             if pair:
-                demo.point_couriers_at(data, f"http://{pair.collection}", pair.socks)
+                data_folder.point_couriers_at(data, f"http://{pair.collection}", pair.socks)
             else:
-                demo.point_couriers_at(data, collection.address)
-            if _start(supervisor, [source, collection, desk], demo.gnupg_home(data)):
+                data_folder.point_couriers_at(data, collection.address)
+            if _start(supervisor, [source, collection, desk], data_folder.gnupg_home(data)):
                 shown = source_address + (_onions_in_words(pair) if pair else "")
                 print(_what_next(data, shown, desk_address + supervisor.link(desk)), flush=True)
                 _until_stopped(supervisor)
 
 
-def run_desk(data: Path, port: int, unit_id: str = demo.UNIT_ID) -> None:
+def run_desk(data: Path, port: int, unit_id: str = data_folder.UNIT_ID) -> None:
     """Run one desk of a data folder alone until a stop is asked for. Raises DataFolderRefused."""
-    demo.check_is_made(data)
-    settings = demo.desk_settings(data, unit_id)
-    if unit_id not in demo.unit_ids(data):
-        known = ", ".join(demo.unit_ids(data))
-        raise demo.DataFolderRefused(f"There is no desk of {unit_id} in {data}. Choose one of: {known}.")
+    data_folder.check_is_made(data)
+    settings = data_folder.desk_settings(data, unit_id)
+    if unit_id not in data_folder.unit_ids(data):
+        known = ", ".join(data_folder.unit_ids(data))
+        raise data_folder.DataFolderRefused(f"There is no desk of {unit_id} in {data}. Choose one of: {known}.")
     with ExitStack() as listeners:
         listener = listeners.enter_context(servers.listen("desk", port, "--port"))
         desk = servers.desk(settings, listener)
         address = desk.address
         with Supervisor(_show) as supervisor:
-            supervisor.keep(demo.held(settings.parent))
-            if _start(supervisor, [desk], demo.gnupg_home(data, unit_id)):
+            supervisor.keep(data_folder.held(settings.parent))
+            if _start(supervisor, [desk], data_folder.gnupg_home(data, unit_id)):
                 link = _desk_link(address + supervisor.link(desk), unit_id)
                 print(f"\n{link}\n\nCtrl-C stops the desk.", flush=True)
                 _until_stopped(supervisor)
@@ -108,7 +108,7 @@ def run_identity(folder: Path, port: int) -> None:
         desk = servers.identity(settings, listener)
         address = desk.address
         with Supervisor(_show) as supervisor:
-            supervisor.keep(demo.held(folder))
+            supervisor.keep(data_folder.held(folder))
             if _start(supervisor, [desk], folder / "gnupg"):
                 link = address + supervisor.link(desk)
                 print(f"\nThe identity holders’ desk. This link lets in one browser, once:\n    {link}\n")
@@ -158,16 +158,16 @@ or over Tor, in Tor Browser, for as long as this runs:
 that wants too much is not held back here. deploy/install sets up a host where it is."""
 
 
-def _desk_link(link: str, unit_id: str = demo.UNIT_ID) -> str:
+def _desk_link(link: str, unit_id: str = data_folder.UNIT_ID) -> str:
     return f"The desk of {unit_id}. This link lets in one browser, once:\n    {link}"
 
 
 def _what_next(data: Path, source_address: str, desk_link: str) -> str:
-    option = "" if data == demo.DEFAULT_DATA else f" --data {data}"
-    others = "\n".join(f"    ./candour desk --unit {other}{option}" for other in demo.unit_ids(data)[1:])
+    option = "" if data == data_folder.DEFAULT_DATA else f" --data {data}"
+    others = "\n".join(f"    ./candour desk --unit {other}{option}" for other in data_folder.unit_ids(data)[1:])
     holders = "\n".join(f"    {name}: {passphrase}" for name, passphrase in demo_holders.PASSPHRASES.items())
     return f"""
-The source interface, for the reporter. Send a report here, about “{demo.FORCE_NAME}”:
+The source interface, for the reporter. Send a report here, about “{data_folder.FORCE_NAME}”:
     {source_address}
 
 {_desk_link(desk_link)}
@@ -179,7 +179,7 @@ A report about another force, or about those who would open it, goes elsewhere. 
 {others}
 
 What a reporter adds in confidence, only two identity holders open. Their desk, and what the demo's two type:
-    ./candour desk --identity {demo.identity_folder(data)}
+    ./candour desk --identity {data_folder.identity_folder(data)}
 {holders}
 
 The demo's other keys have no passphrase: for trying out only, never for a real report. Ctrl-C stops it all."""

@@ -25,7 +25,7 @@ from common.registry.units import Service, Status, UnitKind
 from common.transport.courier_key import CourierCard, NewCourier, new_courier
 from deploy.workshop.drills.rehearsal import Rehearsal
 from keys.cards import UnitCard, write_card
-from keys.certificates import look
+from common.gpg.certificate import look
 from keys.registry.draft import Draft, write_draft
 from keys.registry.publication import publish
 from keys.registry.root import new_root

@@ -13,7 +13,7 @@ from pathlib import Path
 from deploy.onions import couriers, torrc
 from deploy.run import servers
 from deploy.run.supervisor import Supervisor
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.demo import new_demo
 from deploy.workshop.testnet.network import Network
 from deploy.workshop.testnet.tor import Tor
@@ -54,14 +54,14 @@ def hosted(network: Network, data: Path, onions: Path, more: Sequence[str] = ())
     (onions / torrc.COLLECTION / couriers.CLIENTS).mkdir(mode=0o700)
     couriers.lock(onions)
     with Supervisor(_show) as supervisor:
-        if not demo.is_made(data):
+        if not data_folder.is_made(data):
             new_demo.make(data, "http://127.0.0.1:1", supervisor.folder)
-        settings = demo.server_settings(data)
+        settings = data_folder.server_settings(data)
         at_source, at_collection = (
             servers.listen_unix(onions / f"candour-{service}" / "http.sock")
             for service in (torrc.SOURCE, torrc.COLLECTION)
         )
-        supervisor.keep(demo.held(data / "server"))
+        supervisor.keep(data_folder.held(data / "server"))
         supervisor.start(servers.source_interface(settings, at_source))
         supervisor.start(servers.collection(settings, at_collection))
         supervisor.wait_until_ready()

@@ -14,7 +14,7 @@ from deploy.backup.layout import in_data_folder
 from deploy.backup.restore import restore
 from deploy.backup.save import save
 from deploy.run.settle import settle
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.bench.browser import Browser
 from deploy.workshop.bench.rows import codenames
 from deploy.workshop.bench.stage import stage
@@ -82,12 +82,12 @@ def test_what_was_acknowledged_before_comes_back_with_its_conversations(long_ago
         assert send_one(servers.source)
         done = CliRunner().invoke(settle, ["--data", str(new), "--now"])
         assert (done.exit_code, done.output) == (0, "")
-        config = read_server_config(demo.server_settings(new))
+        config = read_server_config(data_folder.server_settings(new))
         outbox = Outbox(config.outbox, config.blobs)
-        waiting = outbox.waiting(demo.UNIT_ID)
+        waiting = outbox.waiting(data_folder.UNIT_ID)
         outbox.close()
         assert len(waiting) == saved.envelopes + 1
         for envelope in waiting:
             content = bytearray()
-            Opener(demo.gnupg_home(new)).open(blob_path(config.blobs, envelope.id), content.extend)
+            Opener(data_folder.gnupg_home(new)).open(blob_path(config.blobs, envelope.id), content.extend)
             assert len(content) >= 16 * 1024

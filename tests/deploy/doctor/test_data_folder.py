@@ -12,7 +12,7 @@ from common.store.database import open_engine, open_store
 from deploy.doctor.examination import examine, run_doctor
 from deploy.doctor.finding import Finding, State
 from deploy.run import servers
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.demo import new_demo
 from keys.registry.signature import sign_registry
 
@@ -66,7 +66,7 @@ def test_an_altered_registry_is_wrong(data):
 
 
 def test_a_registry_near_its_end_is_a_warning(data):
-    registry = read_server_config(demo.server_settings(data)).load_registry()
+    registry = read_server_config(data_folder.server_settings(data)).load_registry()
     soon = replace(registry, expires=today() + timedelta(days=3))
     signed = sign_registry(soon, data / "root" / "registry-root.key")
     (data / "server" / "registry.json").write_bytes(signed)
@@ -74,7 +74,7 @@ def test_a_registry_near_its_end_is_a_warning(data):
 
 
 def test_a_registry_in_grace_is_a_warning_with_its_last_day(data):
-    settings = demo.server_settings(data)
+    settings = data_folder.server_settings(data)
     registry = read_server_config(settings).load_registry()
     last = today() - timedelta(days=3)
     ended = replace(registry, issued=last - timedelta(days=9), expires=last)
@@ -93,14 +93,14 @@ def test_a_lost_pepper_is_wrong(data):
 
 
 def test_a_database_of_an_old_shape_is_wrong(data):
-    engine = open_engine(read_server_config(demo.server_settings(data)).database)
+    engine = open_engine(read_server_config(data_folder.server_settings(data)).database)
     engine.connect().close()
     engine.dispose()
     assert about(data, "old shape").state is State.WRONG
 
 
 def test_messages_that_were_set_aside_are_a_warning(data):
-    config = read_server_config(demo.server_settings(data))
+    config = read_server_config(data_folder.server_settings(data))
     store = open_store(config.database, config.blobs)
     with store.blobs.pending() as blob:
         blob.path.write_bytes(b"x")
@@ -117,6 +117,6 @@ def test_a_taken_port_is_wrong_and_while_candour_runs_nothing_is_said_of_ports(d
         ports = {"--source-port": servers.port_of(taken)}
         assert about(data, "by another program", ports).state is State.WRONG
         for running in ("desk", "server"):
-            with demo.held(data / running):
+            with data_folder.held(data / running):
                 assert about(data, "Candour is running on", FREE).state is State.GOOD
                 assert not [finding for finding in examine(data, {**ports, **FREE}) if "Port" in finding.text]

@@ -8,7 +8,7 @@ from common.gpg.epochs import OVERLAP, month_after, month_of
 from common.registry.units import Status
 from deploy.doctor.expiry import NEAR_END, check_certificates
 from deploy.doctor.finding import State
-from keys.certificates import look
+from common.gpg.certificate import look
 
 
 def on(registry, day):

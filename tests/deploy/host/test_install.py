@@ -64,11 +64,56 @@ def test_code_is_root_s_alone_to_change_and_no_test_or_data_comes_with_it(made):
     code = made.folder / "usr/lib/candour"
     assert (code / "source_interface/app.py").exists()
     assert str((made.folder / "usr/local/bin/candour").readlink()) == "/usr/lib/candour/candour"
-    assert not {"tests", "var", ".git", ".ci"} & {path.name for path in code.iterdir()}
+    assert not {"tests", "var", "keys", ".git", ".ci"} & {path.name for path in code.iterdir()}
+    assert {path.name for path in (code / "journalist_interface").iterdir()} == {"__init__.py", "collection"}
+    assert not (code / "deploy/workshop").exists()
     for path in code.rglob("*"):
         if not path.is_symlink():
             status = path.stat()
             assert (status.st_uid, status.st_mode & 0o022) == (0, 0), path
+
+
+IMPORT_ALL = """
+import importlib, pathlib, sys
+code = pathlib.Path(sys.argv[1])
+for file in sorted(code.rglob("*.py")):
+    parts = file.relative_to(code).with_suffix("").parts
+    if parts[0] != ".venv" and "versions" not in parts and parts[-1] not in ("__main__", "env"):
+        importlib.import_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+print(*sorted({name.partition(".")[0] for name in sys.modules} & {"keys", "common", "deploy"}))
+"""
+
+
+def test_what_is_copied_lacks_nothing_that_it_imports(made):
+    code = made.folder / "usr/lib/candour"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", IMPORT_ALL, code],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(code), "HOME": "/nonexistent"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["common", "deploy"]
+
+
+def test_on_a_host_the_command_offers_what_is_there_and_says_where_the_rest_is(made):
+    def candour(*words):
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "deploy", *words],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(made.folder / "usr/lib/candour")},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    offered = {line.split()[0] for line in candour("--help").stdout.partition("Commands:")[2].splitlines() if line}
+    assert offered == {"backup", "deploy", "doctor", "restore", "settle"}
+    refused = candour("keys", "unit")
+    assert refused.returncode == 2
+    assert "is not on this host" in refused.stderr
 
 
 def test_services_start_with_the_machine_and_another_tor_does_not(made):

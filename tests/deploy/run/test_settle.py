@@ -22,7 +22,7 @@ from common.store.sweep import KEEP_HELD
 from common.store.values import KEEP_REPLIES, SealedReply
 from common.transport import settled_hours
 from deploy.run.settle import settle
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.bench.browser import Browser
 from deploy.workshop.bench.stage import stage
 from keys.registry.signature import sign_registry
@@ -89,7 +89,7 @@ def test_beside_the_servers_it_loses_nothing_and_what_is_past_its_time_leaves_no
             failed.append(error)
 
     with stage(tmp_path) as servers:
-        settings = demo.server_settings(servers.data)
+        settings = data_folder.server_settings(servers.data)
         config = read_server_config(settings)
         store = open_store(config.database, config.blobs)
         old, tag = put(store, "demo-shared")
@@ -111,7 +111,7 @@ def test_beside_the_servers_it_loses_nothing_and_what_is_past_its_time_leaves_no
         done = CliRunner().invoke(settle, ["--data", str(servers.data), "--now"])
         assert (done.exit_code, done.output) == (0, "")
         with listing(config) as outbox:
-            waiting = outbox.waiting(demo.UNIT_ID)
+            waiting = outbox.waiting(data_folder.UNIT_ID)
         assert len(waiting) == len(words) == 6
         assert all(store.blobs.path(one.id).stat().st_size == one.size for one in waiting)
         assert not store.blobs.path(old).exists()

@@ -12,7 +12,7 @@ from common.config import load_registry, read_server_config
 from common.conversation.derivation import PEPPER_BYTES
 from common.days import today
 from deploy.run import gpg_agent
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.demo import country, new_demo
 
 ADDRESS = "http://127.0.0.1:8081"
@@ -33,18 +33,18 @@ def data(tmp_path: Path, short: Path) -> Path:
 
 
 def test_the_registry_names_the_demo_unit_and_is_signed(data):
-    config = read_server_config(demo.server_settings(data))
+    config = read_server_config(data_folder.server_settings(data))
     registry = config.load_registry()
-    unit = registry.unit(demo.UNIT_ID)
-    assert [force.id for force in registry.served_by(unit, today())] == [demo.FORCE_ID]
-    shared = registry.unit(demo.SHARED_ID)
+    unit = registry.unit(data_folder.UNIT_ID)
+    assert [force.id for force in registry.served_by(unit, today())] == [data_folder.FORCE_ID]
+    shared = registry.unit(data_folder.SHARED_ID)
     assert registry.enrolled_units() == (unit, shared)
     assert [force.id for force in registry.served_by(shared, today())] == ["demo-north", "demo-south"]
-    assert registry.desk == registry.recipient(demo.CHARITY_ID)
+    assert registry.desk == registry.recipient(data_folder.CHARITY_ID)
     assert registry.expires == today() + timedelta(days=country.REGISTRY_DAYS)
     assert all(len(one.couriers) == 1 for one in registry.units)
-    for unit_id in demo.unit_ids(data):
-        held = demo.desk_settings(data, unit_id).with_name("registry.json")
+    for unit_id in data_folder.unit_ids(data):
+        held = data_folder.desk_settings(data, unit_id).with_name("registry.json")
         assert load_registry(held, config.registry_root) == registry
 
 
@@ -57,16 +57,16 @@ def test_the_secrets_are_their_owners_alone(data):
 
 
 def test_the_settings_name_what_is_there(data):
-    assert demo.gnupg_home(data).is_dir()
-    assert demo.is_made(data)
-    demo.check_is_made(data)
+    assert data_folder.gnupg_home(data).is_dir()
+    assert data_folder.is_made(data)
+    data_folder.check_is_made(data)
 
 
 def test_no_agent_is_left_of_the_making(data, tmp_path):
     homes = [
-        demo.place(folder, unit_id) / "desk" / "gnupg"
+        data_folder.place(folder, unit_id) / "desk" / "gnupg"
         for folder in (data, tmp_path / "s" / "new")
-        for unit_id in demo.unit_ids(data)
+        for unit_id in data_folder.unit_ids(data)
     ]
     assert len(homes) == 8
     running = [
@@ -89,21 +89,21 @@ def test_killed_midway_it_begins_again(tmp_path, short):
     left.mkdir(parents=True)
     (left / "half").write_text("half", encoding="utf-8")
     new_demo.make(tmp_path / "data", ADDRESS, short)
-    assert demo.is_made(tmp_path / "data")
+    assert data_folder.is_made(tmp_path / "data")
     assert not (tmp_path / "data.new").exists()
     assert not (tmp_path / "data" / "desk" / "half").exists()
 
 
 def test_a_failure_leaves_no_data_folder(tmp_path, short, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))  # no gpg
-    with pytest.raises(demo.DataFolderRefused, match=r"(?i)gpg.* start again"):
+    with pytest.raises(data_folder.DataFolderRefused, match=r"(?i)gpg.* start again"):
         new_demo.make(tmp_path / "data", ADDRESS, short)
     assert not (tmp_path / "data").exists()
 
 
 def test_somebody_elses_folder_is_left_alone(tmp_path, short):
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(demo.DataFolderRefused, match="--data"):
+    with pytest.raises(data_folder.DataFolderRefused, match="--data"):
         new_demo.make(tmp_path, ADDRESS, short)
     assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "mine"
 
@@ -111,30 +111,30 @@ def test_somebody_elses_folder_is_left_alone(tmp_path, short):
 def test_an_empty_folder_will_do(tmp_path, short):
     (tmp_path / "data").mkdir()
     new_demo.make(tmp_path / "data", ADDRESS, short)
-    assert demo.is_made(tmp_path / "data")
+    assert data_folder.is_made(tmp_path / "data")
 
 
 def test_the_courier_follows_the_collections_port(data):
-    before = demo.courier_settings(data).read_text(encoding="utf-8")
-    demo.point_couriers_at(data, "http://127.0.0.1:9999")
-    after = demo.courier_settings(data).read_text(encoding="utf-8")
+    before = data_folder.courier_settings(data).read_text(encoding="utf-8")
+    data_folder.point_couriers_at(data, "http://127.0.0.1:9999")
+    after = data_folder.courier_settings(data).read_text(encoding="utf-8")
     assert sorted(after.replace(":9999", ":8081").splitlines()) == sorted(before.splitlines())
 
 
 def test_the_courier_goes_through_tor_only_while_there_is_an_onion(data):
-    before = demo.courier_settings(data).read_text(encoding="utf-8")
-    demo.point_couriers_at(data, "http://x.onion", "socks5h://127.0.0.1:9050")
-    told = set(demo.courier_settings(data).read_text(encoding="utf-8").splitlines())
+    before = data_folder.courier_settings(data).read_text(encoding="utf-8")
+    data_folder.point_couriers_at(data, "http://x.onion", "socks5h://127.0.0.1:9050")
+    told = set(data_folder.courier_settings(data).read_text(encoding="utf-8").splitlines())
     assert {'collection = "http://x.onion"', 'socks = "socks5h://127.0.0.1:9050"'} <= told
-    demo.point_couriers_at(data, "http://127.0.0.1:8081")
-    after = demo.courier_settings(data).read_text(encoding="utf-8")
+    data_folder.point_couriers_at(data, "http://127.0.0.1:8081")
+    after = data_folder.courier_settings(data).read_text(encoding="utf-8")
     assert sorted(after.splitlines()) == sorted(before.splitlines())
 
 
 def test_a_second_start_on_the_same_folder_is_refused(data):
-    with demo.held(data), pytest.raises(demo.DataFolderRefused, match="Another Candour"), demo.held(data):
+    with data_folder.held(data), pytest.raises(data_folder.DataFolderRefused, match="Another Candour"), data_folder.held(data):
         pass
-    with demo.held(data):
+    with data_folder.held(data):
         pass
 
 
@@ -144,7 +144,7 @@ def test_gpg_works_however_long_the_path(tmp_path, extra):
     try:
         data = tmp_path / ("d" * max(extra, 1))
         new_demo.make(data, ADDRESS, short)
-        home = demo.gnupg_home(data)
+        home = data_folder.gnupg_home(data)
         assert gpg_agent.is_too_long(home) == (len(str(home)) > gpg_agent.LONGEST_HOME)
         with gpg_agent.reachable(home, short):
             gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]

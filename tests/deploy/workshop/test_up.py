@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy.run import gpg_agent, servers
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.demo import new_demo
 
 PORTS = ("--source-port", "0", "--collection-port", "0", "--desk-port", "0")
@@ -94,7 +94,7 @@ def test_up_serves_prints_where_to_go_and_stops_cleanly(tmp_path, number):
         with pytest.raises(urllib.error.URLError, match="refused"):
             status(address)
     assert not any("gpg-agent" in line and str(data) in line for line in command_lines())
-    assert not any((demo.gnupg_home(data) / name).exists() for name in gpg_agent.SOCKETS)
+    assert not any((data_folder.gnupg_home(data) / name).exists() for name in gpg_agent.SOCKETS)
 
 
 def test_the_second_start_is_quick_and_keeps_what_is_there(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.config import read_server_config
 from common.store.outbox import Outbox
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.bench.browser import Browser
 from deploy.workshop.bench.stage import Stage, stage
 from journalist_interface.desk.replies import composition
@@ -25,10 +25,10 @@ def go_round(servers: Stage, code: int = 0) -> "subprocess.CompletedProcess[str]
 
 
 def listed(servers: Stage) -> list[str]:
-    config = read_server_config(demo.server_settings(servers.data))
+    config = read_server_config(data_folder.server_settings(servers.data))
     outbox = Outbox(config.outbox, config.blobs)
     try:
-        return [one.id for one in outbox.waiting(demo.UNIT_ID)]
+        return [one.id for one in outbox.waiting(data_folder.UNIT_ID)]
     finally:
         outbox.close()
 
@@ -46,7 +46,7 @@ def test_two_rounds_bring_a_report_there_and_its_answer_and_its_receipt_back(tmp
         assert said.count("For ") == 1  # the other units had nothing to do
         assert len(listed(servers)) == 1  # until the desk has said that it holds it
 
-        desk = open_desk(demo.desk_settings(servers.data))
+        desk = open_desk(data_folder.desk_settings(servers.data))
         [conversation] = desk.cabinet.conversations.page()
         answer_id = secrets.token_hex(16)
         composition.seal_answer(desk, conversation.identity, answer_id, ANSWER)

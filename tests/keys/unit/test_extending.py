@@ -13,7 +13,7 @@ from common.gpg.keyring import Where, destroy, keys_of
 from common.gpg.opening import Opener, OpeningFailed
 from common.gpg.sealing import RecipientRefused, Sealer
 from keys.cards import UnitCard, read_card, write_card
-from keys.certificates import look
+from common.gpg.certificate import look
 from keys.gpg_key import CeremonyFailed
 from keys.private_key import parse_private_key
 from keys.unit.unit_keys import add_case_key, extend, new_unit

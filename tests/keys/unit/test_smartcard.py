@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from common.days import today
 from common.gpg.keyring import Where, keys_of
 from keys.cards import UnitCard, write_card
-from keys.certificates import look
+from common.gpg.certificate import look
 from keys.commands.main import keys
 from keys.unit.unit_keys import new_unit
 

@@ -14,7 +14,7 @@ from common.days import today
 from common.gpg.opening import Opener
 from common.secret import Secret
 from common.store.database import open_store
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.bench.browser import BEGIN, Browser
 from deploy.workshop.bench.figures import Figure, in_turn, plain, ratio
 from deploy.workshop.bench.gpg import Gpg
@@ -26,7 +26,7 @@ _ANSWERS = 10
 
 def first(stage: Stage) -> Iterator[Figure]:
     """A first report with a new codename, until its codename can be shown."""
-    pepper = read_server_config(demo.server_settings(stage.data)).pepper
+    pepper = read_server_config(data_folder.server_settings(stage.data)).pepper
     source = stage.scratch / "first"
     source.write_text("The first. " * 180)
     gpg = Gpg(stage.scratch, stage.certificate)
@@ -53,7 +53,7 @@ def first(stage: Stage) -> Iterator[Figure]:
 
 def visit(stage: Stage) -> Iterator[Figure]:
     """Coming back by codename, with no answer and with ten."""
-    config = read_server_config(demo.server_settings(stage.data))
+    config = read_server_config(data_folder.server_settings(stage.data))
     without, answered = _with_answers(stage, 0), _with_answers(stage, _ANSWERS)
     quiet, beside = in_turn(_TIMES, lambda: _come_back(stage, without), lambda: argon2id(config.pepper))
     yield ratio("visit", "coming back, of bare Argon2id", quiet, beside, 1.25, at_most=True)
@@ -100,7 +100,7 @@ def _with_answers(stage: Stage, answers: int) -> str:
     browser.send("/report", 0, "The first.")
     words = browser.codename()
     browser.close()
-    config = read_server_config(demo.server_settings(stage.data))
+    config = read_server_config(data_folder.server_settings(stage.data))
     store = open_store(config.database, config.blobs)
     unit = config.load_registry().enrolled_units()[0]
     keys = conversation_secrets(derive_root(codename.read(words), config.pepper))
@@ -119,5 +119,5 @@ def _reply_key(data: Path) -> Ed25519PrivateKey:
     from keys.private_key import parse_private_key
 
     opened = bytearray()
-    Opener(demo.gnupg_home(data)).open(data / "desk" / "reply.key.gpg", opened.extend)
+    Opener(data_folder.gnupg_home(data)).open(data / "desk" / "reply.key.gpg", opened.extend)
     return parse_private_key(bytes(opened))

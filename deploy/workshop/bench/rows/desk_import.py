@@ -11,7 +11,7 @@ from time import perf_counter
 
 from common.gpg.runner import gpg_environment
 from deploy.run.servers import PROJECT
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.bench.browser import Surprise
 from deploy.workshop.bench.figures import Figure, in_turn, ratio
 from deploy.workshop.bench.rows.message import Client, together
@@ -35,7 +35,7 @@ def run(servers: Stage) -> Iterator[Figure]:
 
 def _import(servers: Stage, expected: int) -> float:
     """Seconds that a desk takes that has seen nothing yet, from its start on."""
-    kept = demo.desk_settings(servers.data).read_text("utf-8")
+    kept = data_folder.desk_settings(servers.data).read_text("utf-8")
     folder = servers.data / "desk"
     settings = folder / "bench.toml"
     settings.write_text(
@@ -55,7 +55,7 @@ def _import(servers: Stage, expected: int) -> float:
 
 def _decrypt(servers: Stage, envelopes: list[Path]) -> float:
     """Seconds that gpg takes for all, each in a process of its own, its output thrown away."""
-    home = demo.gnupg_home(servers.data)
+    home = data_folder.gnupg_home(servers.data)
     started = perf_counter()
     for file in envelopes:
         subprocess.run(

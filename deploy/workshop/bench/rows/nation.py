@@ -14,7 +14,7 @@ from common.registry import registry as registries
 from common.registry.registry import Registry
 from common.registry.units import Service, UnitKind
 from deploy.run import gpg_agent
-from deploy.workshop import demo
+from deploy import data_folder
 from deploy.workshop.bench.figures import Figure, in_turn, plain, ratio
 from deploy.workshop.bench.rows.message import Client, together
 from deploy.workshop.bench.stage import Stage, fresh_stage
@@ -29,7 +29,7 @@ _MESSAGES, _MESSAGE_TIMES = 20, 15  # in one repetition; repetitions
 def run(stage: Stage) -> Iterator[Figure]:
     """Milliseconds to take in 60 units of 24 epochs; the time of sealing then, of that with one unit of one."""
     certificate = _certificate(stage)
-    config = read_server_config(demo.server_settings(stage.data))
+    config = read_server_config(data_folder.server_settings(stage.data))
     signed = _signed(stage, _nation(config.load_registry(), certificate))
     took = [_milliseconds(signed, config) for _ in range(_TIMES)]
     yield plain("registry", "a registry of 60 units with 24 epochs", took, "ms", 200)
@@ -38,7 +38,7 @@ def run(stage: Stage) -> Iterator[Figure]:
             (many, partial(_nation, certificate=certificate)),
             (one, partial(_village, stage)),
         ):
-            config = read_server_config(demo.server_settings(servers.data))
+            config = read_server_config(data_folder.server_settings(servers.data))
             new = servers.scratch / "registry.json"
             new.write_bytes(_signed(servers, grown(config.load_registry())))
             new.rename(config.registry)
