@@ -53,8 +53,24 @@ class LazyGroup(click.Group):
             raise click.ClickException(str(error)) from error
 
 
+def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from common.version import VERSION
+
+        click.echo(f"candour {VERSION}")
+        context.exit()
+
+
 @click.group(
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Say which version this is.",
 )
 @click.pass_context
 def candour(context: click.Context) -> None:

@@ -66,7 +66,8 @@ def check_registry(config: ServerConfig) -> Iterator[Finding]:
             State.WARNING, f"The registry was signed on {registry.issued}: is it the newest?", remedy
         )
     else:
-        yield Finding(State.GOOD, f"The registry's signature holds, until {registry.expires}")
+        by = f"Candour {registry.signed_with} signed it"
+        yield Finding(State.GOOD, f"The registry's signature holds, until {registry.expires}; {by}")
     yield from carefully("Overseers and units", lambda: check_gaps(registry, today()))
     yield from carefully("Certificates", lambda: expiry.check_certificates(registry, today()))
 
