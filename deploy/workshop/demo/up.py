@@ -19,7 +19,7 @@ from deploy.run.servers import Server
 from deploy.run.supervisor import StopAsked, Supervisor
 from deploy.workshop import demo
 from deploy.workshop.demo import holders as demo_holders
-from deploy.workshop.demo import new_demo
+from deploy.workshop.demo import new_demo, tracebacks
 
 if TYPE_CHECKING:
     from deploy.onions.control import Control
@@ -45,6 +45,7 @@ def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
     `tor`: where to look for the tor that leads to them by onions; nowhere, if empty.
     """
     demo.check_place(data)
+    in_full = tracebacks.are_asked_for(data, onion=bool(tor))
     if demo.is_made(data):
         with demo.held(data / "server"):  # else it would be said of its ports that another program has them
             pass
@@ -57,6 +58,8 @@ def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
         source = servers.source_interface(demo.server_settings(data), at_source)
         collection = servers.collection(demo.server_settings(data), at_collection)
         desk = servers.desk(demo.desk_settings(data), at_desk)
+        if in_full:
+            source, collection, desk = map(tracebacks.shown_by, (source, collection, desk))
         # Two names for one machine: leaving the source interface clears cookies by name, the desk's must stay.
         source_address = f"http://localhost:{servers.port_of(at_source)}"
         desk_address = desk.address
@@ -74,6 +77,8 @@ def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
             if _start(supervisor, [source, collection, desk], demo.gnupg_home(data)):
                 shown = source_address + (_onions_in_words(pair) if pair else "")
                 print(_what_next(data, shown, desk_address + supervisor.link(desk)), flush=True)
+                if in_full:
+                    print(f"\n{tracebacks.NOTE}", flush=True)
                 _until_stopped(supervisor)
 
 
