@@ -12,7 +12,6 @@ from deploy.errors import DeployError
 from deploy.host.place import Place
 from deploy.options import chosen, data_option, default_data, is_host, ports_options, where_options
 
-
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -38,10 +37,14 @@ class LazyGroup(click.Group):
     }
 
     # name -> the room that a command of this file needs; a host has not all rooms
-    NEEDS: ClassVar[dict[str, str]] = dict.fromkeys(("up", "desk", "test", "testnet", "bench"), "deploy.workshop")
+    NEEDS: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("up", "desk", "test", "testnet", "bench"), "deploy.workshop"
+    )
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted(name for name in (*super().list_commands(context), *self.ELSEWHERE) if self._is_here(name))
+        return sorted(
+            name for name in (*super().list_commands(context), *self.ELSEWHERE) if self._is_here(name)
+        )
 
     def _is_here(self, name: str) -> bool:
         module = self.NEEDS.get(name) or self.ELSEWHERE.get(name, ("deploy.cli", ""))[0].partition(":")[0]
@@ -73,8 +76,24 @@ class LazyGroup(click.Group):
             raise click.ClickException(str(error)) from error
 
 
+def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from common.version import VERSION
+
+        click.echo(f"candour {VERSION}")
+        context.exit()
+
+
 @click.group(
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Say which version this is.",
 )
 @click.pass_context
 def candour(context: click.Context) -> None:

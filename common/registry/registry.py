@@ -4,6 +4,7 @@ It is signed offline by the registry's root key (Ed25519); the servers and the d
 altered, expired, or not sound (`common/registry/soundness.py`).
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -14,9 +15,11 @@ from common.registry import forces, soundness, units
 from common.registry.forces import Force
 from common.registry.units import Unit, UnitKind
 from common.transport import settled_hours
+from common.version import VERSION, NotAVersion, numbers
 
 CONTEXT = "candour/1 registry"
 MOST_VERSION = 2**31 - 1
+_NO_REGISTRY = "it is not a registry, or it is damaged"
 
 
 class RegistryRefused(Exception):
@@ -43,6 +46,7 @@ class Registry:
     """One version of the list. `expires` is the last day on which it holds.
 
     `settle_every_hours`: how many hours lie between two settled hours (see common/transport/settled_hours.py).
+    `signed_with`: the version of Candour that signed it. It decides nothing: it says why an older one cannot read it.
     """
 
     version: int
@@ -51,6 +55,7 @@ class Registry:
     forces: tuple[Force, ...]
     units: tuple[Unit, ...]
     settle_every_hours: int = settled_hours.DEFAULT_EVERY_HOURS
+    signed_with: str = VERSION
 
     def unit(self, unit_id: str) -> Unit:
         """The unit of this id, whatever its status. Raises UnknownUnit."""
@@ -128,13 +133,26 @@ def verify(untrusted: bytes, root_public_key: bytes, today: date, grace_days: in
 def verify_signature(untrusted: bytes, root_public_key: bytes) -> Registry:
     """The registry in a file, whether or not it has expired. Raises RegistryRefused."""
     try:
-        registry = read(signing.verify(untrusted, CONTEXT, root_public_key))
+        body = signing.verify(untrusted, CONTEXT, root_public_key)
     except signing.BadSignature as error:
         raise SignatureRefused("its signature does not hold") from error
     except (NotCanonical, ValueError) as error:
-        raise RegistryRefused("it is not a registry, or it is damaged") from error
+        raise RegistryRefused(_NO_REGISTRY) from error
+    try:
+        registry = read(body)
+    except (NotCanonical, ValueError) as error:
+        raise RegistryRefused(_why_not_read(body)) from error
     check_content(registry)
     return registry
+
+
+def _why_not_read(body: dict[str, Any]) -> str:
+    """Of a body that the root signed: a later Candour may say what this one does not know."""
+    with suppress(NotCanonical, NotAVersion):
+        signed_with = canonical.text(body, "signed_with")
+        if numbers(signed_with) > numbers(VERSION):
+            return f"Candour {signed_with} signed it, and {VERSION} here cannot read it, so install that one"
+    return _NO_REGISTRY
 
 
 def check_content(registry: Registry) -> None:
@@ -162,6 +180,7 @@ def to_body(registry: Registry) -> dict[str, Any]:
         "issued": registry.issued.isoformat(),
         "expires": registry.expires.isoformat(),
         "settle_every_hours": registry.settle_every_hours,
+        "signed_with": registry.signed_with,
         "forces": [forces.to_body(force) for force in registry.forces],
         "units": [units.to_body(unit) for unit in registry.units],
     }
@@ -179,7 +198,9 @@ def read(body: dict[str, Any]) -> Registry:
         forces=tuple(forces.read(force) for force in canonical.listed(body, "forces")),
         units=tuple(units.read(unit) for unit in canonical.listed(body, "units")),
         settle_every_hours=canonical.whole(body, "settle_every_hours"),
+        signed_with=canonical.text(body, "signed_with"),
     )
+    numbers(registry.signed_with)
     if registry.version > MOST_VERSION:
         raise NotCanonical("its version is higher than there can be")
     if to_body(registry) != body:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+from deploy import data_folder
 from deploy.doctor.finding import Finding, State, carefully
 from deploy.doctor.server import check_server
 from deploy.run import servers
-from deploy import data_folder
 
 
 def examine_data_folder(data: Path, ports: Mapping[str, int]) -> Iterator[Finding]:

@@ -6,9 +6,9 @@ Promises: it looks at public parts alone, one gpg for each certificate, in an em
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from common.gpg.certificate import UnfitCertificate, look
 from common.registry.registry import Registry
 from deploy.doctor.finding import Finding, State
-from common.gpg.certificate import UnfitCertificate, look
 
 NEAR_END = timedelta(days=60)  # a new one takes a ceremony, a signature and a round of the courier
 

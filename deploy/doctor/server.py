@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 from common import phrases
 from common.config import BadConfiguration, ServerConfig, read_server_config
 from common.days import today
+from common.registry import gaps
 from common.registry.registry import Registry, RegistryRefused, SignatureRefused
 from common.store import snapshot
 from common.store.blobs import set_aside_under
@@ -17,7 +18,6 @@ from common.store.set_aside import was_held
 from common.store.sweep import KEEP_SET_ASIDE
 from deploy.doctor import expiry
 from deploy.doctor.finding import Finding, State, carefully
-from common.registry import gaps
 
 REGISTRY_NEAR_END = timedelta(days=30)
 OLD_REGISTRY = timedelta(days=183)
@@ -66,7 +66,8 @@ def check_registry(config: ServerConfig) -> Iterator[Finding]:
             State.WARNING, f"The registry was signed on {registry.issued}: is it the newest?", remedy
         )
     else:
-        yield Finding(State.GOOD, f"The registry's signature holds, until {registry.expires}")
+        by = f"Candour {registry.signed_with} signed it"
+        yield Finding(State.GOOD, f"The registry's signature holds, until {registry.expires}; {by}")
     yield from carefully("Overseers and units", lambda: check_gaps(registry, today()))
     yield from carefully("Certificates", lambda: expiry.check_certificates(registry, today()))
 

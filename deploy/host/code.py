@@ -1,8 +1,8 @@
 """The code on a host: a copy of this project that only root may write, and its environment.
 
 Promises: what services run is root's and nobody else's to change, and was built from requirements pinned by hash. Only
-the rooms of an allow-list are copied: a host has no desk, no ceremonies and no workshop, so nothing on it can be told to
-open a report or to make a key.
+the rooms of an allow-list are copied: a host has no desk, no ceremonies and no workshop, so nothing on it can be told
+to open a report or to make a key.
 """
 
 import os

@@ -44,6 +44,7 @@ class Server:
     environment: Mapping[str, str] = field(default_factory=dict)
     gives_link: bool = False
     tells_circuits: bool = False  # tor is in front of it, and tells the circuit of each connection
+    config: str = "deploy.server.gunicorn_config"  # the module that has gunicorn's settings
 
     @property
     def address(self) -> str:
@@ -143,7 +144,7 @@ def port_of(listener: socket.socket) -> int:
 
 def command(server: Server) -> list[str]:
     """The command line that serves on the server's listener, which the process must inherit."""
-    words = [sys.executable, "-P", "-m", "gunicorn", "--config", "python:deploy.server.gunicorn_config"]
+    words = [sys.executable, "-P", "-m", "gunicorn", "--config", f"python:{server.config}"]
     words += ["--workers", str(server.workers), "--threads", str(server.threads)]
     words += ["--bind", f"fd://{server.listener.fileno()}", "--name", f"candour {server.name}"]
     words += ["--proxy-protocol", "v1"] if server.tells_circuits else []

@@ -24,7 +24,7 @@ FORMS = (
     r"The database could not be written anew",
     rf"what is past its time could not be tidied away: {_KIND}",
     r"the certificate of unit [a-z0-9-]{1,64} is refused by gpg",
-    r"The registry is refused: [\w ,-]{1,100}\. Until it is mended nothing is taken in or given out\.",
+    r"The registry is refused: [\w ,.-]{1,100}\. Until it is mended nothing is taken in or given out\.",
     r"(?:common|keys|source_interface|journalist_interface|deploy)\.[\w.]+: [^\n]+",  # why it did not start
     rf"Something of another form was not written: {_KIND} at {_PLACE}",
     # gunicorn's, of its processes.

@@ -8,10 +8,10 @@ import click
 
 from common.config import BadConfiguration, load_registry, read_root, read_server_config
 from common.registry.registry import Registry, RegistryRefused
+from deploy import data_folder
 from deploy.errors import DeployError
 from deploy.site.address import OnionAddress
 from deploy.site.files import PAGE, make_files
-from deploy import data_folder
 
 _DEFAULT_NAME = "Candour"
 _SERVED_FILE, _SERVED_FOLDER = 0o644, 0o755  # the web server is another user

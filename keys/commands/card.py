@@ -8,9 +8,9 @@ import click
 
 from common import canonical
 from common.canonical import NotCanonical
+from common.gpg.certificate import look
 from common.transport.courier_key import CourierCard
 from keys.cards import UnitCard, read_card
-from common.gpg.certificate import look
 from keys.commands.shared import Group, grouped, path
 from keys.registry.signature import UnfitRegistry
 from keys.unit.identity_key import IdentityCard, read_identity_card

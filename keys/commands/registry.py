@@ -280,6 +280,7 @@ def _show(registry: Registry) -> None:
         f"Version {registry.version}, issued on {day_words(registry.issued)}, "
         f"of {count(len(registry.forces), 'force')}."
     )
+    click.echo(f"Candour {registry.signed_with} signed it.")
     click.echo(f"The last day on which it holds is {day_words(registry.expires)}.")
     click.echo(f"Hours between two settled hours: {registry.settle_every_hours}.")
     for unit in registry.units:

@@ -7,12 +7,12 @@ import click
 
 from common import phrases
 from common.config import BadConfiguration
+from common.gpg.certificate import UnfitCertificate
 from common.gpg.keyring import NotDestroyed
 from common.gpg.sealing import SealingFailed
 from common.names import is_one_line, is_short_name
 from common.registry.holders import SHORTEST_PASSPHRASE
 from common.registry.registry import RegistryRefused
-from common.gpg.certificate import UnfitCertificate
 from keys.gpg_key import CeremonyFailed
 from keys.private_key import NoSuchKey
 from keys.registry.draft import BadDraft

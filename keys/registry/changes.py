@@ -9,10 +9,10 @@ from datetime import date, timedelta
 from operator import attrgetter
 
 from common import phrases
+from common.registry import gaps
 from common.registry.forces import Force
 from common.registry.registry import Registry
 from common.registry.units import Service, Unit
-from common.registry import gaps
 
 _DESK = "the charity’s desk"
 

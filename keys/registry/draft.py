@@ -1,6 +1,6 @@
 """A draft of the registry: a JSON file to be read, edited and compared line by line, which nothing trusts.
 
-It has the registry's content without version, day and signature, and each certificate line by line. It may be
+It has the registry's content without version, day, program and signature, and each certificate line by line. It may be
 unfinished: what does not fit together is refused when it is signed.
 """
 
@@ -21,6 +21,7 @@ from common.registry.forces import Force
 from common.registry.registry import Registry
 from common.registry.units import Service, Status, Unit, UnitKind
 from common.transport.courier_key import CourierCard
+from common.version import VERSION
 from keys.cards import UnitCard
 from keys.registry.country import read_country, without_keys
 
@@ -35,7 +36,7 @@ class BadDraft(Exception):
 class Draft:
     """What the next registry is to say."""
 
-    content: Registry  # of version 0, and no day
+    content: Registry  # of version 0, no day, and the program that would sign it
 
     @classmethod
     def of_the_country(cls, expires: date) -> "Draft":
@@ -170,7 +171,7 @@ def write_draft(file: Path, draft: Draft, *, new: bool = False) -> None:
     if new and file.exists():
         raise FileExistsError(None, "exists", os.fspath(file))
     body = registry.to_body(draft.content)
-    del body["version"], body["issued"]
+    del body["version"], body["issued"], body["signed_with"]
     for unit in body["units"]:
         for key in _BY_LINE:
             unit[key] = unit[key].splitlines()
@@ -195,7 +196,8 @@ def read_any(file: Path) -> Draft:
         document = canonical.load(file.read_bytes())
         if "signature" not in document:
             return _parse(document)
-        return Draft(replace(registry.read(canonical.inner(document, "body")), version=0, issued=date.min))
+        signed = registry.read(canonical.inner(document, "body"))
+        return Draft(replace(signed, version=0, issued=date.min, signed_with=VERSION))
     except (NotCanonical, ValueError, TypeError) as error:
         raise BadDraft(f"{file} is neither a draft nor a registry ({error}). Name another.") from error
 
@@ -204,4 +206,6 @@ def _parse(body: dict[str, Any]) -> Draft:
     for unit in map(canonical.as_object, canonical.listed(body, "units")):
         for key in _BY_LINE:
             unit[key] = "".join(f"{line}\n" for line in canonical.listed(unit, key))
-    return Draft(registry.read({**body, "version": 0, "issued": date.min.isoformat()}))
+    return Draft(
+        registry.read({**body, "version": 0, "issued": date.min.isoformat(), "signed_with": VERSION})
+    )

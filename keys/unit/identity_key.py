@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from common import canonical
 from common.canonical import NotCanonical
 from common.days import today
+from common.gpg.certificate import look
 from common.gpg.epochs import OVERLAP, month_of
 from common.gpg.opening import Opener
 from common.gpg.runner import private_home
@@ -34,7 +35,6 @@ from common.registry.holders import (
 )
 from common.registry.units import FormerKey, Unit
 from common.signing import PUBLIC_KEY_BYTES
-from common.gpg.certificate import look
 from keys.gpg_key import CeremonyFailed, make_key, public_part, request
 from keys.registry.signature import UnfitRegistry
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+from common.gpg.certificate import look
 from common.gpg.epochs import epochs_of
 from common.gpg.keyring import Key, Where, keys_of
 from common.gpg.runner import gpg_environment
-from common.gpg.certificate import look
 from keys.gpg_key import CeremonyFailed
 from keys.unit.unit_keys import CASE_CERTIFICATE, GNUPG_HOME, read_unit_card
 

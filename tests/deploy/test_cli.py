@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from common.version import VERSION
 from deploy.run import servers
 from deploy.workshop import checks
 
@@ -39,6 +40,12 @@ def test_help_names_every_command_and_imports_no_other_room():
         check=True,
     )
     assert ran.stdout.strip() == "set()"
+
+
+def test_it_says_which_version_it_is():
+    shown = candour("--version")
+    assert shown.stdout == f"candour {VERSION}\n"
+    assert shown.returncode == 0
 
 
 def test_an_unknown_command_says_so():

@@ -27,8 +27,8 @@ from marionette_driver.marionette import Marionette
 from common.conversation import codename
 from common.conversation.mailbox import MESSAGE_SLOTS
 from common.transport.parcel import SMALL_BYTES
-from deploy.onions import couriers
 from deploy import data_folder
+from deploy.onions import couriers
 from deploy.workshop.bench.browser import BEGIN, Answer, Browser
 from deploy.workshop.testnet.hosting import Hosted, hosted
 from deploy.workshop.testnet.network import Network

@@ -15,6 +15,7 @@ from common.days import today
 from common.gpg.opening import Opener, OpeningFailed
 from common.registry import registry as registries
 from common.registry.units import Service
+from common.version import VERSION
 from keys.commands.main import keys
 from keys.commands.shared import grouped
 from keys.registry.draft import read_draft
@@ -110,6 +111,7 @@ def test_from_first_key_to_a_registry_that_the_servers_take(ceremony, tmp_path):
         for said in (
             "The signature holds.",
             "Version 3, issued on",
+            f"Candour {VERSION} signed it.",
             f"The last day on which it holds is {registry.expires.day} ",
             "West Unit (west-unit)",
             "serves West Mercia Police (west-mercia)",

@@ -10,12 +10,12 @@ from sqlalchemy import insert
 from common import signing
 from common.conversation import codename, mailbox
 from common.days import today
+from common.gpg.certificate import look
 from common.registry import registry as registries
 from common.registry.units import Service
 from common.report.padding import PAGE_BYTES, PAGE_STEP, REDIRECT_BYTES
 from common.secret import Secret
 from common.store.models import EnvelopeRow
-from common.gpg.certificate import look
 from keys.private_key import read_private_key
 from keys.registry.country import read_country
 from source_interface import response_size

@@ -11,8 +11,8 @@ from typing import Any
 
 import socks
 
-from deploy.run.servers import LOOPBACK
 from deploy import data_folder
+from deploy.run.servers import LOOPBACK
 
 _ADDRESSEES = re.compile(rb'name="addressees" value="([^"]+)"')
 _CSRF = re.compile(rb'name="csrf" value="([^"]+)"')

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from common.config import read_server_config
 from common.days import today
-from deploy.run.servers import PROJECT
 from deploy import data_folder
+from deploy.run.servers import PROJECT
 from deploy.workshop.bench.browser import Surprise
 from source_interface.intake.certificates import certificate_of_the_day
 

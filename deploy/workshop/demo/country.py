@@ -4,7 +4,18 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from deploy.data_folder import CHARITY_ID, CHARITY_NAME, FORCE_ID, FORCE_NAME, OVERSEER_ID, OVERSEER_NAME, SHARED_ID, SHARED_NAME, UNIT_ID, UNIT_NAME
+from deploy.data_folder import (
+    CHARITY_ID,
+    CHARITY_NAME,
+    FORCE_ID,
+    FORCE_NAME,
+    OVERSEER_ID,
+    OVERSEER_NAME,
+    SHARED_ID,
+    SHARED_NAME,
+    UNIT_ID,
+    UNIT_NAME,
+)
 
 if TYPE_CHECKING:
     from common.registry.registry import Registry

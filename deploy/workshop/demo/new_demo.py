@@ -14,9 +14,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.data_folder import (
+    OTHER_IDS,
+    UNIT_ID,
+    DataFolderRefused,
+    check_place,
+    courier_settings,
+    desk_settings,
+    identity_folder,
+    place,
+    server_settings,
+    write,
+    write_settings,
+)
 from deploy.run import gpg_agent
 from deploy.workshop.demo import country, holders
-from deploy.data_folder import OTHER_IDS, UNIT_ID, DataFolderRefused, check_place, courier_settings, desk_settings, identity_folder, place, server_settings, write, write_settings
 
 if TYPE_CHECKING:
     from common.registry.units import Unit

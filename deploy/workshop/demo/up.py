@@ -12,14 +12,14 @@ from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 
+from deploy import data_folder
 from deploy.errors import DeployError
 from deploy.run import gpg_agent, servers
 from deploy.run.progress import step
 from deploy.run.servers import Server
 from deploy.run.supervisor import StopAsked, Supervisor
-from deploy import data_folder
 from deploy.workshop.demo import holders as demo_holders
-from deploy.workshop.demo import new_demo
+from deploy.workshop.demo import new_demo, tracebacks
 
 if TYPE_CHECKING:
     from deploy.onions.control import Control
@@ -45,8 +45,11 @@ def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
     `tor`: where to look for the tor that leads to them by onions; nowhere, if empty.
     """
     data_folder.check_place(data)
+    in_full = tracebacks.are_asked_for(data, onion=bool(tor))
     if data_folder.is_made(data):
-        with data_folder.held(data / "server"):  # else it would be said of its ports that another program has them
+        with data_folder.held(
+            data / "server"
+        ):  # else it would be said of its ports that another program has them
             pass
     with ExitStack() as listeners:
         at_source = listeners.enter_context(servers.listen("source interface", ports.source, "--source-port"))
@@ -57,6 +60,8 @@ def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
         source = servers.source_interface(data_folder.server_settings(data), at_source)
         collection = servers.collection(data_folder.server_settings(data), at_collection)
         desk = servers.desk(data_folder.desk_settings(data), at_desk)
+        if in_full:
+            source, collection, desk = map(tracebacks.shown_by, (source, collection, desk))
         # Two names for one machine: leaving the source interface clears cookies by name, the desk's must stay.
         source_address = f"http://localhost:{servers.port_of(at_source)}"
         desk_address = desk.address
@@ -74,6 +79,8 @@ def run_demo(data: Path, ports: Ports, tor: "Sequence[Control]" = ()) -> None:
             if _start(supervisor, [source, collection, desk], data_folder.gnupg_home(data)):
                 shown = source_address + (_onions_in_words(pair) if pair else "")
                 print(_what_next(data, shown, desk_address + supervisor.link(desk)), flush=True)
+                if in_full:
+                    print(f"\n{tracebacks.NOTE}", flush=True)
                 _until_stopped(supervisor)
 
 
@@ -83,7 +90,9 @@ def run_desk(data: Path, port: int, unit_id: str = data_folder.UNIT_ID) -> None:
     settings = data_folder.desk_settings(data, unit_id)
     if unit_id not in data_folder.unit_ids(data):
         known = ", ".join(data_folder.unit_ids(data))
-        raise data_folder.DataFolderRefused(f"There is no desk of {unit_id} in {data}. Choose one of: {known}.")
+        raise data_folder.DataFolderRefused(
+            f"There is no desk of {unit_id} in {data}. Choose one of: {known}."
+        )
     with ExitStack() as listeners:
         listener = listeners.enter_context(servers.listen("desk", port, "--port"))
         desk = servers.desk(settings, listener)
@@ -164,7 +173,9 @@ def _desk_link(link: str, unit_id: str = data_folder.UNIT_ID) -> str:
 
 def _what_next(data: Path, source_address: str, desk_link: str) -> str:
     option = "" if data == data_folder.DEFAULT_DATA else f" --data {data}"
-    others = "\n".join(f"    ./candour desk --unit {other}{option}" for other in data_folder.unit_ids(data)[1:])
+    others = "\n".join(
+        f"    ./candour desk --unit {other}{option}" for other in data_folder.unit_ids(data)[1:]
+    )
     holders = "\n".join(f"    {name}: {passphrase}" for name, passphrase in demo_holders.PASSPHRASES.items())
     return f"""
 The source interface, for the reporter. Send a report here, about “{data_folder.FORCE_NAME}”:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from common.config import ServerConfig, read_server_config
 from common.days import today
+from common.gpg.certificate import look
 from common.gpg.epochs import Epoch, epochs_of, month_after, month_of
 from common.gpg.keyring import end_agent, keys_of
 from common.gpg.opening import Opener, OpeningFailed
@@ -25,7 +26,6 @@ from common.registry.units import Service, Status, UnitKind
 from common.transport.courier_key import CourierCard, NewCourier, new_courier
 from deploy.workshop.drills.rehearsal import Rehearsal
 from keys.cards import UnitCard, write_card
-from common.gpg.certificate import look
 from keys.registry.draft import Draft, write_draft
 from keys.registry.publication import publish
 from keys.registry.root import new_root

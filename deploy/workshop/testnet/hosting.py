@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy import data_folder
 from deploy.onions import couriers, torrc
 from deploy.run import servers
 from deploy.run.supervisor import Supervisor
-from deploy import data_folder
 from deploy.workshop.demo import new_demo
 from deploy.workshop.testnet.network import Network
 from deploy.workshop.testnet.tor import Tor

@@ -1,5 +1,6 @@
 """The registry: valid whole, signed by its root and in its time, or refused."""
 
+import re
 import statistics
 import time
 from dataclasses import replace
@@ -15,6 +16,8 @@ from common.days import today
 from common.registry import registry as registries
 from common.registry.registry import RegistryRefused, UnknownForce, UnknownUnit
 from common.registry.units import Service, Status
+from common.version import VERSION
+from deploy.server.log_forms import is_allowed
 from keys.registry.country import read_country
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"r" * 32)
@@ -75,6 +78,13 @@ def test_an_unsigned_body_is_refused(registry):
         {"issued": "today"},
         {"expires": None},
         {"settle_every_hours": "6"},
+        {"signed_with": None},
+        {"signed_with": 1},
+        {"signed_with": "0.1"},
+        {"signed_with": "0.01.0"},
+        {"signed_with": "0.1.0 and more"},
+        {"signed_with": ["9.0.0"], "more": "than this program knows"},
+        {"signed_with": VERSION, "more": "than this program knows"},
         {"units": {}},
         {"units": [1]},
         {"units": [{}]},
@@ -85,6 +95,22 @@ def test_an_unsigned_body_is_refused(registry):
 )
 def test_a_signed_registry_of_the_wrong_shape_is_refused(registry, changed):
     refused(signed(registry, **changed), "not a registry")
+
+
+def test_of_one_that_a_later_candour_signed_it_is_said(registry):
+    assert VERSION < "9.0.0"
+    later = signed(registry, signed_with="9.0.0")
+    assert registries.verify(later, PUBLIC, today()).signed_with == "9.0.0", "what can be read is"
+    unread = signed(registry, signed_with="9.0.0", more="than this program knows")
+    refused(unread, rf"Candour 9\.0\.0 signed it, and {re.escape(VERSION)} here cannot read it")
+    unsigned = signed(registry, Ed25519PrivateKey.generate(), signed_with="9.0.0", more="")
+    refused(unsigned, "its signature does not hold")
+
+
+def test_why_a_later_one_is_refused_may_be_logged(registry):
+    with pytest.raises(RegistryRefused) as refusal:
+        registries.verify(signed(registry, signed_with="9999.9999.9999", more=""), PUBLIC, today())
+    assert is_allowed(f"{refusal.value} Until it is mended nothing is taken in or given out.")
 
 
 def wrong_values(right):

@@ -10,11 +10,11 @@ from common.config import read_server_config
 from common.gpg.opening import Opener
 from common.store.blobs import blob_path
 from common.store.outbox import Outbox
+from deploy import data_folder
 from deploy.backup.layout import in_data_folder
 from deploy.backup.restore import restore
 from deploy.backup.save import save
 from deploy.run.settle import settle
-from deploy import data_folder
 from deploy.workshop.bench.browser import Browser
 from deploy.workshop.bench.rows import codenames
 from deploy.workshop.bench.stage import stage

@@ -9,10 +9,11 @@ import pytest
 from common.config import read_server_config
 from common.days import today
 from common.store.database import open_engine, open_store
+from common.version import VERSION
+from deploy import data_folder
 from deploy.doctor.examination import examine, run_doctor
 from deploy.doctor.finding import Finding, State
 from deploy.run import servers
-from deploy import data_folder
 from deploy.workshop.demo import new_demo
 from keys.registry.signature import sign_registry
 
@@ -43,6 +44,10 @@ def test_a_fresh_demo_has_nothing_wrong_of_its_own(data):
         "Port 0",
     ):
         assert about(data, word).state is State.GOOD
+
+
+def test_it_says_which_candour_signed_the_registry(data):
+    assert about(data, "signature holds").text.endswith(f"; Candour {VERSION} signed it")
 
 
 def test_it_works_before_there_is_a_data_folder(tmp_path, capsys):

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from common.days import today
+from common.gpg.certificate import look
 from common.gpg.epochs import OVERLAP, month_after, month_of
 from common.registry.units import Status
 from deploy.doctor.expiry import NEAR_END, check_certificates
 from deploy.doctor.finding import State
-from common.gpg.certificate import look
 
 
 def on(registry, day):

@@ -21,8 +21,8 @@ from common.store.settlement import Settlement
 from common.store.sweep import KEEP_HELD
 from common.store.values import KEEP_REPLIES, SealedReply
 from common.transport import settled_hours
-from deploy.run.settle import settle
 from deploy import data_folder
+from deploy.run.settle import settle
 from deploy.workshop.bench.browser import Browser
 from deploy.workshop.bench.stage import stage
 from keys.registry.signature import sign_registry

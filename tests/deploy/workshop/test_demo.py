@@ -11,8 +11,8 @@ import pytest
 from common.config import load_registry, read_server_config
 from common.conversation.derivation import PEPPER_BYTES
 from common.days import today
-from deploy.run import gpg_agent
 from deploy import data_folder
+from deploy.run import gpg_agent
 from deploy.workshop.demo import country, new_demo
 
 ADDRESS = "http://127.0.0.1:8081"
@@ -132,7 +132,11 @@ def test_the_courier_goes_through_tor_only_while_there_is_an_onion(data):
 
 
 def test_a_second_start_on_the_same_folder_is_refused(data):
-    with data_folder.held(data), pytest.raises(data_folder.DataFolderRefused, match="Another Candour"), data_folder.held(data):
+    with (
+        data_folder.held(data),
+        pytest.raises(data_folder.DataFolderRefused, match="Another Candour"),
+        data_folder.held(data),
+    ):
         pass
     with data_folder.held(data):
         pass

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.run import gpg_agent, servers
 from deploy import data_folder
+from deploy.run import gpg_agent, servers
 from deploy.workshop.demo import new_demo
 
 PORTS = ("--source-port", "0", "--collection-port", "0", "--desk-port", "0")

@@ -5,8 +5,11 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from common import signing
 from common.days import today
+from common.registry import registry as registries
 from common.registry.units import Service, Status, UnitKind
 from common.transport.courier_key import CourierCard
 from keys.cards import UnitCard
@@ -48,11 +51,18 @@ def test_a_signed_registry_is_read_as_a_draft_too(draft, registry_bytes, tmp_pat
         read_draft(tmp_path / "registry")
 
 
+def test_a_registry_that_another_candour_signed_becomes_the_same_draft(draft, registry, tmp_path):
+    key = Ed25519PrivateKey.generate()
+    body = registries.to_body(replace(registry, signed_with="9.9.9"))
+    (tmp_path / "registry").write_bytes(signing.sign(body, registries.CONTEXT, key))
+    assert read_any(tmp_path / "registry") == draft
+
+
 def test_it_is_a_text_of_short_lines_and_names_no_version(draft, tmp_path):
     write_draft(tmp_path / "draft", draft)
     text = (tmp_path / "draft").read_text("utf-8")
     assert max(map(len, text.splitlines())) < 100
-    assert not {"version", "issued", "signature"} & set(json.loads(text))
+    assert not {"version", "issued", "signed_with", "signature"} & set(json.loads(text))
 
 
 def test_one_change_is_few_lines_of_difference(draft, tmp_path):

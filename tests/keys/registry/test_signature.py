@@ -11,6 +11,7 @@ from common.gpg.runner import gpg_environment, private_home
 from common.registry import registry as registries
 from common.registry.registry import RegistryRefused
 from common.registry.units import Status
+from common.version import VERSION
 from keys.private_key import NoSuchKey
 from keys.registry.root import new_root
 from keys.registry.signature import UnfitRegistry, sign_registry
@@ -24,6 +25,11 @@ def with_unit(registry, **changed):
 def test_what_is_signed_is_read_by_the_servers(registry, root_key):
     signed = sign_registry(registry, root_key.file)
     assert registries.verify(signed, root_key.public, today()) == registry
+
+
+def test_what_is_signed_names_the_candour_that_signed_it(registry, root_key):
+    signed = sign_registry(replace(registry, signed_with="9.9.9"), root_key.file)
+    assert registries.verify(signed, root_key.public, today()).signed_with == VERSION
 
 
 def test_a_root_key_with_a_passphrase_signs_with_it_alone(registry, tmp_path):

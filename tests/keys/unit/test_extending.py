@@ -8,12 +8,12 @@ import pytest
 
 from common.days import today
 from common.gpg import sealing
+from common.gpg.certificate import look
 from common.gpg.epochs import OVERLAP, epochs_of, month_after, month_of
 from common.gpg.keyring import Where, destroy, keys_of
 from common.gpg.opening import Opener, OpeningFailed
 from common.gpg.sealing import RecipientRefused, Sealer
 from keys.cards import UnitCard, read_card, write_card
-from common.gpg.certificate import look
 from keys.gpg_key import CeremonyFailed
 from keys.private_key import parse_private_key
 from keys.unit.unit_keys import add_case_key, extend, new_unit

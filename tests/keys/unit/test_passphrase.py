@@ -3,9 +3,9 @@
 import pytest
 from click.testing import CliRunner
 
+from common.gpg.certificate import look
 from common.gpg.keyring import Where, destroy, end_agent, keys_of, secret_certificates
 from keys.cards import UnitCard, write_card
-from common.gpg.certificate import look
 from keys.commands.main import keys
 from keys.gpg_key import run
 from keys.unit.unit_keys import (

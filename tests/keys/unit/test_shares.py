@@ -6,11 +6,11 @@ import itertools
 import pytest
 from click.testing import CliRunner
 
+from common.gpg.certificate import look
 from common.gpg.keyring import Where, destroy, end_agent, keys_of
 from common.gpg.opening import Opener
 from common.gpg.sealing import Sealer
 from keys.cards import UnitCard, read_card, write_card
-from common.gpg.certificate import look
 from keys.commands.main import keys
 from keys.gpg_key import CeremonyFailed
 from keys.gpg_key import run as gpg

@@ -4,9 +4,9 @@ import pytest
 from click.testing import CliRunner
 
 from common.days import today
+from common.gpg.certificate import look
 from common.gpg.keyring import Where, keys_of
 from keys.cards import UnitCard, write_card
-from common.gpg.certificate import look
 from keys.commands.main import keys
 from keys.unit.unit_keys import new_unit
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from time import perf_counter
 
 from common.gpg.runner import gpg_environment
-from deploy.run.servers import PROJECT
 from deploy import data_folder
+from deploy.run.servers import PROJECT
 from deploy.workshop.bench.browser import Surprise
 from deploy.workshop.bench.figures import Figure, in_turn, ratio
 from deploy.workshop.bench.rows.message import Client, together

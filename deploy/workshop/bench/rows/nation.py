@@ -13,8 +13,8 @@ from common.gpg.runner import gpg_environment, private_home
 from common.registry import registry as registries
 from common.registry.registry import Registry
 from common.registry.units import Service, UnitKind
-from deploy.run import gpg_agent
 from deploy import data_folder
+from deploy.run import gpg_agent
 from deploy.workshop.bench.figures import Figure, in_turn, plain, ratio
 from deploy.workshop.bench.rows.message import Client, together
 from deploy.workshop.bench.stage import Stage, fresh_stage
