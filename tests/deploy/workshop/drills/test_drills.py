@@ -31,6 +31,8 @@ from keys import publishing, registry_command, splitting, succession
 from keys.unit import GNUPG_HOME, change_unit_passphrase, read_unit_card
 from source_interface import recipients, session
 
+pytestmark = pytest.mark.slow
+
 CHECKS = {
     "unit-key-stolen": 11,
     "courier-lost": 7,
