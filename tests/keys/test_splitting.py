@@ -17,6 +17,8 @@ from keys.making import run as gpg
 from keys.splitting import restore, split
 from keys.unit import extend
 
+pytestmark = pytest.mark.slow
+
 PHRASE = "the passphrase of old"
 NEW = "another passphrase"
 

@@ -19,6 +19,8 @@ from keys.registry import sign_registry
 from keys.root import new_root
 from keys.succession import Succession, SuccessionRefused, follow, read_succession, replace_root, succeed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def roots(tmp_path_factory):

@@ -18,6 +18,8 @@ from common.secret import Secret
 from keys.registry import sign_registry
 from source_interface.visit import OPENED_AT_LEAST
 
+pytestmark = pytest.mark.slow
+
 SAID = "Thank you. We have read it."
 
 

@@ -16,6 +16,8 @@ from journalist_interface.desk.handsealed import open_by_hand
 from keys.private import read_private_key
 from keys.unit import GNUPG_HOME
 
+pytestmark = pytest.mark.slow
+
 BODY = "test-overseer"
 
 

@@ -12,6 +12,8 @@ from keys.registry import sign_registry
 from keys.root import new_root as make_root
 from keys.succession import succeed
 
+pytestmark = pytest.mark.slow
+
 ONIONS = "var/lib/tor-instances/candour"
 
 

@@ -14,6 +14,8 @@ from journalist_interface.desk import answering
 from journalist_interface.desk.answers import Answer
 from journalist_interface.desk.importing import import_all
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def reporter(world):

@@ -10,6 +10,8 @@ import pytest
 
 from journalist_interface.desk import answering
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def command(world):

@@ -31,6 +31,8 @@ from journalist_interface.desk.settings import NoCaseKey
 from keys import unit as units
 from keys.registry import sign_registry
 
+pytestmark = pytest.mark.slow
+
 OLD = month_of(month_of(today()) - timedelta(days=40))  # over, and its overlap too
 OLD_DAY = OLD + timedelta(days=9)
 

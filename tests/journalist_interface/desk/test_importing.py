@@ -22,6 +22,8 @@ from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.workplace import StickBusy
 from keys.registry import sign_registry
 
+pytestmark = pytest.mark.slow
+
 
 def sealed_files(world):
     return [path for path in (world.folder / "sealed").rglob("*") if path.is_file()]

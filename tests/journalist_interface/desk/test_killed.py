@@ -4,12 +4,16 @@ import itertools
 import secrets
 import shutil
 
+import pytest
+
 from common.transport import bundle, post
 from common.transport.post import ReplyPost
 from journalist_interface.desk import answering, saving
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.exporting import export_waiting
 from journalist_interface.desk.importing import import_all
+
+pytestmark = pytest.mark.slow
 
 
 def fresh(world, number):

@@ -13,6 +13,8 @@ from journalist_interface.desk import cursors
 from journalist_interface.desk.conversations import PAGE
 from journalist_interface.desk.rows import ConversationRow, EnvelopeRow
 
+pytestmark = pytest.mark.slow
+
 
 def fill(engine, rows, unreadable=0):
     """`rows` conversations of one message each, and some envelopes that did not open."""

@@ -20,6 +20,8 @@ from journalist_interface.desk.importing import import_all
 from journalist_interface.desk.opening import look_again
 from tests import openpgp
 
+pytestmark = pytest.mark.slow
+
 SOON = 15  # seconds, on a busy machine
 
 

@@ -27,6 +27,8 @@ from tests.journalist_interface.desk.test_exporting import (
 from tests.journalist_interface.desk.test_forwarding import exported, handover_in
 from tests.journalist_interface.desk.test_killed import killed_at_each_step
 
+pytestmark = pytest.mark.slow
+
 
 def clear(world):
     """The stick is taken away and comes back empty."""

@@ -12,6 +12,8 @@ from journalist_interface.desk import reading
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.importing import import_all
 
+pytestmark = pytest.mark.slow
+
 
 def seal_by_hand(world, text, *options, certificate=None):
     file = world.folder.parent / "by-hand.asc"
