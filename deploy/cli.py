@@ -150,12 +150,17 @@ def desk(data: Path, unit: str | None, identity: Path | None, port: int | None) 
 
 
 @candour.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Only tests that take little, in under a minute: no browser, no Tor, nothing slow, nothing measured.",
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGUMENTS]")
-def test(arguments: Sequence[str]) -> None:
+def test(arguments: Sequence[str], *, quick: bool) -> None:
     """Run every check and test; with arguments, only pytest with them."""
     from deploy.workshop.checks import run_checks
 
-    raise SystemExit(run_checks(list(arguments)))
+    raise SystemExit(run_checks(list(arguments), quick=quick))
 
 
 @candour.command()

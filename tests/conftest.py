@@ -4,6 +4,7 @@ Folders with a GnuPG home have short paths, because the agent's socket must fit 
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -23,17 +25,78 @@ from common.registry.forces import Force, Name, Nation
 from common.registry.registry import Registry
 from common.registry.units import Service, Status, Unit, UnitKind
 from common.transport.courier_key import new_courier
+from deploy.workshop.demo import new_demo
 from deploy.workshop.testnet.network import Network, private_network
 from keys.registry.root import new_root
 from keys.registry.signature import sign_registry
 from keys.unit.identity_key import new_identity, with_identity
 from keys.unit.unit_keys import GNUPG_HOME, new_unit
+from tests.once import WORKER, Once, shared_folder
+
+MONTHS = 2  # of the keys that tests share: where more are the subject, a test makes its own
 
 UMASK = os.umask(0o022)
 os.umask(UMASK)
 
 hypothesis.settings.register_profile("candour", deadline=None)  # a slow machine is no failure
 hypothesis.settings.load_profile("candour")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Temporary folders have short paths, also those of a worker, and go when the run ends.
+
+    gpg-agent's sockets are among them, and pytest's own names leave too little of the 107 characters.
+    `--basetemp` keeps them elsewhere.
+    """
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = made = tempfile.mkdtemp(prefix="ct-")
+        config.add_cleanup(lambda: shutil.rmtree(made, ignore_errors=True))
+
+
+JOURNEYS = Path(__file__).with_name("journeys")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what a test stands on, and let that which waits longest begin first: others fill its pauses."""
+    for item in items:
+        needs = set(getattr(item, "fixturenames", ()))
+        if JOURNEYS in item.path.parents:
+            item.add_marker("browser")
+        if "tor_network" in needs:
+            item.add_marker("tor")
+        if needs & {"as_root", "small_disk"}:
+            item.add_marker("root")
+    if WORKER in os.environ:
+        turns: dict[Path, int] = {}
+        for item in items:
+            turns[item.path] = min(_turn(item), turns.get(item.path, len(LONGEST_FIRST)))
+        items.sort(key=lambda item: turns[item.path])
+
+
+LONGEST_FIRST = ("tor", "browser", "slow")  # so that no worker has one of these left when the other is done
+
+
+def _turn(item: pytest.Item) -> int:
+    found = (turn for turn, marker in enumerate(LONGEST_FIRST) if item.get_closest_marker(marker))
+    return next(found, len(LONGEST_FIRST))
+
+
+ON_TOR = ("tests/journeys/test_over_tor", "tests/deploy/onions/", "tests/deploy/workshop/testnet/")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile`, what needs the Tor network goes to one worker, so that it is started once."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist carries no types
+        def _split_scope(self, nodeid: str) -> str:
+            return "tor" if nodeid.startswith(ON_TOR) else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
 
 
 @dataclass(frozen=True)
@@ -123,46 +186,57 @@ TEST_FORCES = (
 )
 
 
-def _made_unit(folder: Path, unit_id: str, name: str, kind: UnitKind, *forces: str) -> UnitKeys:
-    made = new_unit(folder, unit_id, name, passphrase=None)
-    courier_key_file = folder / "courier.key"
-    courier = new_courier(courier_key_file)
-    unit = Unit(
-        id=unit_id,
-        name=name,
-        kind=kind,
-        status=Status.ENROLLED,
-        serves=tuple(map(Service, forces)),
-        certificate=made.certificate,
-        fingerprint=made.fingerprint,
-        reply_key=made.reply_public_key,
-        couriers={courier.key_id: courier.public_key},
-    )
-    return UnitKeys(folder, unit, courier_key_file, courier.key_id)
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Makes what is dear to make once for all workers."""
+    return Once(shared_folder(tmp_path_factory.getbasetemp()) / "once")
 
 
 @pytest.fixture(scope="session")
-def unit_keys(short_folder: Callable[[], Path]) -> UnitKeys:
-    return _made_unit(short_folder(), "test-unit", "Test Anti-Corruption Unit", UnitKind.UNIT, "test-force")
+def _made_unit(once: Once, short_folder: ShortFolders) -> Callable[..., UnitKeys]:
+    def make(unit_id: str, name: str, kind: UnitKind, *forces: str) -> UnitKeys:
+        def fill(folder: Path) -> Unit:
+            made = new_unit(folder, unit_id, name, passphrase=None, months=MONTHS)
+            courier = new_courier(folder / "courier.key")
+            return Unit(
+                id=unit_id,
+                name=name,
+                kind=kind,
+                status=Status.ENROLLED,
+                serves=tuple(map(Service, forces)),
+                certificate=made.certificate,
+                fingerprint=made.fingerprint,
+                reply_key=made.reply_public_key,
+                couriers={courier.key_id: courier.public_key},
+            )
+
+        folder = short_folder()
+        unit = once.copy(unit_id, fill, folder)
+        return UnitKeys(folder, unit, folder / "courier.key", next(iter(unit.couriers)))
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def other_unit_keys(short_folder: Callable[[], Path]) -> UnitKeys:
-    return _made_unit(
-        short_folder(), "other-unit", "Other Anti-Corruption Unit", UnitKind.UNIT, "other-force"
-    )
+def unit_keys(_made_unit: Callable[..., UnitKeys]) -> UnitKeys:
+    return _made_unit("test-unit", "Test Anti-Corruption Unit", UnitKind.UNIT, "test-force")
 
 
 @pytest.fixture(scope="session")
-def charity_keys(short_folder: Callable[[], Path]) -> UnitKeys:
+def other_unit_keys(_made_unit: Callable[..., UnitKeys]) -> UnitKeys:
+    return _made_unit("other-unit", "Other Anti-Corruption Unit", UnitKind.UNIT, "other-force")
+
+
+@pytest.fixture(scope="session")
+def charity_keys(_made_unit: Callable[..., UnitKeys]) -> UnitKeys:
     """The charity's own desk."""
-    return _made_unit(short_folder(), "test-charity", "Test Charity Desk", UnitKind.DESK)
+    return _made_unit("test-charity", "Test Charity Desk", UnitKind.DESK)
 
 
 @pytest.fixture(scope="session")
-def overseer_keys(short_folder: Callable[[], Path]) -> UnitKeys:
+def overseer_keys(_made_unit: Callable[..., UnitKeys]) -> UnitKeys:
     """An oversight body. In no registry, unless a test puts it there."""
-    return _made_unit(short_folder(), "test-overseer", "Test Oversight Body", UnitKind.OVERSEER)
+    return _made_unit("test-overseer", "Test Oversight Body", UnitKind.OVERSEER)
 
 
 @dataclass(frozen=True)
@@ -175,10 +249,10 @@ class IdentityKeys:
 
 
 @pytest.fixture(scope="session")
-def identity_keys(short_folder: Callable[[], Path], unit_keys: UnitKeys) -> IdentityKeys:
+def identity_keys(once: Once, short_folder: Callable[[], Path], unit_keys: UnitKeys) -> IdentityKeys:
     """Those of the test unit: three people hold its identity key."""
     folder, passphrases = short_folder(), {name: f"the passphrase of {name}" for name in ("ada", "ben", "cy")}
-    card = new_identity(folder, unit_keys.unit.id, passphrases)
+    card = once.copy("identity", lambda empty: new_identity(empty, unit_keys.unit.id, passphrases), folder)
     return IdentityKeys(folder, with_identity(unit_keys.unit, card), passphrases)
 
 
@@ -229,6 +303,17 @@ def server_config(
         return read_server_config(folder / "server.toml")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def copy_demo(once: Once) -> Callable[[Path], None]:
+    """Puts the demo's data folder into a place where nothing is, as its real code makes it."""
+
+    def make(folder: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="cd-") as short:
+            new_demo.make(folder, "http://127.0.0.1:8081", Path(short), months=MONTHS)
+
+    return lambda data: once.copy("demo", make, data)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """`candour test`: the checks that CI runs, one after the other, each announced.
 
-Last come a few of the claims that `tests/mutations/` breaks on purpose, others each day: their tests have to notice.
+Two workers share the tests, by whole files. What measures time, memory or pace runs by itself after them. Last come a
+few of the claims that `tests/mutations/` breaks on purpose, others each day: their tests have to notice.
 """
 
 import subprocess
@@ -10,18 +11,27 @@ from pathlib import Path
 
 from deploy.run.servers import PROJECT
 
+_SHARED = ("pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m")
+_NOT_QUICK = ("browser", "tor", "quiet", "slow")  # the markers are explained in pyproject.toml
+
 CHECKS = (
     ("Style and security rules (ruff check)", ["ruff", "check"]),
     ("Layout of the code (ruff format)", ["ruff", "format", "--check"]),
     ("Types (mypy)", ["mypy"]),
     ("Which room may import which (import-linter)", ["lint-imports"]),
-    ("Tests (pytest)", ["pytest"]),
+    ("Tests (pytest)", [*_SHARED, "not quiet"]),
+    ("Tests that measure (pytest)", ["pytest", "-m", "quiet"]),
     ("Tests that must fail (tests.mutations)", ["python", "-m", "tests.mutations", "--tenth"]),
 )
 
 
-def run_checks(pytest_arguments: list[str]) -> int:
-    """Run all checks, or only pytest with its arguments; the exit code: 0 when all is well."""
+def run_checks(pytest_arguments: list[str], *, quick: bool = False) -> int:
+    """Run all checks, or only pytest with its arguments; the exit code: 0 when all is well.
+
+    `quick`: only tests that take little time, by two workers.
+    """
+    if quick:
+        return _run([*_SHARED, f"not ({' or '.join(_NOT_QUICK)})", *map(_from_here, pytest_arguments)])
     if pytest_arguments:
         return _run(["pytest", *map(_from_here, pytest_arguments)])
     failed = []

@@ -12,6 +12,8 @@ import pytest
 
 from deploy import bootstrap
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(bootstrap.PROJECT)
 MAIN = "import os, sys, common; print(os.getcwd(), common.__file__, sys.prefix, *sys.argv[1:])"
 

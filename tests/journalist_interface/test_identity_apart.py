@@ -30,6 +30,8 @@ from tests.journalist_interface.identity.conftest import PORT as THEIRS
 from tests.journalist_interface.identity.conftest import Holders, set_up, words
 from tests.journalist_interface.test_passing_on import WORDS, round_, signer
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["round_", "signer"]
 
 REACH = "Robin at the Kestrel-in-the-rafters allotments"

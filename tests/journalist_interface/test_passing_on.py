@@ -55,6 +55,8 @@ from tests.journalist_interface.collection.conftest import serving
 from tests.journalist_interface.desk.conftest import PORT, Browser
 from tests.source_interface.conftest import Reporter, over_wsgi, signer
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["signer"]
 
 WORDS, FILE = "Someone at the yard was paid.", b"\xff\xd8\xff\xe0" + secrets.token_bytes(1_500_000)

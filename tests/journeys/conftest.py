@@ -25,7 +25,6 @@ from marionette_driver.errors import NoSuchElementException
 from marionette_driver.marionette import Marionette, WebElement
 
 from deploy import data_folder
-from deploy.workshop.demo import new_demo
 
 PROJECT = Path(__file__).resolve().parents[2]
 SAFEST = {
@@ -82,13 +81,17 @@ class Running:
 
 
 @contextmanager
-def running(limits: str = "") -> Iterator[Running]:
-    """Start `candour up` in a fresh folder, with `[limits]` if given; stop it as Ctrl-C does."""
+def running(make: Callable[[Path], None] | None = None, limits: str = "") -> Iterator[Running]:
+    """Start `candour up` in a fresh folder; stop it as Ctrl-C does.
+
+    `make`: puts a demo there, with these `[limits]`; otherwise `up` makes one itself.
+    """
     folder = Path(tempfile.mkdtemp(prefix="cj-"))
     data = folder / "var"
     try:
+        if make is not None:
+            make(data)
         if limits:
-            new_demo.make(data, "http://127.0.0.1:1", folder)
             with data_folder.server_settings(data).open("a") as settings:
                 settings.write(f"[limits]\n{limits}\n")
         ports = ["--source-port", "0", "--collection-port", "0", "--desk-port", "0"]
@@ -119,8 +122,8 @@ def _addresses(process: subprocess.Popen[str], data: Path) -> Running:
 
 
 @pytest.fixture(scope="module")
-def candour() -> Iterator[Running]:
-    with running() as started:
+def candour(copy_demo: Callable[[Path], None]) -> Iterator[Running]:
+    with running(copy_demo) as started:
         yield started
 
 
@@ -132,9 +135,10 @@ def fresh_candour() -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def strict_candour() -> Iterator[Running]:
+def strict_candour(copy_demo: Callable[[Path], None]) -> Iterator[Running]:
     """With limits so small that a test can pass them."""
-    with running("max_file_bytes = 1000000\nmax_report_bytes = 3000000\nmax_files = 3") as started:
+    limits = "max_file_bytes = 1000000\nmax_report_bytes = 3000000\nmax_files = 3"
+    with running(copy_demo, limits) as started:
         yield started
 
 

@@ -202,6 +202,7 @@ def test_a_collection_cut_in_the_middle_goes_on_where_it_was(onions: Onions, tmp
     assert part.read_bytes() == (onions.blobs / waiting.id[:2] / waiting.id).read_bytes()
 
 
+@pytest.mark.quiet
 def test_a_flood_of_one_circuit_leaves_others_within_twice_their_quiet_latency(
     onions: Onions, tor_network: Network
 ):

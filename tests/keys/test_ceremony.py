@@ -18,6 +18,8 @@ from keys.cards import UnitCard, read_card
 from keys.commands.main import keys
 from keys.registry.draft import read_draft
 
+pytestmark = pytest.mark.slow
+
 CEREMONY = Path(__file__).resolve().parents[2] / "keys" / "CEREMONY.md"
 ITS_DAY = date(2027, 1, 4)
 PHRASE = "a long passphrase\n"

@@ -10,6 +10,8 @@ from tests.mutations.__main__ import main, tenth_of
 from tests.mutations.runner import Outcome, run_all
 from tests.mutations.table import Mutation, all_mutations, read_tables
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 DOOR = "def is_open():\n    return False\n"
 TESTS = """

@@ -3,7 +3,11 @@
 import re
 from dataclasses import replace
 
+import pytest
+
 from common.registry.units import Status
+
+pytestmark = pytest.mark.slow
 
 CSP = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 

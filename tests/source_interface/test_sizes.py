@@ -23,6 +23,8 @@ from source_interface import session as sessions
 from source_interface.notices import NOTICES
 from source_interface.session import Session, longest_session, new_session
 
+pytestmark = pytest.mark.slow
+
 
 def whole(answer, reason):
     """Bytes of a response as it goes out, without what gunicorn adds to every one."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from common.registry.units import Unit
 
 REGISTRY_DAYS = 365
+MONTHS = 13  # of each unit's keys: as long as the registry holds
 
 
 def units() -> "tuple[Unit, ...]":

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from common.registry.units import Unit
 
 
-def make(data: Path, collection_address: str, short: Path) -> None:
+def make(data: Path, collection_address: str, short: Path, *, months: int = country.MONTHS) -> None:
     """Make the data folder. `short`: a private folder with a short path. Raises DataFolderRefused."""
     from keys.gpg_key import CeremonyFailed
     from keys.registry.signature import UnfitRegistry
@@ -47,7 +47,7 @@ def make(data: Path, collection_address: str, short: Path) -> None:
             _stop_agents(fresh)
             shutil.rmtree(fresh)
         fresh.mkdir(mode=0o700, parents=True)
-        _fill_by_a_short_path(fresh, collection_address, short)
+        _fill_by_a_short_path(fresh, collection_address, short, months)
         fresh.rename(data)
     except (OSError, CeremonyFailed, UnfitRegistry) as error:
         raise DataFolderRefused(
@@ -57,11 +57,11 @@ def make(data: Path, collection_address: str, short: Path) -> None:
         os.umask(mask)
 
 
-def _fill_by_a_short_path(fresh: Path, collection_address: str, short: Path) -> None:
+def _fill_by_a_short_path(fresh: Path, collection_address: str, short: Path, months: int) -> None:
     alias = short / "new"  # gpg-agent's sockets need one
     alias.symlink_to(fresh)
     try:
-        _fill(alias, collection_address)
+        _fill(alias, collection_address, months)
     finally:
         alias.unlink()
 
@@ -72,7 +72,7 @@ def _stop_agents(data: Path) -> None:
         gpg_agent.stop(identity_folder(data, unit_id) / "gnupg")
 
 
-def _fill(data: Path, collection_address: str) -> None:
+def _fill(data: Path, collection_address: str, months: int) -> None:
     from common.conversation.derivation import PEPPER_BYTES
     from keys.registry import root, signature
 
@@ -81,7 +81,9 @@ def _fill(data: Path, collection_address: str) -> None:
     root_key = data / "root" / "registry-root.key"
     root_public_key = root.new_root(root_key)
     with ThreadPoolExecutor() as pool:  # gpg takes its time, and each has a home of its own
-        units = tuple(pool.map(lambda unit: _furnish(data, unit, collection_address), country.units()))
+        units = tuple(
+            pool.map(lambda unit: _furnish(data, unit, collection_address, months), country.units())
+        )
     signed = signature.sign_registry(country.registry(units), root_key)
     desks = [desk_settings(data, unit.id).parent for unit in units]
     for room in (
@@ -95,7 +97,7 @@ def _fill(data: Path, collection_address: str) -> None:
     write_settings(server_settings(data), _SERVER)
 
 
-def _furnish(data: Path, unit: "Unit", collection_address: str) -> "Unit":
+def _furnish(data: Path, unit: "Unit", collection_address: str, months: int) -> "Unit":
     """Make a unit's desk, courier and stick. Returns it with its keys."""
     from common.transport.courier_key import new_courier
     from keys.unit.unit_keys import new_unit
@@ -106,7 +108,7 @@ def _furnish(data: Path, unit: "Unit", collection_address: str) -> "Unit":
     short = data.with_name(unit.id.removeprefix("demo-"))  # which gpg-agent's sockets need, here as well
     short.symlink_to(at / "desk")
     try:
-        made = new_unit(short, unit.id, unit.name, passphrase=None)
+        made = new_unit(short, unit.id, unit.name, passphrase=None, months=months)
     finally:
         gpg_agent.stop(short / "gnupg")
         short.unlink()

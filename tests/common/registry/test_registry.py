@@ -227,6 +227,7 @@ def test_merged_forces_are_followed_to_what_stands(registry):
         changed.force("nowhere")
 
 
+@pytest.mark.quiet
 def test_sixty_units_with_two_years_of_epochs_load_in_under_200_ms(registry, gpg_certificate):
     """The median of what a server does when the file changes: verify, read, and look whether all fits."""
     first, _, desk = registry.units

@@ -11,6 +11,8 @@ from common.report import archive, zip64
 from common.report.archive import Extract, FilePart, Tail
 from common.report.padding import padded_size
 
+pytestmark = pytest.mark.slow
+
 MIB = bytes(1024 * 1024)
 
 IN_FLAT_MEMORY = """
@@ -40,6 +42,7 @@ print(write(1000) - few)
 """
 
 
+@pytest.mark.quiet
 def test_memory_stays_flat():
     """In a process of its own, whose peak is read after 30 MB (the tail is full then) and after 1 GB."""
     done = subprocess.run([sys.executable, "-c", IN_FLAT_MEMORY], capture_output=True, text=True, check=False)

@@ -13,6 +13,8 @@ from common.store.database import open_store
 from common.store.models import EnvelopeRow
 from common.store.values import Envelope, Sent, State
 
+pytestmark = pytest.mark.slow
+
 TAG = b"t" * 16
 
 PROGRAM = """

@@ -17,6 +17,8 @@ from common.store.values import Returned
 from common.transport import post
 from tests.common.store.conftest import Desk
 
+pytestmark = pytest.mark.slow
+
 ODD = "{} things in the inbox were not as a courier leaves them: none was taken"
 SLOTS = [bytes([n]) * 16 for n in range(1, 9)]
 

@@ -18,6 +18,8 @@ from common.store.values import KEEP_RETURNED, Envelope, Returned, Sent, State
 from common.transport import post
 from tests.common.store.conftest import ROOM, Desk
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 SLOTS = [bytes([n]) * 16 for n in range(1, 9)]
 TAG = b"t" * 16

@@ -22,7 +22,7 @@ from deploy.backup.save import Contents, save
 from deploy.host import ownership
 from deploy.onions import couriers
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a host is root's")
+pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="a host is root's")]
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from deploy.workshop.bench.browser import Browser
 from deploy.workshop.bench.rows import codenames
 from deploy.workshop.bench.stage import stage
 
+pytestmark = pytest.mark.slow
+
 EACH, SENDERS = 3, 2
 
 
@@ -32,10 +34,11 @@ def send_one(address: str) -> str:
 
 
 @pytest.fixture
-def long_ago(tmp_path, operator):
+def long_ago(tmp_path, operator, copy_demo):
     """A demo that was saved while it took messages in, and has ended since: (data, file, words, answered, before)."""
     before, meanwhile = [], []
     started, some = threading.Event(), threading.Event()
+    copy_demo(tmp_path / "old" / "var")
     with stage(tmp_path / "old") as servers:
         answered = codenames._with_answers(servers, 1)
         before += [send_one(servers.source) for _ in range(3)]

@@ -6,11 +6,14 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 from sqlalchemy import update
 
 from common.store.models import EnvelopeRow
 from deploy.backup.layout import in_data_folder
 from deploy.run.servers import PROJECT
+
+pytestmark = pytest.mark.slow
 
 MB = 1024 * 1024
 
@@ -91,6 +94,7 @@ def test_neither_pepper_nor_row_nor_onion_key_is_in_any_file_but_its_own(
     assert watcher.found == [f"pepper in {planted}"]
 
 
+@pytest.mark.quiet
 def test_memory_does_not_grow_with_an_envelope(demo, open_layout, put, operator, tmp_path):
     """Peak memory of saving and restoring an envelope of 400 MB, beside doing so without it."""
     store = open_layout(demo)

@@ -17,13 +17,14 @@ from deploy.run import servers
 from deploy.workshop.demo import new_demo
 from keys.registry.signature import sign_registry
 
+pytestmark = pytest.mark.slow
+
 FREE = {"--source-port": 0}
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    (tmp_path / "s").mkdir(mode=0o700)
-    new_demo.make(tmp_path / "data", "http://127.0.0.1:8081", tmp_path / "s")
+def data(tmp_path: Path, copy_demo) -> Path:
+    copy_demo(tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -31,7 +32,9 @@ def about(data: Path, word: str, ports: dict[str, int] | None = None) -> Finding
     return next(finding for finding in examine(data, ports or FREE) if word in finding.text)
 
 
-def test_a_fresh_demo_has_nothing_wrong_of_its_own(data):
+def test_a_fresh_demo_has_nothing_wrong_of_its_own(tmp_path, short_folder):
+    data = tmp_path / "data"
+    new_demo.make(data, "http://127.0.0.1:8081", short_folder())
     for word in (
         "GnuPG",
         "data folder",

@@ -24,6 +24,8 @@ from deploy.host.place import Place
 from deploy.host.steps import UNITS
 from deploy.run.servers import PROJECT
 
+pytestmark = pytest.mark.slow
+
 IDS = {"candour": 61001, "candour-source": 61002, "candour-collection": 61003, "_tor-candour": 61004}
 
 

@@ -12,6 +12,8 @@ from keys.registry.root import new_root as make_root
 from keys.registry.signature import sign_registry
 from keys.registry.succession import succeed
 
+pytestmark = pytest.mark.slow
+
 ONIONS = "var/lib/tor-instances/candour"
 
 

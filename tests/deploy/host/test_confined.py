@@ -34,6 +34,8 @@ from deploy.host import steps
 from deploy.workshop.drills.service import reply_key
 from keys.private_key import read_private_key
 
+pytestmark = pytest.mark.slow
+
 UNITS = steps.TREE / "etc/systemd/system"
 PACKAGES = str(next(Path(bootstrap.PROJECT).glob(".venv/lib/python3*/site-packages")))
 BOUNDARY = "----geckoformboundary5d1f"

@@ -18,6 +18,8 @@ from deploy.host.place import Place, StepFailed
 from keys.private_key import write_private_key
 from keys.registry.signature import sign_registry
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(bootstrap.PROJECT)
 KEY = "var/lib/tor-instances/candour/source/hs_ed25519_secret_key"
 OWN = ("etc/candour/pepper", "etc/candour/server.toml", "etc/candour/registry.json", KEY)

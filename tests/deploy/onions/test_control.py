@@ -140,6 +140,7 @@ def test_on_the_host_only_its_own_cookie_is_read(folder, pretend, monkeypatch):
         pass
 
 
+@pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_root_reads_the_cookie_as_the_socket_s_owner(folder, pretend):
     cookie = secret_file(folder / "cookie")

@@ -86,6 +86,7 @@ def test_on_another_machine_it_says_so(tmp_path):
             couriers.admitted(folder)
 
 
+@pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_root_acts_as_tors_user_who_can_lead_it_nowhere(onions):
     for path in (onions, onions / "collection", onions / "collection/authorized_clients"):
@@ -105,6 +106,7 @@ def test_root_acts_as_tors_user_who_can_lead_it_nowhere(onions):
     assert (os.geteuid(), os.getegid()) == (0, 0)
 
 
+@pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_deploy_install_locks_the_door_as_tors_user_who_can_lead_it_nowhere(onions, monkeypatch):
     root = onions.parent / "root"

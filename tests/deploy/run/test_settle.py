@@ -27,6 +27,8 @@ from deploy.workshop.bench.browser import Browser
 from deploy.workshop.bench.stage import stage
 from keys.registry.signature import sign_registry
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 SOURCE, GROUP = 61001, 61003
 LONG_AGO = "2020-01-01T00"
@@ -197,6 +199,7 @@ def test_where_it_cannot_end_couriers_see_what_they_saw_before_and_the_next_one_
     assert listed(config)[1] == sorted([first, second])
 
 
+@pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_run_by_root_it_leaves_no_file_of_root_s_among_those_of_the_servers(server):
     config, store, settings = server

@@ -16,6 +16,8 @@ import pytest
 
 from deploy.run import servers
 
+pytestmark = pytest.mark.quiet
+
 PROJECT = Path(__file__).resolve().parents[3]
 ONE = b"PROXY TCP6 fc00:dead:beef:4dad::3a7c:b5e7 ::1 46567 80\r\n"
 OTHER = b"PROXY TCP6 fc00:dead:beef:4dad::3a7c:b5e8 ::1 46568 80\r\n"

@@ -15,6 +15,8 @@ from deploy import data_folder
 from deploy.run import gpg_agent
 from deploy.workshop.demo import country, new_demo
 
+pytestmark = pytest.mark.slow
+
 ADDRESS = "http://127.0.0.1:8081"
 
 
@@ -26,14 +28,21 @@ def short(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def data(tmp_path: Path, short: Path) -> Path:
-    folder = tmp_path / "data"
-    new_demo.make(folder, ADDRESS, short)
+def data(tmp_path: Path, copy_demo) -> Path:
+    copy_demo(tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, short_folder) -> Path:
+    """As `up` makes one. For tests that only look."""
+    folder = tmp_path_factory.mktemp("made") / "data"
+    new_demo.make(folder, ADDRESS, short_folder())
     return folder
 
 
-def test_the_registry_names_the_demo_unit_and_is_signed(data):
-    config = read_server_config(data_folder.server_settings(data))
+def test_the_registry_names_the_demo_unit_and_is_signed(made):
+    config = read_server_config(data_folder.server_settings(made))
     registry = config.load_registry()
     unit = registry.unit(data_folder.UNIT_ID)
     assert [force.id for force in registry.served_by(unit, today())] == [data_folder.FORCE_ID]
@@ -43,26 +52,28 @@ def test_the_registry_names_the_demo_unit_and_is_signed(data):
     assert registry.desk == registry.recipient(data_folder.CHARITY_ID)
     assert registry.expires == today() + timedelta(days=country.REGISTRY_DAYS)
     assert all(len(one.couriers) == 1 for one in registry.units)
-    for unit_id in data_folder.unit_ids(data):
-        held = data_folder.desk_settings(data, unit_id).with_name("registry.json")
+    for unit_id in data_folder.unit_ids(made):
+        held = data_folder.desk_settings(made, unit_id).with_name("registry.json")
         assert load_registry(held, config.registry_root) == registry
 
 
-def test_the_secrets_are_their_owners_alone(data):
-    opened = [path for path in (data, *data.rglob("*")) if path.stat().st_mode & 0o077]
+def test_the_secrets_are_their_owners_alone(made):
+    opened = [path for path in (made, *made.rglob("*")) if path.stat().st_mode & 0o077]
     assert not opened
     for secret in ("server/pepper", "courier/courier.key", "root/registry-root.key", "desk/reply.key.gpg"):
-        assert stat.S_IMODE((data / secret).stat().st_mode) == 0o600
-    assert len((data / "server" / "pepper").read_bytes()) == PEPPER_BYTES
+        assert stat.S_IMODE((made / secret).stat().st_mode) == 0o600
+    assert len((made / "server" / "pepper").read_bytes()) == PEPPER_BYTES
 
 
-def test_the_settings_name_what_is_there(data):
-    assert data_folder.gnupg_home(data).is_dir()
-    assert data_folder.is_made(data)
-    data_folder.check_is_made(data)
+def test_the_settings_name_what_is_there(made):
+    assert data_folder.gnupg_home(made).is_dir()
+    assert data_folder.is_made(made)
+    data_folder.check_is_made(made)
 
 
-def test_no_agent_is_left_of_the_making(data, tmp_path):
+def test_no_agent_is_left_of_the_making(tmp_path, short):
+    data = tmp_path / "data"
+    new_demo.make(data, ADDRESS, short)
     homes = [
         data_folder.place(folder, unit_id) / "desk" / "gnupg"
         for folder in (data, tmp_path / "s" / "new")
@@ -143,11 +154,11 @@ def test_a_second_start_on_the_same_folder_is_refused(data):
 
 
 @pytest.mark.parametrize("extra", [0, 120])
-def test_gpg_works_however_long_the_path(tmp_path, extra):
+def test_gpg_works_however_long_the_path(tmp_path, copy_demo, extra):
     short = Path(subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True).stdout.strip())
     try:
         data = tmp_path / ("d" * max(extra, 1))
-        new_demo.make(data, ADDRESS, short)
+        (new_demo.make(data, ADDRESS, short) if extra else copy_demo(data))
         home = data_folder.gnupg_home(data)
         assert gpg_agent.is_too_long(home) == (len(str(home)) > gpg_agent.LONGEST_HOME)
         with gpg_agent.reachable(home, short):

@@ -16,7 +16,8 @@ import pytest
 
 from deploy import data_folder
 from deploy.run import gpg_agent, servers
-from deploy.workshop.demo import new_demo
+
+pytestmark = pytest.mark.slow
 
 PORTS = ("--source-port", "0", "--collection-port", "0", "--desk-port", "0")
 
@@ -73,8 +74,10 @@ def command_lines() -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_up_serves_prints_where_to_go_and_stops_cleanly(tmp_path, number):
+def test_up_serves_prints_where_to_go_and_stops_cleanly(tmp_path, copy_demo, number):
     data = tmp_path / "data"
+    if number == signal.SIGTERM:
+        copy_demo(data)  # otherwise it is made now
     with running("up", "--data", str(data), *PORTS) as (process, printed):
         source, link = addresses(printed)
         assert status(source) == 200
@@ -97,6 +100,7 @@ def test_up_serves_prints_where_to_go_and_stops_cleanly(tmp_path, number):
     assert not any((data_folder.gnupg_home(data) / name).exists() for name in gpg_agent.SOCKETS)
 
 
+@pytest.mark.quiet
 def test_the_second_start_is_quick_and_keeps_what_is_there(tmp_path):
     data = tmp_path / "data"
     with running("up", "--data", str(data), *PORTS):
@@ -109,18 +113,18 @@ def test_the_second_start_is_quick_and_keeps_what_is_there(tmp_path):
     assert (data / "server" / "registry.json").read_bytes() == registry
 
 
-def test_the_desk_runs_alone(tmp_path):
+def test_the_desk_runs_alone(tmp_path, copy_demo):
     data = tmp_path / "data"
-    with running("up", "--data", str(data), *PORTS):
-        pass
+    copy_demo(data)
     with running("desk", "--data", str(data), "--port", "0") as (_, printed):
         (link,) = addresses(printed)
         assert status(link) == 200
         assert status(link) in (401, 403, 404), "the link let in a second browser"
 
 
-def test_a_second_up_on_the_same_folder_is_refused(tmp_path):
+def test_a_second_up_on_the_same_folder_is_refused(tmp_path, copy_demo):
     data = tmp_path / "data"
+    copy_demo(data)
     with running("up", "--data", str(data), *PORTS) as (_, printed):
         port = addresses(printed)[0].rsplit(":", 1)[1].strip("/")
         taken = ("--source-port", port, *PORTS[2:])
@@ -137,10 +141,9 @@ def test_a_second_up_on_the_same_folder_is_refused(tmp_path):
     assert "Traceback" not in second.stderr
 
 
-def test_a_damaged_registry_stops_the_start_and_says_so(tmp_path):
+def test_a_damaged_registry_stops_the_start_and_says_so(tmp_path, copy_demo):
     data = tmp_path / "data"
-    (tmp_path / "s").mkdir(mode=0o700)
-    new_demo.make(data, "http://127.0.0.1:8081", tmp_path / "s")
+    copy_demo(data)
     path = data / "server" / "registry.json"
     path.write_bytes(path.read_bytes().replace(b"Demo", b"Fake"))
     refused = subprocess.run(

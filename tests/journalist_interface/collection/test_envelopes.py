@@ -9,6 +9,8 @@ from journalist_interface.collection.app import create_app
 from journalist_interface.collection.envelopes import NOT_SETTLED
 from journalist_interface.collection.ranges import send_part
 
+pytestmark = pytest.mark.slow
+
 LIST = "/v1/envelopes"
 CONTENT = bytes(range(256)) * 64
 

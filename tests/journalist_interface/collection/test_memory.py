@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.quiet
+
 LARGE = 200 * 1024 * 1024
 
 

@@ -13,6 +13,8 @@ from journalist_interface.collection.app import create_app
 from journalist_interface.collection.freshness import REPLAYED, SIGN_AGAIN, WRONG_TIME
 from journalist_interface.collection.signatures import DOES_NOT_HOLD, UNSIGNED
 
+pytestmark = pytest.mark.slow
+
 LIST = "/v1/envelopes"
 
 

@@ -16,6 +16,8 @@ from journalist_interface.courier.cli import courier as command
 from journalist_interface.courier.config import read_courier_config
 from journalist_interface.courier.errors import CourierError
 
+pytestmark = pytest.mark.slow
+
 ONION = "candourcandourcandourcandourcandourcandourcandourcandour.onion"
 
 

@@ -15,6 +15,8 @@ from common.transport.forwarding import forwarded_id
 from journalist_interface.courier.state import State
 from tests.journalist_interface.collection.conftest import collection_of
 
+pytestmark = pytest.mark.slow
+
 
 def name(reply):
     """What a reply's post is called."""

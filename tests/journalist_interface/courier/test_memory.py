@@ -2,6 +2,10 @@
 
 import re
 
+import pytest
+
+pytestmark = pytest.mark.quiet
+
 LARGE = 200 * 1024 * 1024
 PEAK = """
 import re, sys

@@ -14,6 +14,8 @@ from journalist_interface.courier.errors import AnotherCourier, Unreachable
 from journalist_interface.courier.state import State
 from tests.journalist_interface.courier.conftest import RUN
 
+pytestmark = pytest.mark.slow
+
 LARGE = 3_000_000
 
 

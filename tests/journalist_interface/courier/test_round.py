@@ -3,7 +3,10 @@
 import secrets
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from common.config import read_server_config
 from common.store.outbox import Outbox
@@ -13,6 +16,8 @@ from deploy.workshop.bench.stage import Stage, stage
 from journalist_interface.desk.replies import composition
 from journalist_interface.desk.services import open_desk
 from tests.journalist_interface.collection.conftest import PROJECT
+
+pytestmark = pytest.mark.slow
 
 WORDS, ANSWER = "It happened at the yard.", "We look into it, thank you."
 
@@ -33,7 +38,10 @@ def listed(servers: Stage) -> list[str]:
         outbox.close()
 
 
-def test_two_rounds_bring_a_report_there_and_its_answer_and_its_receipt_back(tmp_path: Path):
+def test_two_rounds_bring_a_report_there_and_its_answer_and_its_receipt_back(
+    tmp_path: Path, copy_demo: Callable[[Path], None]
+):
+    copy_demo(tmp_path / "var")
     with stage(tmp_path) as servers:
         sender = Browser(servers.source)
         sender.begin()

@@ -43,7 +43,8 @@ from keys.private_key import read_private_key
 from keys.registry.root import new_root
 from keys.registry.signature import sign_registry
 from keys.unit.unit_keys import NewUnit, new_unit
-from tests.conftest import ShortFolders
+from tests.conftest import MONTHS, ShortFolders
+from tests.once import Once
 
 PORT = 8083
 UNIT = "demo-unit"
@@ -180,14 +181,23 @@ class World:
         return folder
 
 
+def _make_units(folder: Path) -> tuple[NewUnit, NewUnit, NewUnit]:
+    def make(name: str, unit_id: str, called: str) -> NewUnit:
+        (folder / name).mkdir(mode=0o700)
+        return new_unit(folder / name, unit_id, called, passphrase=None, months=MONTHS)
+
+    return (
+        make("unit", UNIT, "Demo Unit"),
+        make("other", OTHER, "Other Unit"),
+        make("charity", "charity", "Charity"),
+    )
+
+
 @pytest.fixture(scope="session")
-def house(short_folder: ShortFolders) -> House:
+def house(once: Once, short_folder: ShortFolders) -> House:
     """Keys, made once. The folder's path is short: gpg-agent's socket lies in it."""
     folder = short_folder()
-    for name in ("unit", "other", "charity"):
-        (folder / name).mkdir(mode=0o700)
-    unit = new_unit(folder / "unit", UNIT, "Demo Unit", passphrase=None)
-    other = new_unit(folder / "other", OTHER, "Other Unit", passphrase=None)
+    unit, other, made = once.copy("desk", _make_units, folder)
     courier = new_courier(folder / "courier.key")
     other_courier = new_courier(folder / "other-courier.key")
     root = new_root(folder / "root.key")
@@ -205,7 +215,6 @@ def house(short_folder: ShortFolders) -> House:
             couriers={key_id: public},
         )
 
-    made = new_unit(folder / "charity", "charity", "Charity", passphrase=None)
     charity = replace(enrolled("charity", made, "none", b""), kind=UnitKind.DESK, serves=(), couriers={})
     draft = Registry(
         version=7,

@@ -10,6 +10,8 @@ import pytest
 
 from journalist_interface.desk.replies import composition
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def command(world):

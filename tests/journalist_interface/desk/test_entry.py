@@ -8,6 +8,8 @@ import pytest
 from journalist_interface.desk.app import create_app
 from journalist_interface.workstation.entry import COOKIE, Entry
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_link_lets_one_browser_in_once(world):
     app = create_app(world.settings, 8083)

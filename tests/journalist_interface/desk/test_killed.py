@@ -4,6 +4,8 @@ import itertools
 import secrets
 import shutil
 
+import pytest
+
 from common.transport import bundle, post
 from common.transport.post import ReplyPost
 from journalist_interface.desk.app import create_app
@@ -11,6 +13,8 @@ from journalist_interface.desk.opening import saved_files
 from journalist_interface.desk.replies import composition
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
+
+pytestmark = pytest.mark.slow
 
 
 def fresh(world, number):

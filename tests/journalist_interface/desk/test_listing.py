@@ -13,6 +13,8 @@ from journalist_interface.desk.pages import cursors
 from journalist_interface.desk.rows.conversations import PAGE
 from journalist_interface.desk.rows.models import ConversationRow, EnvelopeRow
 
+pytestmark = pytest.mark.slow
+
 
 def fill(engine, rows, unreadable=0):
     """`rows` conversations of one message each, and some envelopes that did not open."""

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.quiet
+
 MEGABYTE = bytes(range(256)) * 4096
 MEGABYTES = 300
 

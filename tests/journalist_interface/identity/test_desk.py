@@ -14,6 +14,8 @@ from journalist_interface.identity.app import create_app
 from keys.registry.signature import sign_registry
 from tests.journalist_interface.identity.conftest import PORT, REACH, Holders, set_up, words
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def entries(stick, identity_keys):

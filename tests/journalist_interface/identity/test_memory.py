@@ -19,6 +19,8 @@ import pytest
 from common.registry.holders import HOLDERS, open_box, together
 from tests.journalist_interface.identity.conftest import REACH
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).resolve().parents[3]
 
 

@@ -26,6 +26,8 @@ from keys.registry.succession import (
     succeed,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def roots(tmp_path_factory):

@@ -17,6 +17,8 @@ from keys.gpg_key import run as gpg
 from keys.unit.shares import restore, split
 from keys.unit.unit_keys import extend
 
+pytestmark = pytest.mark.slow
+
 PHRASE = "the passphrase of old"
 NEW = "another passphrase"
 

@@ -12,6 +12,8 @@ from common.days import today
 from source_interface.conversation import visit
 from source_interface.pages import conversation as conversing
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["one unit", "two units"])
 def app(request, new_app, unit_keys, other_unit_keys):

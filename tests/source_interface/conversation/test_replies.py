@@ -18,6 +18,8 @@ from common.secret import Secret
 from keys.registry.signature import sign_registry
 from source_interface.conversation.visit import OPENED_AT_LEAST
 
+pytestmark = pytest.mark.slow
+
 SAID = "Thank you. We have read it."
 
 

@@ -13,6 +13,8 @@ from common.gpg.sealing import RecipientRefused
 from keys.unit.unit_keys import GNUPG_HOME
 from source_interface.intake.certificates import certificate_of_the_day
 
+pytestmark = pytest.mark.slow
+
 GONE = "Nobody is chosen who could open this"
 AGAIN = "/conversation/routing"
 

@@ -16,6 +16,8 @@ from common.report.contact import LONGEST
 from keys.private_key import read_private_key
 from tests.source_interface.conftest import encode_multipart
 
+pytestmark = pytest.mark.slow
+
 REACH = "Ask for Robin at the allotments.\n☎ <b>07700 900123</b>"
 BODY = "test-overseer"
 CLOSED = "cannot be taken in confidence at present"

@@ -10,6 +10,8 @@ from common.days import today
 from common.gpg.runner import gpg_environment
 from source_interface.intake import certificates
 
+pytestmark = pytest.mark.slow
+
 TYPED = "First line, with <b>marks</b> & “quotes”.\n\n   Indented; ünïcödé 🕊.\nLast line."
 LIMITS = {"max_files": 3, "max_file_bytes": 2_500_000, "max_report_bytes": 6_000_000, "keep_free_bytes": 0}
 MB = 1_000_000

@@ -16,6 +16,8 @@ from journalist_interface.desk.opening.hand_sealed import open_by_hand
 from keys.private_key import read_private_key
 from keys.unit.unit_keys import GNUPG_HOME
 
+pytestmark = pytest.mark.slow
+
 BODY = "test-overseer"
 
 

@@ -10,6 +10,8 @@ from common.report.padding import PAGE_BYTES
 from keys.registry.country import read_country
 from source_interface.routing.questions import LISTS
 
+pytestmark = pytest.mark.slow
+
 YESTERDAY = today() - timedelta(days=1)
 
 

@@ -10,6 +10,8 @@ from common.report.report import SEVERAL
 from common.report.routing import Reason, Route
 from source_interface.routing import explanations
 
+pytestmark = pytest.mark.slow
+
 TEST, OTHER, DESK, BODY = "test-unit", "other-unit", "test-charity", "test-overseer"
 NAMES = {
     TEST: "Test Anti-Corruption Unit",

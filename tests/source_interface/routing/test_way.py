@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import insert
 
 from common import canonical
@@ -11,6 +12,8 @@ from common.conversation.header import read_deleted
 from common.days import today
 from common.store.models import EnvelopeRow
 from tests.source_interface.conftest import CODENAME
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_codename_is_shown_only_once_the_report_is_durable(reporter, house, arrived):

@@ -10,6 +10,8 @@ import pytest
 
 from common.days import today
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 
 

@@ -12,6 +12,8 @@ from common.conversation import codename
 from deploy.server.fair_queue import REQUESTS
 from source_interface.circuits import DERIVATIONS, UPLOADS
 
+pytestmark = pytest.mark.quiet
+
 BUSY = 0x7A91C3D5
 LOG_INS, PAGES = 7, 5  # so many log-ins, and after each so many pages
 UNNOTICED = 0.01  # seconds; over Tor a page takes a hundred times as long

@@ -10,6 +10,8 @@ import pytest
 from common.conversation import codename
 from common.conversation.derivation import CURRENT
 
+pytestmark = pytest.mark.quiet
+
 MIB = 1024 * 1024
 LARGE = 300 * MIB
 PATIENT = 10.0  # seconds for a page, on a machine that is busy with tests

@@ -9,6 +9,8 @@ import pytest
 
 from common.transport import pace
 
+pytestmark = pytest.mark.quiet
+
 HEAD = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 60000\r\nContent-Type: %s\r\n\r\n"
 SMALL = b"application/x-www-form-urlencoded"
 MULTIPART = b"multipart/form-data; boundary=x"

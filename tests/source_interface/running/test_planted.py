@@ -16,6 +16,8 @@ from common.conversation.derivation import conversation_secrets, derive_root
 from common.secret import Secret
 from keys.registry.signature import sign_registry
 
+pytestmark = pytest.mark.slow
+
 URLSAFE = bytes.maketrans(b"+/", b"-_")
 
 

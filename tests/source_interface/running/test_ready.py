@@ -4,7 +4,11 @@ import subprocess
 import threading
 from contextlib import suppress
 
+import pytest
+
 from common.gpg.runner import gpg_environment, private_home
+
+pytestmark = pytest.mark.slow
 
 
 def files_of(server):

@@ -18,6 +18,8 @@ from deploy.run.supervisor import Supervisor
 from deploy.server.log_forms import GUNICORN_HEAD, is_allowed
 from keys.registry.signature import sign_registry
 
+pytestmark = pytest.mark.slow
+
 PLANTED = "Zanzibar-the-planted-word"
 
 

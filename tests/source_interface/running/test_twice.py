@@ -7,6 +7,8 @@ import pytest
 
 from tests.source_interface.conftest import CODENAME
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("files", [(), [("f.bin", b"x" * 2_000_000)]], ids=["words", "with a file"])
 def test_a_form_sent_four_times_at_once_is_one_message_and_all_are_told_it_is_safe(server, files):

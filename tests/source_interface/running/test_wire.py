@@ -8,6 +8,8 @@ import socket
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PLANTED = b"Zanzibar-on-the-wire"
 
 

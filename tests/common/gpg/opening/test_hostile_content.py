@@ -21,6 +21,8 @@ from common.gpg.runner import gpg_environment, private_home
 from common.gpg.sealing import Sealer
 from tests import openpgp
 
+pytestmark = pytest.mark.slow
+
 SOON = 8  # seconds: a refusal takes a tenth of one; a busy machine is slower
 MEBIBYTE = 1024 * 1024
 PASSPHRASE = openpgp.by_passphrase() + openpgp.packet(openpgp.SEALED, b"\x01" + bytes(50))

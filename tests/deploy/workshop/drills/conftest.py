@@ -11,13 +11,14 @@ import pytest
 from deploy.workshop.drills import country
 from deploy.workshop.drills.command import rehearse
 from deploy.workshop.drills.country import make
+from tests.once import Once
 
 
 @pytest.fixture(scope="session")
-def template(short_folder: Callable[[], Path]) -> Path:
-    folder = short_folder() / "c"
-    make(folder)
-    return folder
+def template(once: Once, short_folder: Callable[[], Path]) -> Path:
+    folder = short_folder()
+    once.copy("country", lambda empty: make(empty / "c"), folder)
+    return folder / "c"
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ from keys.unit.unit_keys import GNUPG_HOME, change_unit_passphrase, read_unit_ca
 from source_interface import session
 from source_interface.intake import certificates
 
+pytestmark = pytest.mark.slow
+
 CHECKS = {
     "unit-key-stolen": 11,
     "courier-lost": 7,

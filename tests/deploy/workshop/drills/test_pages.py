@@ -14,6 +14,8 @@ from deploy.host.steps import UNITS
 from deploy.run.servers import PROJECT
 from deploy.workshop.drills.command import DRILLS, PAGES
 
+pytestmark = pytest.mark.slow
+
 OPERATOR = PROJECT / "deploy" / "OPERATOR.md"
 OTHERS = ("cryptsetup luksChangeKey", "shred --remove", "rm ", "systemctl ")
 FOR = {

@@ -8,11 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from stem.control import Controller
 
 from deploy.run import servers
 from deploy.workshop.testnet.network import AUTHORITIES, RELAYS
 from tests.deploy.workshop.testnet.processes import pidfds, tors_of, wait_for_ends
+
+pytestmark = pytest.mark.tor
 
 
 def test_it_is_up_within_30_seconds_says_how_to_use_it_and_leaves_nothing_running(tmp_path):

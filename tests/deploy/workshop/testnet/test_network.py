@@ -20,6 +20,8 @@ from deploy.workshop.testnet.network import AUTHORITIES, FLAGS, RELAYS, private_
 from deploy.workshop.testnet.tor import Tor
 from tests.deploy.workshop.testnet.processes import pidfds, tors_of, wait_for_ends
 
+pytestmark = pytest.mark.tor
+
 CIRCUIT = "PROXY TCP6 fc00:dead:beef:4dad:"  # what HiddenServiceExportCircuitID puts before a connection
 
 

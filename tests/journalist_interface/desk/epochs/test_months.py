@@ -32,6 +32,8 @@ from journalist_interface.desk.stick.bundle_import import import_all
 from keys.registry.signature import sign_registry
 from keys.unit import unit_keys as units
 
+pytestmark = pytest.mark.slow
+
 OLD = month_of(month_of(today()) - timedelta(days=40))  # over, and its overlap too
 OLD_DAY = OLD + timedelta(days=9)
 

@@ -16,6 +16,8 @@ from journalist_interface.desk.opening.inspection import CannotOpen, look_into_n
 from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY, new_unit
 from tests.pinentry import forget_passphrases, pinentry
 
+pytestmark = pytest.mark.slow
+
 PASSPHRASE = "five or six random words"
 KEYS = 2  # a month's and the case key: gpg asks for each in turn, until one is given or all are cancelled
 

@@ -12,6 +12,8 @@ from journalist_interface.desk.app import create_app
 from journalist_interface.desk.opening import display
 from journalist_interface.desk.stick.bundle_import import import_all
 
+pytestmark = pytest.mark.slow
+
 
 def seal_by_hand(world, text, *options, certificate=None):
     file = world.folder.parent / "by-hand.asc"

@@ -29,6 +29,8 @@ from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY
 from tests.journalist_interface.desk.conftest import UNIT
 from tests.journalist_interface.desk.passing_on.test_handover import OTHER, at_the_other, exported
 
+pytestmark = pytest.mark.slow
+
 ASKED = "The reporter asked that other-unit Constabulary must not see this, nor any unit that serves it."
 
 

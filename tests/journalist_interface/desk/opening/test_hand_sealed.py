@@ -15,6 +15,8 @@ from journalist_interface.desk.stick.bundle_import import import_all
 from tests import openpgp
 from tests.pinentry import pinentry
 
+pytestmark = pytest.mark.slow
+
 SOON = 10  # seconds: a refusal takes a tenth of one; a busy machine is slower
 
 

@@ -20,6 +20,8 @@ from journalist_interface.desk.opening.inspection import look_again
 from journalist_interface.desk.stick.bundle_import import import_all
 from tests import openpgp
 
+pytestmark = pytest.mark.slow
+
 SOON = 15  # seconds, on a busy machine
 
 

@@ -12,6 +12,8 @@ from journalist_interface.desk.app import create_app
 from journalist_interface.desk.opening import saved_files
 from journalist_interface.desk.stick.bundle_import import import_all
 
+pytestmark = pytest.mark.slow
+
 
 def imported(world, files, reporter=None):
     reporter = reporter or world.reporter()

@@ -28,6 +28,8 @@ from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
 from tests.journalist_interface.desk.test_killed import killed_at_each_step
 
+pytestmark = pytest.mark.slow
+
 OTHER, UNIT = "other-unit", "demo-unit"
 AS_IT_CAME = Choice(OTHER, Why.OTHER_FORCE)
 SECRET = "The sergeant at the yard took money in a blue envelope."
@@ -295,6 +297,7 @@ def test_a_step_of_the_trail_that_another_signed_or_of_another_conversation_does
     assert not trail.holds(signed.replace(b'"other-force"', b'"conflict"'), reporter.identity, registry)
 
 
+@pytest.mark.quiet
 def test_memory_stays_flat_while_a_large_file_passes(world):
     size = 192 * 1024 * 1024
     block = os.urandom(1024 * 1024)

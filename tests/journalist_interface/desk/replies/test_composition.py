@@ -14,6 +14,8 @@ from journalist_interface.desk.replies import composition
 from journalist_interface.desk.rows.replies import Answer
 from journalist_interface.desk.stick.bundle_import import import_all
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def reporter(world):

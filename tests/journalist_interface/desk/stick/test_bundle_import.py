@@ -22,6 +22,8 @@ from journalist_interface.desk.stick import bundle_import
 from journalist_interface.desk.stick.bundle_import import import_all
 from keys.registry.signature import sign_registry
 
+pytestmark = pytest.mark.slow
+
 
 def sealed_files(world):
     return [path for path in (world.folder / "sealed").rglob("*") if path.is_file()]

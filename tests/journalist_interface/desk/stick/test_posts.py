@@ -27,6 +27,8 @@ from tests.journalist_interface.desk.stick.test_bundle_export import (
 )
 from tests.journalist_interface.desk.test_killed import killed_at_each_step
 
+pytestmark = pytest.mark.slow
+
 
 def clear(world):
     """The stick is taken away and comes back empty."""

@@ -12,6 +12,8 @@ from common.registry.units import Status
 from common.report.report import SEVERAL
 from common.store.models import ReplyRow
 
+pytestmark = pytest.mark.slow
+
 NEXT = "We look into it now."
 A, B, C = "test-unit", "other-unit", "test-charity"
 

@@ -11,6 +11,8 @@ from common.conversation.links import new_link
 from common.registry.units import Status
 from common.report.padding import PAGE_BYTES
 
+pytestmark = pytest.mark.slow
+
 BEFORE, AFTER, NEXT = "We have read it.", "Do come to our office.", "We look into it now."
 A, B, C = "test-unit", "other-unit", "test-charity"
 
