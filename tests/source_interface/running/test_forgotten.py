@@ -12,7 +12,11 @@ from common.conversation.derivation import conversation_secrets, derive_root
 from common.secret import Secret
 
 AFTER = 30  # requests with a codename
-FEW_TIMES = f"from deploy.server import worker_renewal\nworker_renewal.LEAST_SECONDS = 0\nworker_renewal.TIMES = ({AFTER}, {AFTER})"
+FEW_TIMES = f"""
+from deploy.server import worker_renewal
+worker_renewal.LEAST_SECONDS = 0
+worker_renewal.TIMES = ({AFTER}, {AFTER})
+"""
 
 
 def memory_of(pid):
