@@ -15,9 +15,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree, which
+from typing import Any
 
 import pytest
 from marionette_driver import By, Wait
@@ -44,10 +45,22 @@ class Running:
     data: Path
     source: str
     desk_link: str
+    _let_in: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @property
     def desk(self) -> str:
         return self.desk_link.partition("/enter/")[0]
+
+    def enter_desk(self, page: "Page") -> None:
+        """Open the desk that `up` runs: by its link, which lets in once, then by the cookie that it gave."""
+        if not self._let_in:
+            page.go(self.desk_link)
+            self._let_in.extend(page.marionette.get_cookies())
+            return
+        page.go(self.desk)  # a cookie is put in place from a page of its site
+        for cookie in self._let_in:
+            page.marionette.add_cookie(cookie)
+        page.go(self.desk)
 
     @contextmanager
     def desk_of(self, *named: str) -> Iterator[str]:
@@ -121,24 +134,17 @@ def _addresses(process: subprocess.Popen[str], data: Path) -> Running:
     return Running(data=data, source=found[0], desk_link=found[1])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def candour(copy_demo: Callable[[Path], None]) -> Iterator[Running]:
-    with running(copy_demo) as started:
+    """For reporters, each with a codename of their own; with limits so small that a test can pass them."""
+    with running(copy_demo, "max_file_bytes = 1000000\nmax_report_bytes = 3000000\nmax_files = 3") as started:
         yield started
 
 
-@pytest.fixture
-def fresh_candour() -> Iterator[Running]:
-    """One that no other test has touched: its desk's link has not been used."""
+@pytest.fixture(scope="session")
+def whole_candour() -> Iterator[Running]:
+    """For whole rounds: each test carries to the desks all that it sends."""
     with running() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def strict_candour(copy_demo: Callable[[Path], None]) -> Iterator[Running]:
-    """With limits so small that a test can pass them."""
-    limits = "max_file_bytes = 1000000\nmax_report_bytes = 3000000\nmax_files = 3"
-    with running(copy_demo, limits) as started:
         yield started
 
 

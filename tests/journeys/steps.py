@@ -56,3 +56,15 @@ def answer(page, text: str) -> None:
     assert page.text(".words") == text
     page.find("[name=released]").click()
     page.press("Seal it")
+
+
+def listed(page, candour) -> set[str]:
+    """The conversations that are on the desk."""
+    candour.enter_desk(page)
+    return {link.get_property("href") for link in page.all("ol.list h2 a")}
+
+
+def open_new(page, candour, before: set[str]) -> None:
+    """At the desk: open the one conversation that was not on its list before."""
+    [new] = listed(page, candour) - before
+    page.go(new)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deploy import data_folder
 from deploy.workshop.demo import holders as demo_holders
-from tests.journeys.steps import begin, send
+from tests.journeys.steps import begin, listed, open_new, send
 
 REACH = "Robin, at the allotments on Sundays."
 
@@ -15,21 +15,21 @@ def choose(page, form: int, holder: str, passphrase: str, number: str = "") -> N
     page.type(f"#passphrase{number}", passphrase)
 
 
-def test_two_holders_open_what_the_reviewer_cannot(firefox, fresh_candour):
-    candour, shots = fresh_candour, os.environ.get("SHOTS")
+def test_two_holders_open_what_the_reviewer_cannot(firefox, whole_candour):
+    candour, shots = whole_candour, os.environ.get("SHOTS")
 
     def shot(name):
         if shots:
             firefox.shot(Path(shots) / f"{name}.png")
 
+    before = listed(firefox, candour)
     begin(firefox, candour.source)
     firefox.type("#contact", REACH)
     shot("report")
     send(firefox, "It happened at the yard.")
     candour.round()
 
-    firefox.go(candour.desk_link)
-    firefox.find("ol.list h2 a").click()
+    open_new(firefox, candour, before)
     conversation = firefox.address
     assert "This desk cannot open them." in firefox.words
     assert REACH not in firefox.words

@@ -102,12 +102,10 @@ def test_a_phrase_that_points_to_its_writer_is_questioned_before_anything_is_sen
     assert len(codename_on(firefox).split()) == 7
 
 
-def test_a_file_that_is_too_large_is_refused_in_words_and_the_text_stays(
-    firefox, strict_candour, tmp_path: Path
-):
+def test_a_file_that_is_too_large_is_refused_in_words_and_the_text_stays(firefox, candour, tmp_path: Path):
     large = tmp_path / "large.bin"
     large.write_bytes(os.urandom(2_000_000))
-    begin(firefox, strict_candour)
+    begin(firefox, candour)
     assert "976 KB" in firefox.words, "limits are said before anything is uploaded"
     firefox.type("#text", WORDS)
     firefox.attach("#files", large)
@@ -119,12 +117,12 @@ def test_a_file_that_is_too_large_is_refused_in_words_and_the_text_stays(
 
 
 def test_a_report_larger_than_its_limit_still_gets_a_page_not_a_broken_connection(
-    firefox, strict_candour, tmp_path: Path
+    firefox, candour, tmp_path: Path
 ):
     large = tmp_path / "huge.bin"
     with large.open("wb") as file:
         file.truncate(5_500_000)
-    begin(firefox, strict_candour)
+    begin(firefox, candour)
     firefox.type("#text", WORDS)
     firefox.attach("#files", large)
     firefox.press("Send")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.steps import answer, come_back, report
+from tests.journeys.steps import answer, come_back, listed, open_new, report
 
 WORDS = "Someone at the yard was paid for registration checks. Ünïcode — and a second line:\n\u200fעברית\u200e ends it."  # noqa: RUF001
 ANSWER = (
@@ -31,14 +31,14 @@ def document(tmp_path: Path) -> Path:
     return file
 
 
-def test_report_desk_answer_and_back(firefox, fresh_candour, photo: Path, document: Path):
-    candour = fresh_candour
+def test_report_desk_answer_and_back(firefox, whole_candour, photo: Path, document: Path):
+    candour = whole_candour
+    before = listed(firefox, candour)
     codename = report(firefox, candour.source, WORDS, photo, document)
     assert "1" in candour.round()
 
     # The unit's desk, in the same browser: the link lets in once.
-    firefox.go(candour.desk_link)
-    firefox.find("ol.list h2 a").click()
+    open_new(firefox, candour, before)
     assert firefox.text(".message .words") == WORDS
     names = [name.removeprefix(f"{n:04d}-") for n, name in enumerate(firefox.texts(".files .name"), 1)]
     assert names == [photo.name, document.name]
@@ -68,8 +68,8 @@ def test_report_desk_answer_and_back(firefox, fresh_candour, photo: Path, docume
 
     # One conversation, two messages; a second answer beside the first.
     firefox.go(candour.desk)
-    assert len(firefox.all("ol.list > li")) == 1
-    firefox.find("ol.list h2 a").click()
+    assert len(firefox.all("ol.list > li")) == len(before) + 1
+    open_new(firefox, candour, before)
     assert firefox.texts("article .words") == [WORDS, ANSWER, LATER]
     answer(firefox, CLOSING)
     candour.round()
@@ -88,8 +88,9 @@ def test_report_desk_answer_and_back(firefox, fresh_candour, photo: Path, docume
     assert not firefox.has("ol.list")
 
 
-def test_words_sealed_by_own_hand_are_recognised_at_the_desk(firefox, fresh_candour, tmp_path: Path):
-    candour = fresh_candour
+def test_words_sealed_by_own_hand_are_recognised_at_the_desk(firefox, whole_candour, tmp_path: Path):
+    candour = whole_candour
+    before = listed(firefox, candour)
     firefox.go(candour.source + "/certificate")
     firefox.press("Demo Anti-Corruption Unit")
     certificate = tmp_path / "unit.asc"
@@ -107,8 +108,7 @@ def test_words_sealed_by_own_hand_are_recognised_at_the_desk(firefox, fresh_cand
     assert sealed.returncode == 0, sealed.stderr
     report(firefox, candour.source, sealed.stdout)
     candour.round()
-    firefox.go(candour.desk_link)
-    firefox.find("ol.list h2 a").click()
+    open_new(firefox, candour, before)
     assert firefox.texts(".message .words")[0].startswith("-----BEGIN PGP MESSAGE-----")
     assert "There are words here that were sealed by hand" in firefox.words
     firefox.find(".within button").click()

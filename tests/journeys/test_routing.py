@@ -1,14 +1,13 @@
 """Who it is about decides who opens it: a conflict goes past the unit, and what has two seals lies on two desks."""
 
-from pathlib import Path
-
 from tests.journeys.steps import begin, come_back, say_who, send
 
 OF_A_CHIEF = "It is about the one who would read it at the unit."
 OF_A_SERGEANT = "Somebody was paid at the yard, and the unit should look."
 
 
-def test_a_conflict_goes_past_the_unit_and_two_seals_to_two_desks(firefox, candour, tmp_path: Path):
+def test_a_conflict_goes_past_the_unit_and_two_seals_to_two_desks(firefox, whole_candour):
+    candour = whole_candour
     firefox.go(candour.source + "/start")
     firefox.press("Start a report")
     say_who(firefox, "Northmarch", "No", other="Southmarch")

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,14 +57,16 @@ def hidden_services(folder: Path) -> dict[str, str]:
     for service in SERVICES:
         lines += [f"HiddenServiceDir {folder / service}", "HiddenServicePort 80 unix:/nonexistent"]
     torrc.write_text("\n".join([*lines, ""]))
-    hostnames = {service: folder / service / "hostname" for service in SERVICES}
+    hostnames, said = {service: folder / service / "hostname" for service in SERVICES}, ""
     words = ["tor", "--defaults-torrc", "/dev/null", "-f", str(torrc)]
     with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as tor:
-        until = time.monotonic() + 20
-        while not all(map(_is_whole, hostnames.values())) and tor.poll() is None and time.monotonic() < until:
-            time.sleep(0.005)  # nobody tells when a name is there
+        assert tor.stdout is not None
+        for line in tor.stdout:
+            said += line
+            if "Bootstrapped 0%" in line:  # what it says when it has read its settings and made its keys
+                break
         tor.terminate()
-        said, _ = tor.communicate(timeout=30)
+        said += tor.communicate(timeout=30)[0]
     assert all(map(_is_whole, hostnames.values())), said
     return {service: file.read_text().strip() for service, file in hostnames.items()}
 

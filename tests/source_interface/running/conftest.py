@@ -22,7 +22,7 @@ TOGETHER = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nCookie: candour=%s\r\nCon
 
 def eventually(condition, what="it"):
     """Wait until something holds. For what nobody tells us about."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < until, f"{what} did not come about"
         time.sleep(0.005)

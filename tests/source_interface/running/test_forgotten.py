@@ -14,10 +14,11 @@ from common.secret import Secret
 pytestmark = pytest.mark.slow
 
 AFTER = 30  # requests with a codename
-FEW_TIMES = f"""\
+FEW_TIMES = f"""
 from deploy.server import worker_renewal
 worker_renewal.LEAST_SECONDS = 0
-worker_renewal.TIMES = ({AFTER}, {AFTER})"""
+worker_renewal.TIMES = ({AFTER}, {AFTER})
+"""
 
 
 def memory_of(pid):

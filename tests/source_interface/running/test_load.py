@@ -13,7 +13,7 @@ from common.conversation.derivation import CURRENT
 pytestmark = pytest.mark.quiet
 
 MIB = 1024 * 1024
-LARGE = 300 * MIB
+LARGE = 100 * MIB
 PATIENT = 10.0  # seconds for a page, on a machine that is busy with tests
 
 

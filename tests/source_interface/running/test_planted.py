@@ -65,10 +65,10 @@ class Hunt:
         return found
 
 
-@pytest.fixture
-def visited(fresh_server, hear, wait_until, identity_keys, registry, root_key):
+@pytest.fixture(scope="module")
+def visited(start_server, hear, wait_until, identity_keys, registry, root_key):
     """A server that a reporter with known secrets uses: a report half sent at first, then whole, then a return."""
-    server = fresh_server
+    server = start_server()
     held = replace(registry, version=2, units=(identity_keys.unit, *registry.units[1:]))
     (server.folder / "new").write_bytes(sign_registry(held, root_key.file))
     (server.folder / "new").rename(server.data / "registry.json")
@@ -112,7 +112,8 @@ def visited(fresh_server, hear, wait_until, identity_keys, registry, root_key):
     known |= {"receipt key": keys.receipt_key.reveal(), "mailbox key": keys.mailbox_key.reveal()}
     known |= {"header tag key": keys.header_tag_key.reveal()}
     known |= {"header key": keys.header_key.reveal(), "reply seed": keys.reply_seed.reveal()}
-    return server, Hunt(known), meanwhile
+    yield server, Hunt(known), meanwhile
+    server.kill()
 
 
 def test_nothing_of_a_visit_is_found_anywhere(visited):
