@@ -14,14 +14,13 @@ from typing import Any
 
 from common import canonical
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.conversation import links as conversation
 from common.conversation.links import MOST_HANDOVERS
 from common.conversation.mailbox import pad_item
 from common.secret import Secret
 from common.signing import BadSignature
 
-_HEADER = b"candour/1 header\n"
-_DELETED = b"candour/1 deleted\n"
 _MAC_BYTES = 32
 MOST_MARKS = 64
 
@@ -75,12 +74,12 @@ def compose_header(header: Header, header_key: Secret) -> bytes:
         "second": header.second,
         "sequence": header.sequence,
     }
-    return _compose(body, _HEADER, header_key)
+    return _compose(body, Context.HEADER, header_key)
 
 
 def read_header(untrusted: bytes, header_key: Secret) -> Header:
     """The header, when its MAC holds. Raises BadSignature or NotCanonical."""
-    body = _read(canonical.load(untrusted), _HEADER, header_key)
+    body = _read(canonical.load(untrusted), Context.HEADER, header_key)
     holders = tuple(map(str, canonical.listed(body, "holders")))
     if not 0 < len(holders) <= MOST_HANDOVERS + 1:
         raise NotCanonical("not a list of holders")
@@ -98,22 +97,22 @@ def read_header(untrusted: bytes, header_key: Secret) -> Header:
 def compose_deleted(deleted: Deleted, header_key: Secret) -> bytes:
     """The 8 KiB that are sealed in place of an answer."""
     body = {"digest": deleted.digest, "number": deleted.number, "unit": deleted.unit}
-    return _compose(body, _DELETED, header_key)
+    return _compose(body, Context.DELETED, header_key)
 
 
 def read_deleted(untrusted_document: dict[str, Any], header_key: Secret) -> Deleted:
     """What was deleted, out of a loaded item whose MAC holds. Raises BadSignature or NotCanonical."""
-    body = _read(untrusted_document, _DELETED, header_key)
+    body = _read(untrusted_document, Context.DELETED, header_key)
     return Deleted(
         canonical.text(body, "unit"), canonical.whole(body, "number"), canonical.text(body, "digest")
     )
 
 
-def _compose(body: dict[str, Any], context: bytes, header_key: Secret) -> bytes:
+def _compose(body: dict[str, Any], context: Context, header_key: Secret) -> bytes:
     return pad_item(canonical.dump({"body": body, "mac": canonical.encode(_mac(body, context, header_key))}))
 
 
-def _read(untrusted_document: dict[str, Any], context: bytes, header_key: Secret) -> dict[str, Any]:
+def _read(untrusted_document: dict[str, Any], context: Context, header_key: Secret) -> dict[str, Any]:
     untrusted_mac = canonical.octets(untrusted_document, "mac", _MAC_BYTES)
     body = canonical.inner(untrusted_document, "body")
     if not hmac.compare_digest(untrusted_mac, _mac(body, context, header_key)):
@@ -121,5 +120,5 @@ def _read(untrusted_document: dict[str, Any], context: bytes, header_key: Secret
     return body
 
 
-def _mac(body: dict[str, Any], context: bytes, header_key: Secret) -> bytes:
-    return hmac.digest(header_key.reveal(), context + canonical.dump(body), hashlib.sha256)
+def _mac(body: dict[str, Any], context: Context, header_key: Secret) -> bytes:
+    return hmac.digest(header_key.reveal(), context.line + canonical.dump(body), hashlib.sha256)

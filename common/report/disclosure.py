@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical, signing
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.registry.holders import NEEDED
 from common.registry.registry import Registry, UnknownUnit
 from common.registry.units import Unit
@@ -34,7 +35,6 @@ from common.signing import BadSignature
 from common.store.blobs import is_blob_id, sync_folder
 
 MOST_BYTES = 64 * 1024
-_REQUEST, _ENTRY = "candour/1 contact request", "candour/1 contact entry"
 _FILE = re.compile(r"contact-(request|entry)-[0-9a-f]{8}\.json")
 
 Kind = Literal["request", "entry"]
@@ -130,14 +130,14 @@ def sign_request(request: Request, key: Ed25519PrivateKey) -> bytes:
         "handed_on": request.handed_on,
         "contact": contact.to_body(request.contact),
     }
-    return signing.sign(body, _REQUEST, key)
+    return signing.sign(body, Context.CONTACT_REQUEST, key)
 
 
 def read_request(untrusted: bytes, registry: Registry) -> Request:
     """A request that the unit it names has signed. Raises DisclosureRefused."""
     try:
         by = canonical.text(signing.read_unverified(untrusted), "by")
-        body = signing.verify(untrusted, _REQUEST, registry.recipient(by).reply_key)
+        body = signing.verify(untrusted, Context.CONTACT_REQUEST, registry.recipient(by).reply_key)
         request = Request(
             id=canonical.text(body, "id"),
             by=by,
@@ -174,7 +174,9 @@ def sign_entry(entry: Entry, keys: Mapping[str, Ed25519PrivateKey]) -> bytes:
         "day": entry.day.isoformat(),
         "by": sorted(entry.by),
     }
-    signed = {name: canonical.encode(signing.sign(body, _ENTRY, key)) for name, key in keys.items()}
+    signed = {
+        name: canonical.encode(signing.sign(body, Context.CONTACT_ENTRY, key)) for name, key in keys.items()
+    }
     return canonical.dump({"signed": signed})
 
 
@@ -200,7 +202,8 @@ def read_entry(untrusted: bytes, unit: Unit, key: str) -> Entry:
                 "it is not signed by identity holders whom the registry names for that key"
             )
         bodies = [
-            signing.verify(canonical.octets(signed, name), _ENTRY, holders[name]) for name in sorted(signed)
+            signing.verify(canonical.octets(signed, name), Context.CONTACT_ENTRY, holders[name])
+            for name in sorted(signed)
         ]
         entry = _entry(bodies[0])
     except BadSignature as error:

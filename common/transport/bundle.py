@@ -31,12 +31,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical, signing
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.store.blobs import is_blob_id, sync_folder
 
 MANIFEST = "manifest.json"
 MOST_ITEMS = 100_000
 _MOST_MANIFEST_BYTES = 32 * 1024 * 1024
-_CONTEXT = "candour/1 bundle"
 _CHUNK = 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FOLDER = re.compile(r"(envelopes|posts|forwards)-\d{4}-\d{2}-\d{2}-[0-9a-f]{8}")
@@ -142,7 +142,7 @@ def write_manifest(bundle: Bundle, key: Ed25519PrivateKey) -> None:
         body["returned"] = [{"post": one.post, "why": one.why} for one in bundle.returned]
     part = bundle.folder / f"{MANIFEST}.part"
     with part.open("wb") as stream:
-        stream.write(signing.sign(body, _CONTEXT, key))
+        stream.write(signing.sign(body, Context.BUNDLE, key))
         stream.flush()
         os.fsync(stream.fileno())
     part.rename(bundle.folder / MANIFEST)
@@ -182,7 +182,7 @@ def read_manifest(folder: Path, kind: Kind, unit: str, signers: tuple[bytes, ...
 def _verified_body(untrusted: bytes, signers: tuple[bytes, ...]) -> dict[str, object]:
     for signer in signers:
         try:
-            return signing.verify(untrusted, _CONTEXT, signer)
+            return signing.verify(untrusted, Context.BUNDLE, signer)
         except signing.BadSignature:
             continue
     raise BundleRefused("it is not signed by a key that is known here")

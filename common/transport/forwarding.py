@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical, signing
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.store.blobs import FORWARDED_PREFIX
 from common.transport import post
 
@@ -22,7 +23,6 @@ MOST_BYTES = 512 * 1024
 MOST_ENVELOPES = 256
 SLIP_BYTES = 4 * 1024  # more than any slip takes
 CHUNK = 1024 * 1024  # of an envelope, in one request
-_CONTEXT = "candour/1 forward"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ID_DIGITS = 32
 
@@ -65,12 +65,12 @@ def sign_slip(slip: Slip, key: Ed25519PrivateKey) -> bytes:
         "size": slip.size,
         "sha256": slip.sha256,
     }
-    return signing.sign(body, _CONTEXT, key)
+    return signing.sign(body, Context.FORWARD, key)
 
 
 def read_slip(untrusted: bytes, signed_by: bytes) -> Slip:
     """A slip whose signature holds. Raises BadSignature or NotCanonical."""
-    return _slip(signing.verify(untrusted, _CONTEXT, signed_by))
+    return _slip(signing.verify(untrusted, Context.FORWARD, signed_by))
 
 
 def renew_slip(own: bytes, day: date, key: Ed25519PrivateKey) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert
 
 from common import signing
+from common.contexts import Context
 from common.conversation import codename, mailbox
 from common.days import today
 from common.gpg.certificate import look
@@ -239,7 +240,7 @@ def test_the_certificates_of_sixty_units_are_pages_like_any_other(
         for number in range(60)
     )
     draft = replace(registry, version=2, forces=forces, units=(*sixty, charity_keys.unit))
-    signed = signing.sign(registries.to_body(draft), registries.CONTEXT, read_private_key(root_key.file))
+    signed = signing.sign(registries.to_body(draft), Context.REGISTRY, read_private_key(root_key.file))
     house.config.registry.write_bytes(signed)
     pages = [reporter.get("/certificate"), reporter.get(f"/certificate/{sixty[7].id}")]
     assert pages[0].text.count('<a href="/certificate/') == 61

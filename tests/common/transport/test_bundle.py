@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common import canonical, signing
+from common.contexts import Context
 from common.days import today
 from common.transport import bundle
 from common.transport.bundle import Bundle, BundleRefused, Item, ItemRefused, Returned
@@ -74,7 +75,7 @@ def refused(made, match="", **how):
     assert str(refusal.value).endswith("Nothing of it was taken.")
 
 
-def resigned(made, key=KEY, context=bundle._CONTEXT, **changed):
+def resigned(made, key=KEY, context=Context.BUNDLE, **changed):
     body = canonical.inner(canonical.load((made.folder / "manifest.json").read_bytes()), "body")
     (made.folder / "manifest.json").write_bytes(signing.sign({**body, **changed}, context, key))
 
@@ -134,7 +135,7 @@ def test_another_signer_unit_or_kind_is_refused(made):
     assert read(made, signers=(bytes(32), *SIGNERS)) == made
     resigned(made, Ed25519PrivateKey.generate())
     refused(made, "not signed")
-    resigned(made, context="candour/1 registry")
+    resigned(made, context=Context.REGISTRY)
     refused(made, "not signed")
 
 

@@ -24,6 +24,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from common import signing
 from common.config import ServerConfig, read_server_config
+from common.contexts import Context
 from common.conversation.mailbox import TAG_BYTES
 from common.days import today
 from common.registry import registry as registries
@@ -98,7 +99,7 @@ class World:
             )
         )
         fresh = self.config.registry.with_suffix(".new")
-        fresh.write_bytes(signing.sign(body, registries.CONTEXT, self.root_key))
+        fresh.write_bytes(signing.sign(body, Context.REGISTRY, self.root_key))
         fresh.rename(self.config.registry)
 
     def _unit(self, name: str, enrolled: bool, suspended: bool) -> Unit:

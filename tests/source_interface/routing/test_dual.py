@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from common import signing
+from common.contexts import Context
 from common.conversation.mailbox import MESSAGE_SLOTS
 from common.days import today
 from common.gpg.opening import Opener, OpeningFailed
@@ -105,7 +106,7 @@ def test_a_recipient_that_gpg_refuses_leaves_neither_copy(
     units = [replace(unit_keys.unit, second_seal=BODY), overseer_keys.unit]
     units[place] = replace(units[place], certificate="no certificate", fingerprint="F" * 40)
     draft = replace(registry, version=2, units=(*units, charity_keys.unit))
-    signed = signing.sign(registries.to_body(draft), registries.CONTEXT, read_private_key(root_key.file))
+    signed = signing.sign(registries.to_body(draft), Context.REGISTRY, read_private_key(root_key.file))
     house.config.registry.write_bytes(signed)  # which the ceremony would not have signed
     answer = reporter.write("It happened at the yard.")
     assert answer.status == 503
