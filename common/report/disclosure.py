@@ -26,13 +26,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common import canonical, signing
 from common.canonical import NotCanonical
 from common.contexts import Context
+from common.envelope_id import is_envelope_id
 from common.registry.holders import NEEDED
 from common.registry.registry import Registry, UnknownUnit
 from common.registry.units import Unit
 from common.report import contact
 from common.report.contact import SealedContact
 from common.signing import BadSignature
-from common.store.blobs import is_blob_id, sync_folder
+from common.store.blobs import sync_folder
 
 MOST_BYTES = 64 * 1024
 _FILE = re.compile(r"contact-(request|entry)-[0-9a-f]{8}\.json")
@@ -155,7 +156,7 @@ def read_request(untrusted: bytes, registry: Registry) -> Request:
         raise DisclosureRefused("it was altered, or not signed by the unit that it names") from error
     except (NotCanonical, ValueError) as error:
         raise DisclosureRefused("it is damaged, or no request") from error
-    if not is_blob_id(request.id) or not contact.is_conversation(request.conversation):
+    if not is_envelope_id(request.id) or not contact.is_conversation(request.conversation):
         raise DisclosureRefused("it is damaged, or no request")
     return request
 
@@ -210,7 +211,7 @@ def read_entry(untrusted: bytes, unit: Unit, key: str) -> Entry:
         raise DisclosureRefused("it was altered, or not signed by those whom it names") from error
     except (NotCanonical, ValueError) as error:
         raise DisclosureRefused("it is damaged, or no entry") from error
-    if not is_blob_id(entry.id):
+    if not is_envelope_id(entry.id):
         raise DisclosureRefused("it is damaged, or no entry")
     if any(body != bodies[0] for body in bodies) or list(entry.by) != sorted(signed):
         raise DisclosureRefused("those who signed it did not sign the same")

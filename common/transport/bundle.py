@@ -32,7 +32,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common import canonical, signing
 from common.canonical import NotCanonical
 from common.contexts import Context
-from common.store.blobs import is_blob_id, sync_folder
+from common.envelope_id import is_envelope_id
+from common.store.blobs import sync_folder
 
 MANIFEST = "manifest.json"
 MOST_ITEMS = 100_000
@@ -208,7 +209,7 @@ def read_returned(untrusted: list[object]) -> tuple[Returned, ...]:
 
 
 def _post_id(untrusted: object) -> str:
-    if not isinstance(untrusted, str) or not is_blob_id(untrusted):
+    if not isinstance(untrusted, str) or not is_envelope_id(untrusted):
         raise NotCanonical("not a post's id")
     return untrusted
 
@@ -237,7 +238,7 @@ def _item(entry: object) -> Item:
     item = Item(
         canonical.text(entry, "name"), canonical.whole(entry, "size"), canonical.text(entry, "sha256")
     )
-    if not is_blob_id(item.name) or not _SHA256.fullmatch(item.sha256) or item.size < 0:
+    if not is_envelope_id(item.name) or not _SHA256.fullmatch(item.sha256) or item.size < 0:
         raise NotCanonical("not an item")
     return item
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common import canonical, signing
 from common.canonical import NotCanonical
 from common.contexts import Context
-from common.store.blobs import FORWARDED_PREFIX
+from common.envelope_id import forwarded_id
 from common.transport import post
 
 MOST_BYTES = 512 * 1024
@@ -25,11 +25,6 @@ SLIP_BYTES = 4 * 1024  # more than any slip takes
 CHUNK = 1024 * 1024  # of an envelope, in one request
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ID_DIGITS = 32
-
-
-def forwarded_id(sha256: str) -> str:
-    """The id of an envelope that is passed on. `sha256`: that of its sealed file, in hex."""
-    return (FORWARDED_PREFIX + sha256)[:_ID_DIGITS]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ socket by sendfile(2).
 """
 
 from io import FileIO
-from pathlib import Path
 
 from flask import Request, Response
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
@@ -33,9 +32,8 @@ class _Window:
         self._file.close()
 
 
-def send_part(file: Path, request: Request) -> Response:
-    """The range of `file` that is asked for, or the whole. Raises FileNotFoundError, or answers 416."""
-    stream = FileIO(file, "r")
+def send_part(stream: FileIO, request: Request) -> Response:
+    """The range of a file that is asked for, or the whole; the file is closed when it is sent. May answer 416."""
     try:
         size = stream.seek(0, 2)
         asked = _asked(request, size)

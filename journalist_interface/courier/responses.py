@@ -7,7 +7,7 @@ import requests
 
 from common import canonical
 from common.canonical import NotCanonical
-from common.store.blobs import is_blob_id
+from common.envelope_id import is_envelope_id
 from common.transport import bundle
 from common.transport.bundle import Returned
 from journalist_interface.courier.errors import NotTheCollection
@@ -74,7 +74,7 @@ def page(untrusted: bytes) -> Page:
         ]
     except (ValueError, AttributeError) as error:
         raise NotTheCollection from error
-    if not all(is_blob_id(envelope.id) for envelope in found):
+    if not all(is_envelope_id(envelope.id) for envelope in found):
         raise NotTheCollection
     return Page(settled, tuple(found))
 

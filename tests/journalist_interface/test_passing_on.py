@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.config import ServerConfig
 from common.days import today
+from common.envelope_id import forwarded_id
 from common.gpg.opening import Opener, OpeningFailed
 from common.gpg.sealing import Sealer
 from common.registry.registry import Registry
@@ -26,7 +27,7 @@ from common.store.inbox import Inbox
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
 from common.transport import bundle
-from common.transport.forwarding import Slip, forwarded_id, sign_slip
+from common.transport.forwarding import Slip, sign_slip
 from common.transport.settled_hours import this_hour
 from journalist_interface.collection.app import create_app as create_collection
 from journalist_interface.courier.client import CollectionClient

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from common.days import today
+from common.envelope_id import is_forwarded_id
 from common.registry.registry import Registry, UnknownUnit
 from common.report import trail
 from common.report.report import INVOLVED, Attachment, Report, clean_text
-from common.store.blobs import is_forwarded_id
 from journalist_interface.desk.opening import facts, failure_reasons
 from journalist_interface.desk.opening.hand_sealed import (
     HandSealed,

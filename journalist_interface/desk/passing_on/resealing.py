@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.conversation.links import MOST_HANDOVERS, next_link
 from common.days import today
+from common.envelope_id import forwarded_id
 from common.registry.registry import Registry
 from common.registry.units import Unit
 from common.report import archive, trail
@@ -22,7 +23,6 @@ from common.report.report import Report
 from common.report.trail import Step, Why
 from common.report.transfer import Passing, Pulled
 from common.transport import bundle
-from common.transport.forwarding import forwarded_id
 from journalist_interface.desk.opening import failure_reasons
 from journalist_interface.desk.opening.inspection import CannotOpen, open_envelope, open_sealed
 from journalist_interface.desk.rows.envelopes import Envelope

@@ -10,10 +10,9 @@ from datetime import date
 from pathlib import Path
 
 from common.days import today
-from common.store.blobs import is_forwarded_id
+from common.envelope_id import forwarded_id, is_forwarded_id
 from common.transport import bundle
 from common.transport.bundle import Bundle, BundleRefused, Item, ItemRefused
-from common.transport.forwarding import forwarded_id
 from journalist_interface.desk.opening.inspection import Looked, look_into_new
 from journalist_interface.desk.services import Desk
 

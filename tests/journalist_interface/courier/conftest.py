@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from common.days import today
+from common.envelope_id import forwarded_id
 from common.transport import bundle, forwarding, post
 from common.transport.bundle import Bundle
 from common.transport.forwarding import Forward, Slip
@@ -126,7 +127,7 @@ class Courier:
     def pass_on(self, *envelopes: bytes, to: str = "south", token: str = "0" * 8) -> tuple[Path, Reply]:
         """A bundle of forwards on the stick, and its handover."""
         key, handover = self.world.reply_keys["north"], self.world.new_reply()
-        sealed = {forwarding.forwarded_id(sha256(content).hexdigest()): content for content in envelopes}
+        sealed = {forwarded_id(sha256(content).hexdigest()): content for content in envelopes}
         slips = tuple(
             forwarding.sign_slip(
                 Slip(name, "north", to, today(), len(content), sha256(content).hexdigest()), key

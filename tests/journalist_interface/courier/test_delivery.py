@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from common.days import today
+from common.envelope_id import forwarded_id
 from common.store.inbox import MOST_POSTS
 from common.transport import bundle, post
 from common.transport.bundle import Bundle
-from common.transport.forwarding import forwarded_id
 from journalist_interface.courier.state import State
 from tests.journalist_interface.collection.conftest import collection_of
 

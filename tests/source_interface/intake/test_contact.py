@@ -258,7 +258,7 @@ def test_the_overseers_copy_has_them_as_they_are(
     reporter.get("/report")
     assert reporter.write(contact=REACH).goes_to == "/sent"
     [copy] = waiting(BODY, store)
-    report, _ = opened(store.blobs.path(copy), overseer_keys)
+    report, _ = opened(store.blobs._path(copy), overseer_keys)
     assert report.contact.unit == "test-unit"
     assert reach(report.contact.sealed).text == REACH
 

@@ -46,7 +46,7 @@ def test_each_opens_its_own_copy_and_not_the_other(reporter, copies, house, open
     reporter.report("It happened at the yard.", [("a.bin", b"x" * 300_000)])
     [[of_unit], [of_body]] = copies()
     assert of_unit != of_body
-    first, second = house.store.blobs.path(of_unit), house.store.blobs.path(of_body)
+    first, second = house.store.blobs._path(of_unit), house.store.blobs._path(of_body)
     assert first.read_bytes()[:2000] != second.read_bytes()[:2000]
     for sealed, keys, other in ((first, unit_keys, overseer_keys), (second, overseer_keys, unit_keys)):
         report, files = opened(sealed, keys)
@@ -61,7 +61,7 @@ def test_neither_sees_the_others_copy_nor_what_became_of_it(reporter, copies, ho
     [[of_unit], [of_body]] = copies()
     settle()
     outbox = Outbox(house.config.outbox, house.config.blobs)
-    assert [outbox.sealed_file(BODY, of_unit), outbox.sealed_file("test-unit", of_body)] == [None, None]
+    assert [outbox.open(BODY, of_unit), outbox.open("test-unit", of_body)] == [None, None]
     outbox.close()
     later = today() + timedelta(days=30)
     house.store.note_held(BODY, [of_unit], today())  # not its own: nothing happens

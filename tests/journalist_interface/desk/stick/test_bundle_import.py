@@ -11,11 +11,11 @@ from dataclasses import replace
 import pytest
 
 from common.days import today
+from common.envelope_id import forwarded_id
 from common.registry import registry as registries
 from common.registry.registry import RegistryRefused
 from common.transport import bundle
 from common.transport.bundle import Bundle, Item
-from common.transport.forwarding import forwarded_id
 from journalist_interface.desk.rows.sealed_files import SealedFiles
 from journalist_interface.desk.services import StickBusy
 from journalist_interface.desk.stick import bundle_import
