@@ -194,9 +194,11 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 
 @pytest.fixture(scope="session")
 def _made_unit(once: Once, short_folder: ShortFolders) -> Callable[..., UnitKeys]:
-    def make(unit_id: str, name: str, kind: UnitKind, *forces: str) -> UnitKeys:
+    def make(
+        unit_id: str, name: str, kind: UnitKind, *forces: str, months: int = MONTHS, called: str = ""
+    ) -> UnitKeys:
         def fill(folder: Path) -> Unit:
-            made = new_unit(folder, unit_id, name, passphrase=None, months=MONTHS)
+            made = new_unit(folder, unit_id, name, passphrase=None, months=months)
             courier = new_courier(folder / "courier.key")
             return Unit(
                 id=unit_id,
@@ -211,7 +213,7 @@ def _made_unit(once: Once, short_folder: ShortFolders) -> Callable[..., UnitKeys
             )
 
         folder = short_folder()
-        unit = once.copy(unit_id, fill, folder)
+        unit = once.copy(called or unit_id, fill, folder)
         return UnitKeys(folder, unit, folder / "courier.key", next(iter(unit.couriers)))
 
     return make
@@ -220,6 +222,13 @@ def _made_unit(once: Once, short_folder: ShortFolders) -> Callable[..., UnitKeys
 @pytest.fixture(scope="session")
 def unit_keys(_made_unit: Callable[..., UnitKeys]) -> UnitKeys:
     return _made_unit("test-unit", "Test Anti-Corruption Unit", UnitKind.UNIT, "test-force")
+
+
+@pytest.fixture(scope="session")
+def lasting_keys(_made_unit: Callable[..., UnitKeys]) -> UnitKeys:
+    """Others of the same unit, with two years of months."""
+    name = "Test Anti-Corruption Unit"
+    return _made_unit("test-unit", name, UnitKind.UNIT, "test-force", months=24, called="lasting")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from keys.cli import keys
 from keys.command import grouped
 from keys.draft import read_draft
 
+pytestmark = pytest.mark.slow
+
 NEXT_YEAR = (today() + timedelta(days=365)).isoformat()
 PHRASE = "a long passphrase\n"
 

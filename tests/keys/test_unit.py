@@ -18,6 +18,8 @@ from keys.making import CeremonyFailed
 from keys.private import parse_private_key
 from keys.unit import new_unit
 
+pytestmark = pytest.mark.slow
+
 
 def rows(gpg, folder):
     shown = gpg(folder / "gnupg", "--with-colons", "--show-keys", folder / "certificate.asc").stdout.decode()
