@@ -21,12 +21,15 @@ import pytest
 from common.config import ServerConfig, read_server_config
 from common.days import today
 from common.gpg.keyring import end_agent
+from common.gpg.runner import private_home
 from common.registry.forces import Force, Name, Nation
 from common.registry.registry import Registry
 from common.registry.units import Service, Status, Unit, UnitKind
 from common.transport.courier_key import new_courier
 from deploy.workshop.demo import new_demo
 from deploy.workshop.testnet.network import Network, private_network
+from keys import identity
+from keys import unit as units
 from keys.identity import new_identity, with_identity
 from keys.registry import sign_registry
 from keys.root import new_root
@@ -130,6 +133,27 @@ def _no_home_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     with pytest.MonkeyPatch.context() as patch:
         for name in ("HOME", "GNUPGHOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
+        yield
+
+
+LITTLE_STRETCHING = "s2k-count 65536\n"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _little_stretching() -> Iterator[None]:
+    """Homes that ceremonies make in this process stretch passphrases little: the agent takes 0.1 s for each key else.
+
+    Before that it finds out, over several seconds, how much 0.1 s are.
+    """
+
+    def little(folder: Path) -> Path:
+        home = private_home(folder)
+        (home / "gpg-agent.conf").write_text(LITTLE_STRETCHING)
+        return home
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(units, "private_home", little)
+        patch.setattr(identity, "_REMEMBER_NOTHING", identity._REMEMBER_NOTHING + LITTLE_STRETCHING)
         yield
 
 
