@@ -14,6 +14,8 @@ from source_interface import session as sessions
 from source_interface.app import create_app
 from source_interface.session import NoSession, Session, SessionBox, new_session
 
+pytestmark = pytest.mark.slow
+
 ENDED = "Your visit has ended"
 
 
