@@ -25,8 +25,6 @@ def fresh(world, number):
 class AtEach:
     """In the place of a step's number: asks at each step, waits until it was looked at, and stops at none."""
 
-    __hash__ = None
-
     def __init__(self, pipe):
         self.pipe = pipe
 
@@ -34,6 +32,9 @@ class AtEach:
         self.pipe.send(number)
         self.pipe.recv()
         return False
+
+    def __hash__(self):
+        return id(self)
 
 
 def on_disk(folder):
