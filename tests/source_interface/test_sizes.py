@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import insert
 
 from common import signing
-from common.contexts import Context
-from common.conversation import codename, mailbox
+from common.conversation.links import codename, derivation, mailbox
 from common.days import today
 from common.gpg.certificate import look
 from common.registry import registry as registries
@@ -25,6 +24,13 @@ from source_interface.notices import NOTICES
 from source_interface.session import Session, longest_session, new_session
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _cheap_derivations(monkeypatch):
+    """No size depends on what a derivation costs, and there are some hundred of them here."""
+    cheap = derivation.Parameters(derivation.CURRENT.version, memory_kib=64, passes=1, lanes=1)
+    monkeypatch.setattr(derivation.derive_root, "__defaults__", (cheap,))
 
 
 def whole(answer, reason):

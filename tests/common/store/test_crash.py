@@ -1,8 +1,8 @@
 """Killed at the worst moment: afterwards there is no row without its blob, and after a sweep no blob without a row."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
@@ -82,16 +82,26 @@ def known(store):
         return list(connection.execute(select(EnvelopeRow.id).order_by(EnvelopeRow.id)).scalars())
 
 
+def _run(program, arguments, said):
+    """In a process of its own, which has imported already what the program needs."""
+    sys.argv = ["-c", *map(str, arguments)]
+    sys.stdout = os.fdopen(said, "w")
+    sys.stdin, _never_written = map(os.fdopen, os.pipe(), "rw")
+    exec(program, {"__name__": "__main__"})  # noqa: S102
+
+
 def run_and_kill(program, *arguments):
     """Run a program, and kill it when it says that now is the moment."""
-    with subprocess.Popen(
-        [sys.executable, "-c", program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "now\n"
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate(timeout=30)
-    assert process.returncode == -signal.SIGKILL
+    here, there = os.pipe()
+    forked = multiprocessing.get_context("fork")
+    process = forked.Process(target=_run, args=(program, arguments, there))
+    process.start()
+    os.close(there)
+    with os.fdopen(here) as said:
+        assert said.readline() == "now\n"
+        process.kill()
+        process.join(30)
+    assert process.exitcode == -signal.SIGKILL
 
 
 @pytest.fixture

@@ -299,7 +299,7 @@ def test_a_step_of_the_trail_that_another_signed_or_of_another_conversation_does
 
 @pytest.mark.quiet
 def test_memory_stays_flat_while_a_large_file_passes(world):
-    size = 192 * 1024 * 1024
+    size = 96 * 1024 * 1024
     block = os.urandom(1024 * 1024)
     reporter = brought(world, ("Words.", [("large.bin", [block] * (size // len(block)))]))
     tracemalloc.start()
