@@ -28,11 +28,11 @@ from common.registry.units import Service, Status, Unit, UnitKind
 from common.transport.courier_key import new_courier
 from deploy.workshop.demo import new_demo
 from deploy.workshop.testnet.network import Network, private_network
+from keys.registry.root import new_root
+from keys.registry.signature import sign_registry
 from keys.unit import identity_key
 from keys.unit import unit_keys as units
 from keys.unit.identity_key import new_identity, with_identity
-from keys.registry.signature import sign_registry
-from keys.registry.root import new_root
 from keys.unit.unit_keys import GNUPG_HOME, new_unit
 from tests.once import WORKER, Once, shared_folder
 
@@ -153,7 +153,7 @@ def _little_stretching() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(units, "private_home", little)
-        patch.setattr(identity, "_REMEMBER_NOTHING", identity._REMEMBER_NOTHING + LITTLE_STRETCHING)
+        patch.setattr(identity_key, "_REMEMBER_NOTHING", identity_key._REMEMBER_NOTHING + LITTLE_STRETCHING)
         yield
 
 

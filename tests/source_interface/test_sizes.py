@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import insert
 
 from common import signing
-from common.conversation.links import codename, derivation, mailbox
+from common.contexts import Context
+from common.conversation import codename, derivation, mailbox
 from common.days import today
 from common.gpg.certificate import look
 from common.registry import registry as registries

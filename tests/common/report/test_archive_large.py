@@ -53,7 +53,6 @@ def test_memory_stays_flat():
 @pytest.mark.slow
 def test_a_report_beyond_4_gib_is_written_read_and_taken_apart(a_report):
     """4.1 GiB of zeros, then a small file that begins beyond what 32 bits can say."""
-    monkeypatch.setattr("hashlib.sha256", OfTheSmallParts)
     mib = 4200
     files = [FilePart("large", repeat(MIB, mib)), FilePart("small.txt", iter([b"beyond 4 GiB"]))]
     tail, size = Tail(), 0

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
+from common.error_place import kind_and_place
 from deploy.server.log_filter import quiet_record
 from deploy.server.log_forms import is_allowed
-from journalist_interface.desk.places import where
 
 PLANTED = "Zanzibar-the-planted-word"
 
@@ -37,7 +37,7 @@ def test_of_an_error_at_a_desk_its_kind_and_place_are_written_and_no_value(text)
     try:
         raise LookupError(PLANTED)
     except LookupError as error:
-        told = where(error)
+        told = kind_and_place(error)
     record = quiet_record("candour.desk", logging.ERROR, "x.py", 1, text, (told,), None)
     assert record.getMessage() == text % told
     assert "LookupError at " in record.getMessage()
