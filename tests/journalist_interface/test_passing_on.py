@@ -26,7 +26,7 @@ from common.store.database import open_store
 from common.store.inbox import Inbox
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
-from common.transport import bundle
+from common.transport import bundle_item
 from common.transport.forwarding import Slip, sign_slip
 from common.transport.settled_hours import this_hour
 from journalist_interface.collection.app import create_app as create_collection
@@ -507,7 +507,7 @@ def test_no_unit_hides_a_conversation_from_whoever_it_gave_it_to(
     sealed = tmp_path / "sealed"
     packed = BytesIO(b"".join(archive.write((), lambda: forged)))
     Sealer(tmp_path / "home").seal(packed, [tmp_path / "overseer.asc"], sealed)
-    item = bundle.describe(sealed)
+    item = bundle_item.describe(sealed)
     name = forwarded_id(item.sha256)
     slip = Slip(name, "test-unit", "test-overseer", today(), item.size, item.sha256)
     config = read_courier_config(a.folder / "courier" / "courier.toml", None)
@@ -595,7 +595,7 @@ def test_what_a_hostile_unit_posts_is_not_taken_for_a_reporter_s(
     forged = Report("I made it all up.", "other-unit", today(), False, first.conversation, first.link, 1)
     packed = BytesIO(b"".join(archive.write((), lambda: forged)))
     Sealer(tmp_path / "home").seal(packed, [tmp_path / "b.asc"], sealed)
-    item = bundle.describe(sealed)
+    item = bundle_item.describe(sealed)
     name = forwarded_id(item.sha256)
     slip = Slip(name, "test-unit", "other-unit", today(), item.size, item.sha256)
     config = read_courier_config(a.folder / "courier" / "courier.toml", None)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from common.days import today
 from common.envelope_id import forwarded_id
-from common.transport import bundle, forwarding, post
+from common.transport import bundle, bundle_item, forwarding, post
 from common.transport.bundle import Bundle
 from common.transport.forwarding import Forward, Slip
 from journalist_interface.courier.cli import courier as command
@@ -109,7 +109,7 @@ class Courier:
             for folder in bundle.found(self.stick, "envelopes")
         ]
         for one in read:
-            assert all(bundle.describe(one.folder / item.name) == item for item in one.items)
+            assert all(bundle_item.describe(one.folder / item.name) == item for item in one.items)
         return read
 
     def carried(self) -> dict[str, bytes]:
@@ -145,7 +145,7 @@ class Courier:
         folder.mkdir()
         for name, content in items.items():
             (folder / name).write_bytes(content)
-        described = tuple(bundle.describe(folder / name) for name in items)
+        described = tuple(bundle_item.describe(folder / name) for name in items)
         bundle.write_manifest(Bundle(folder, kind, "north", today(), described), self.world.reply_keys[unit])
         return folder
 

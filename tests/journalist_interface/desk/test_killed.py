@@ -4,7 +4,7 @@ import multiprocessing
 import secrets
 import shutil
 
-from common.transport import bundle, post
+from common.transport import bundle, bundle_item, post
 from common.transport.post import ReplyPost
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.opening import saved_files
@@ -143,7 +143,7 @@ def test_an_export_that_is_killed_loses_no_answer_and_delivers_none_as_another(w
         delivered = set()
         for folder in bundle.found(copy.stick, "posts"):
             read = bundle.read_manifest(folder, "posts", "demo-unit", (world.house.unit.reply_public_key,))
-            delivered |= {bundle.read_item(read, item, post.MOST_BYTES) for item in read.items}
+            delivered |= {bundle_item.read_item(read.folder, item, post.MOST_BYTES) for item in read.items}
         assert {document for document in delivered if is_reply(document, world)} == documents
         assert sealed.name in held_by_receipts(delivered, world)
         assert list(copy.stick.glob(".partial-posts-*")) == []

@@ -17,7 +17,7 @@ from common.report import archive, trail, transfer
 from common.report.archive import NotAnEnvelope, WrongFile
 from common.report.report import Attachment, Report
 from common.report.trail import Why
-from common.transport import bundle, forwarding, post
+from common.transport import bundle, bundle_item, forwarding, post
 from journalist_interface.desk.opening.inspection import CannotOpen
 from journalist_interface.desk.passing_on import handover as desk_forwarding
 from journalist_interface.desk.passing_on.handover import Choice
@@ -74,8 +74,8 @@ def exported(world):
     for folder in bundle.found(world.stick, "forwards"):
         read = bundle.read_manifest(folder, "forwards", UNIT, (key,))
         for item in read.items:
-            bundle.check_item(read, item)
-        forward = forwarding.load(bundle.read_item(read, read.items[0], forwarding.MOST_BYTES))
+            bundle_item.check_item(read.folder, item)
+        forward = forwarding.load(bundle_item.read_item(read.folder, read.items[0], forwarding.MOST_BYTES))
         slips = [forwarding.read_slip(slip, key) for slip in forward.slips]
         assert sorted(slip.id for slip in slips) == sorted(item.name for item in read.items[1:])
         found.append(
