@@ -1,7 +1,7 @@
 """Envelopes, as they stood at the last settled hour: listed and downloaded.
 
 What is not in the listing for the caller's unit is not here, whatever lies on the disk. An id that is another unit's,
-unknown or none at all gets one answer.
+unknown or none at all gets one response.
 """
 
 from collections.abc import Iterable, Iterator

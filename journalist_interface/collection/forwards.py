@@ -3,7 +3,7 @@
     POST /v1/forwards               a slip, signed by the desk of the caller's unit: how much of it is here
     POST /v1/forwards/<id>?at=N     the next piece of the envelope: how much of it is here now
 
-Answers say `at`, so that a line that broke goes on from there, and what came twice counts once. An envelope that is
+Responses say `at`, so that a line that broke goes on from there, and what came twice counts once. An envelope that is
 whole and has the slip's SHA-256 lies in the inbox, with its slip, until the next settled hour. What a unit may post
 until then is counted by what lies there, and by nothing else.
 """

@@ -1,4 +1,4 @@
-"""A file as an answer, whole or one range of it (RFC 9110, section 14), in constant memory.
+"""A file as a response, whole or one range of it (RFC 9110, section 14), in constant memory.
 
 Says nothing of when the file was written: no Last-Modified, no ETag. Under gunicorn the bytes go from file to
 socket by sendfile(2).
@@ -33,7 +33,7 @@ class _Window:
 
 
 def send_part(stream: FileIO, request: Request) -> Response:
-    """The range of a file that is asked for, or the whole; the file is closed when it is sent. May answer 416."""
+    """The range of a file that is asked for, or the whole; the file is closed when it is sent. May raise 416."""
     try:
         size = stream.seek(0, 2)
         asked = _asked(request, size)
