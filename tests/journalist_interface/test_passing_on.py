@@ -37,13 +37,13 @@ from journalist_interface.courier.pickup import collect
 from journalist_interface.courier.progress import Progress
 from journalist_interface.courier.retries import Patience
 from journalist_interface.courier.state import State
+from journalist_interface.desk.answers import composition
 from journalist_interface.desk.app import create_app as create_desk
 from journalist_interface.desk.opening import display
 from journalist_interface.desk.opening.oversight import CopyOnly
 from journalist_interface.desk.passing_on import handover
 from journalist_interface.desk.passing_on.handover import Choice
 from journalist_interface.desk.passing_on.resealing import NotForwardable
-from journalist_interface.desk.replies import composition
 from journalist_interface.desk.services import Desk, open_desk
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all

@@ -21,10 +21,10 @@ from common.store.blobs import sync_folder
 from common.transport import bundle, bundle_item, post
 from common.transport.bundle import Bundle
 from common.transport.post import MOST_RECEIPTS
+from journalist_interface.desk.answers.composition import AnswerLost, read_answer, reply_key
 from journalist_interface.desk.passing_on.handover import ForwardLost, document_of
-from journalist_interface.desk.replies.composition import AnswerLost, read_answer, reply_key
+from journalist_interface.desk.rows.answers import Answer
 from journalist_interface.desk.rows.forwards import Forward
-from journalist_interface.desk.rows.replies import Answer
 from journalist_interface.desk.services import Desk
 
 _PARTIAL = ".partial-"

@@ -16,8 +16,8 @@ from common.registry.registry import Registry, RegistryRefused, UnknownUnit
 from common.report import disclosure
 from common.report.disclosure import DisclosureRefused, Entry, Request, Why
 from common.report.report import Report
+from journalist_interface.desk.answers.composition import reply_key
 from journalist_interface.desk.opening.inspection import open_envelope
-from journalist_interface.desk.replies.composition import reply_key
 from journalist_interface.desk.rows.contacts import Asked
 from journalist_interface.desk.rows.envelopes import Envelope
 from journalist_interface.desk.services import Desk, NotHere

@@ -6,9 +6,9 @@ import shutil
 
 from common.transport import bundle, bundle_item, post
 from common.transport.post import ReplyPost
+from journalist_interface.desk.answers import composition
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.opening import saved_files
-from journalist_interface.desk.replies import composition
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
 from tests.journalist_interface.desk.conftest import _run_until

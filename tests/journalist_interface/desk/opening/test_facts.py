@@ -18,10 +18,10 @@ from common.report.report import INVOLVED, SEVERAL, Report
 from common.report.trail import Step, Why
 from common.report.trail import sign as sign_step
 from common.secret import Secret
+from journalist_interface.desk.answers import composition
 from journalist_interface.desk.opening import facts
 from journalist_interface.desk.passing_on import handover
 from journalist_interface.desk.passing_on.handover import Choice, KeptFrom
-from journalist_interface.desk.replies import composition
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
 from keys.private_key import parse_private_key

@@ -18,12 +18,12 @@ from common.report.archive import NotAnEnvelope, WrongFile
 from common.report.report import Attachment, Report
 from common.report.trail import Why
 from common.transport import bundle, bundle_item, forwarding, post
+from journalist_interface.desk.answers import composition
 from journalist_interface.desk.opening.inspection import CannotOpen
 from journalist_interface.desk.passing_on import handover as desk_forwarding
 from journalist_interface.desk.passing_on.handover import Choice
 from journalist_interface.desk.passing_on.resealing import NotForwardable
-from journalist_interface.desk.replies import composition
-from journalist_interface.desk.rows.replies import HandedOver, TakenBack
+from journalist_interface.desk.rows.answers import HandedOver, TakenBack
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
 from tests.journalist_interface.desk.test_killed import killed_at_each_step

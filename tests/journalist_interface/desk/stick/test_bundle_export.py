@@ -6,8 +6,8 @@ import pytest
 
 from common.transport import bundle, bundle_item, post
 from common.transport.post import ReceiptsPost, ReplyPost
-from journalist_interface.desk.replies import composition
-from journalist_interface.desk.rows.replies import TakenBack
+from journalist_interface.desk.answers import composition
+from journalist_interface.desk.rows.answers import TakenBack
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
 
