@@ -20,9 +20,6 @@ from source_interface.session import Session
 
 MESSAGE_FORMS = frozenset({"report.report", "conversation.write_again"})
 _SLOT_NAMES = {most: frozenset(map(str, range(most))) for most in (MESSAGE_SLOTS, SLOTS)}
-_PATIENCE = 900.0  # seconds
-_SHORT_PATIENCE = 20.0
-_SHORT_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -65,8 +62,8 @@ def take(
     `taken` answers when it is durable; `again` when nothing was kept, or the same form had been kept before.
     `sender` is asked for only when the form's token is good, with the word that the form has for who was shown.
 
-    A browser shows an answer only when it has sent all it wanted to send. So a form that is refused in the middle
-    is heard to its end all the same: otherwise the reporter would see a broken connection, and lose the words.
+    A browser shows an answer only when it has sent all it wanted to send. So what comes of a form that is refused in
+    the middle is heard by the server afterwards (`deploy/server/lingering.py`).
     """
     form: StreamedForm | None = None
     try:
@@ -86,21 +83,10 @@ def take(
         if form and "csrf" in form.fields:
             _check_token(session, form)
         return again(replace(_typed(form), refused=refused))
-    finally:
-        if form is not None:
-            _hear_out(form)
 
 
 def _typed(form: StreamedForm | None) -> TypedMessage:
     return TypedMessage(form.text, form.contact) if form else TypedMessage()
-
-
-def _hear_out(form: StreamedForm) -> None:
-    """Read the rest of a form that is ours, as far as a report may go; of any other only a little."""
-    if form.is_whole_so_far:
-        form.drain(_PATIENCE, services().config.limits.max_report_bytes)
-    else:
-        form.drain(_SHORT_PATIENCE, _SHORT_BYTES)
 
 
 def _open_form() -> StreamedForm:
@@ -124,9 +110,7 @@ def typed_words() -> TypedMessage:
             _open_form().read_fields()
     if "form" not in g:
         return TypedMessage()
-    form = cast(StreamedForm, g.form)
-    _hear_out(form)
-    return _typed(form)
+    return _typed(cast(StreamedForm, g.form))
 
 
 def _check_token(session: Session, form: StreamedForm) -> None:

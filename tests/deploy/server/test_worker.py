@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,13 @@ def heard(connection: socket.socket) -> bytes:
         while chunk := connection.recv(65536):
             answer += chunk
     return answer
+
+
+def answer_on(connection: socket.socket) -> bytes:
+    """The body of the answer on a connection that does not end with it."""
+    response = HTTPResponse(connection)
+    response.begin()
+    return response.read()
 
 
 def page(port: int) -> float:
@@ -374,7 +382,7 @@ def test_when_threads_are_few_the_slowest_is_cut_first(port):
             for upload, size in zip(uploads, paces, strict=True):
                 upload.sendall(bytes(size))
         assert answered == [uploads[1]]
-        assert heard(uploads[1]).endswith(b"cut")
+        assert answer_on(uploads[1]) == b"cut"
         assert page(port) < 20
 
 
@@ -525,3 +533,67 @@ def test_without_circuits_who_does_not_read_makes_place_for_others(port):
                 deaf.sendall(ask)
         for _ in range(5):
             assert page(port) < 20  # whoever holds a thread may do so for 60
+
+
+NEVER_READ = b"POST /page HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n"  # by the application
+
+
+@contextmanager
+def refused_uploads(connect: Callable[[], socket.socket], how_many: int) -> Iterator[list[socket.socket]]:
+    """Uploads that have been answered, and of which most has yet to come."""
+    with ExitStack() as held:
+        uploads = [held.enter_context(connect()) for _ in range(how_many)]
+        for upload in uploads:
+            upload.sendall(NEVER_READ)
+            assert len(answer_on(upload)) == 16384
+        yield uploads
+
+
+@pytest.mark.parametrize("more", [IN_NO_HURRY], indirect=True)
+def test_refused_uploads_are_lingered_over_without_a_thread(behind_tor):
+    with refused_uploads(lambda: behind_tor.connect(ONE), 12) as uploads:  # three for each thread
+        assert len(behind_tor.ask(ONE)) == 32
+        assert not any(ended(upload, 0) for upload in uploads)
+        uploads[0].sendall(bytes(100_000_000))
+        assert uploads[0].recv(1) == b"", "and ended in order"
+
+
+FEW_LINGER = IN_NO_HURRY + "\nfrom deploy.server import lingering\nlingering.MOST = 3"
+
+
+@pytest.mark.parametrize("more", [FEW_LINGER], indirect=True)
+def test_when_too_many_are_lingered_over_the_oldest_of_the_greediest_circuit_goes(behind_tor):
+    with (
+        refused_uploads(lambda: behind_tor.connect(OTHER), 1) as others,
+        refused_uploads(lambda: behind_tor.connect(ONE), 4) as greedy,
+    ):
+        for upload in greedy[:2]:
+            assert ended(upload)
+        assert not any(ended(upload, 0) for upload in (*others, *greedy[2:]))
+
+
+@pytest.mark.parametrize(
+    "more", [IN_NO_HURRY + "\nfrom deploy.server import lingering\nlingering.BYTES = 1 << 20"], indirect=True
+)
+@pytest.mark.parametrize("kind", [b"Content-Length: 999999999999", b"Transfer-Encoding: chunked"])
+def test_whoever_sends_for_ever_is_ended(port, kind):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"POST /page HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" % kind)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            while True:
+                connection.sendall(b"ffff\r\n" + bytes(65535) + b"\r\n")
+    assert page(port)
+
+
+def test_a_slow_rest_of_a_refused_upload_is_cut_off(behind_tor):
+    with refused_uploads(lambda: behind_tor.connect(ONE), 1) as [upload], suppress(BrokenPipeError):
+        while not ended(upload, 0.05):
+            upload.sendall(b"a")
+
+
+@pytest.mark.parametrize("more", [IN_NO_HURRY + "\ngraceful_timeout = 600"], indirect=True)
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGQUIT])
+def test_a_server_that_is_to_end_does_not_wait_for_refused_uploads(behind_tor, sent):
+    with refused_uploads(lambda: behind_tor.connect(ONE), 2):
+        behind_tor.server.send_signal(sent)
+        assert behind_tor.server.wait(60) == 0

@@ -249,7 +249,7 @@ def start_server(short_folder, tmp_path_factory, registry_bytes, root_key, repor
     """Starts servers on data folders of their own, or once more on one that is there."""
     running: list[Server] = []
 
-    def start(data: Path | None = None, **how) -> Server:
+    def start(data: Path | None = None, limits: str = "", **how) -> Server:
         if data is None:
             data = tmp_path_factory.mktemp("running")
             (data / "registry.json").write_bytes(registry_bytes)
@@ -258,7 +258,9 @@ def start_server(short_folder, tmp_path_factory, registry_bytes, root_key, repor
             paths = {"registry": "registry.json", "registry_root": "registry-root.pub", "pepper": "pepper"}
             paths |= {"database": "sqlite:///candour.sqlite", "blobs": "blobs"}
             settings = [f'{key} = "{value}"' for key, value in paths.items()]
-            (data / "server.toml").write_text("\n".join([*settings, "[limits]", "keep_free_bytes = 0"]))
+            (data / "server.toml").write_text(
+                "\n".join([*settings, "[limits]", "keep_free_bytes = 0", limits])
+            )
         running.append(Server(data / "server.toml", short_folder(), reporter_at, **how))
         return running[-1]
 
