@@ -14,9 +14,8 @@ from typing import Any
 from common import canonical, phrases
 from common.canonical import NotCanonical
 from common.conversation import header, mailbox, reply
-from common.conversation.derivation import ConversationSecrets, conversation_secrets
 from common.conversation.header import Deleted, Header
-from common.conversation.links import Conversation, new_link
+from common.conversation.links import new_link
 from common.conversation.mailbox import MESSAGE_SLOTS
 from common.days import today
 from common.registry.registry import Registry, UnknownUnit
@@ -29,6 +28,7 @@ from common.store.repository import Store
 from common.store.values import KEEP_REPLIES, Sent, State
 from source_interface.conversation import holding
 from source_interface.conversation.holding import Holding, Item
+from source_interface.conversation.keys import Keys
 
 # A codename with no news has a header for each message. As many items are opened where there is nothing: they open
 # with no codename, and no MAC of them holds. Each one beyond costs about 0.1 ms.
@@ -85,9 +85,7 @@ class Visit:
     message goes to, the second seal with them; empty where the reporter has to choose first.
     """
 
-    secrets: ConversationSecrets = field(repr=False)
-    reply_key: mailbox.ReplyKey = field(repr=False)
-    conversation: Conversation = field(repr=False)
+    keys: Keys = field(repr=False)
     holding: Holding = field(repr=False)
     answers: tuple[Answer, ...] = field(repr=False)
     gaps: tuple[Gap, ...]
@@ -118,33 +116,26 @@ class Visit:
         return secrets.choice(free) if free else None
 
 
-def visit(store: Store, registry: Registry, root: Secret) -> Visit:
-    """Look into the conversation of a root."""
-    keys = conversation_secrets(root)
-    receipt_tags = mailbox.tags(keys.receipt_key)
-    reply_tags = mailbox.tags(keys.mailbox_key)
-    header_tags = mailbox.tags(keys.header_tag_key, MESSAGE_SLOTS)
-    found = store.mailbox(receipt_tags, [*reply_tags, *header_tags])
-    reply_key = mailbox.ReplyKey(keys.reply_seed)
-    conversation = Conversation(keys.mailbox_key, reply_key.public())
-    opened = _opened(reply_key, found.replies, keys.header_key)
-    newest = _newest_header([opened[tag] for tag in header_tags if tag in opened], keys.header_key)
-    lying = _loaded(opened.get(tag, b"") for tag in reply_tags)
-    deleted = dict(_deleted(lying, keys.header_key))
+def visit(store: Store, registry: Registry, keys: Keys) -> Visit:
+    """Look into the conversation that these keys open."""
+    found = store.mailbox(keys.receipt_tags, [*keys.reply_tags, *keys.header_tags])
+    header_key = keys.secrets.header_key
+    opened = _opened(keys.reply_key, found.replies, header_key)
+    newest = _newest_header([opened[tag] for tag in keys.header_tags if tag in opened], header_key)
+    lying = _loaded(opened.get(tag, b"") for tag in keys.reply_tags)
+    deleted = dict(_deleted(lying, header_key))
     gone = {one.digest for one in deleted.values()}
-    signed = _items(registry, conversation.identity, lying, deleted)
+    signed = _items(registry, keys.conversation.identity, lying, deleted)
     items = [item for item in signed if item.digest not in gone]
     held = holding.follow(registry, newest, items)
     kept_from = kept_from_units(registry, today(), [newest.kept_from if newest else ""])
     recipients, without_copy = _recipients(registry, newest, held, kept_from)
     return Visit(
         keys,
-        reply_key,
-        conversation,
         held,
         _answers(registry, held),
         _gaps(registry, held, deleted.values()),
-        tuple(_messages(receipt_tags, found.sent)),
+        tuple(_messages(keys.receipt_tags, found.sent)),
         header=newest,
         recipients=recipients,
         despite=bool(held.before and recipients and recipients[0].id in kept_from),

@@ -18,9 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.config import Limits
 from common.conversation import mailbox
-from common.conversation.derivation import ConversationSecrets
 from common.conversation.header import Header, compose_header
-from common.conversation.links import Conversation
 from common.days import today
 from common.gpg.sealing import RecipientRefused, SealingFailed
 from common.registry.units import Unit
@@ -28,6 +26,7 @@ from common.report import archive, contact
 from common.report.contact import Contact, SealedContact
 from common.report.report import Report, clean_text
 from common.store.values import AlreadyReceived, Copy, SealedReply
+from source_interface.conversation.keys import Keys
 from source_interface.intake import certificates
 from source_interface.intake.form import CONTACT, TEXT, StreamedForm
 from source_interface.refusals import Refused
@@ -46,9 +45,7 @@ class Sender:
     from its reporter.
     """
 
-    secrets: ConversationSecrets = field(repr=False)
-    reply_key: mailbox.ReplyKey = field(repr=False)
-    conversation: Conversation = field(repr=False)
+    keys: Keys = field(repr=False)
     recipients: tuple[Unit, ...]
     header: Header
     first: bool = True
@@ -73,7 +70,7 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
     if expected_bytes > limits.max_report_bytes:
         raise Refused("report too large", field="files")
     _check_room(services, expected_bytes * len(sender.recipients))
-    receipt_tag = mailbox.tags(sender.secrets.receipt_key)[slot]
+    receipt_tag = sender.keys.receipt_tags[slot]
     if form.has_files and services.store.was_received(receipt_tag):
         raise AlreadyReceived  # rather than sealing all of it first
     if TEXT in form.fields:
@@ -81,7 +78,7 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
 
     day = today()
     typed_contact = form.contact
-    sealed_contact = _sealed_contact(services, form, sender.unit, sender.conversation)
+    sealed_contact = _sealed_contact(services, form, sender)
 
     def report() -> Report:
         text = _checked_text(form, limits)
@@ -92,7 +89,7 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
             unit=sender.unit.id,
             day=day,
             first=sender.first,
-            conversation=sender.conversation,
+            conversation=sender.keys.conversation,
             link=sender.header.link,
             sequence=sender.header.sequence,
             kept_from=sender.header.kept_from,
@@ -108,7 +105,7 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
             copies = [([certificates.certificate_of_the_day(sender.unit, day)], blob.path)]
             if sender.second:
                 second_blob = stack.enter_context(services.store.blobs.pending())
-                tag = mailbox.tags(sender.secrets.receipt_key)[mailbox.second_slot(slot)]
+                tag = sender.keys.receipt_tags[mailbox.second_slot(slot)]
                 second = Copy(second_blob, tag, sender.second.id)
                 copies.append(([certificates.certificate_of_the_day(sender.second, day)], second_blob.path))
             services.sealer.seal_each(_Pulled(pieces), copies)
@@ -139,18 +136,17 @@ def _checked_text(form: StreamedForm, limits: Limits) -> str:
     return text
 
 
-def _sealed_contact(
-    services: Services, form: StreamedForm, unit: Unit, conversation: Conversation
-) -> SealedContact | None:
+def _sealed_contact(services: Services, form: StreamedForm, sender: Sender) -> SealedContact | None:
     """How to reach the reporter, sealed to other people than the reviewers; None where nothing was typed there."""
     text = clean_text(form.contact)
     if not text.strip():
         return None
     if len(text) > contact.LONGEST:
         raise Refused("contact too long", field=CONTACT)
+    unit = sender.unit
     if not unit.takes_contacts:
         raise Refused("contact closed", field=CONTACT)
-    plain = contact.compose(Contact(text, conversation.identity))
+    plain = contact.compose(Contact(text, sender.keys.conversation.identity))
     try:
         sealed = services.sealer.seal_in_memory(plain, [certificates.identity_certificate(unit)])
     except SealingFailed as error:
@@ -161,9 +157,8 @@ def _sealed_contact(
 
 def _header(sender: Sender, slot: int) -> SealedReply:
     """Who holds this conversation, for the next visit: sealed to the codename itself, under a tag of its own."""
-    plain = compose_header(sender.header, sender.secrets.header_key)
-    tag = mailbox.tags(sender.secrets.header_tag_key, mailbox.MESSAGE_SLOTS)[slot]
-    return SealedReply(tag, mailbox.seal(plain, sender.reply_key.public()))
+    plain = compose_header(sender.header, sender.keys.secrets.header_key)
+    return SealedReply(sender.keys.header_tags[slot], mailbox.seal(plain, sender.keys.reply_key.public()))
 
 
 def _check_room(services: Services, wanted: int) -> None:

@@ -9,18 +9,19 @@ from common.conversation import codename
 from common.conversation.codename import NotACodename
 from common.conversation.derivation import Busy, derive_root
 from common.conversation.header import compose_deleted
-from common.conversation.mailbox import SLOTS, seal, second_slot, tags
+from common.conversation.mailbox import SLOTS, seal, second_slot
 from common.registry.registry import Registry
 from common.store.values import State as Kept
 from common.store.values import Withdrawal
 from source_interface import circuits
 from source_interface.conversation.holding import State, known
+from source_interface.conversation.keys import Keys
 from source_interface.conversation.reply_pages import paginate
-from source_interface.conversation.visit import WAITING, Message, Visit, visit
+from source_interface.conversation.visit import WAITING, Message, Visit
 from source_interface.intake.message import Sender
 from source_interface.pages import messages
 from source_interface.pages.messages import TypedMessage, slot_number
-from source_interface.pages.report import go
+from source_interface.pages.report import go, look
 from source_interface.refusals import Refused
 from source_interface.render import page
 from source_interface.request import small_form
@@ -70,7 +71,7 @@ def _ask_again(typed: str, error: str, positions: tuple[int, ...], status: int) 
 @reporter
 def conversation(session: Session) -> Response:
     """Answers, what was sent, and the form to add something."""
-    response = _conversation_page(session, TypedMessage())
+    response = _conversation_page(session, Keys(root_of(session)), TypedMessage())
     keep(replace(session, corrected=()))
     return response
 
@@ -79,7 +80,7 @@ def conversation(session: Session) -> Response:
 @reporter
 def more_answers(session: Session, number: int) -> Response:
     """A further page of answers."""
-    pages = paginate(look(session).answers)
+    pages = paginate(look(Keys(root_of(session))).answers)
     if not 1 < number <= len(pages):
         return go("conversation.conversation")
     return page("answers.html", pieces=pages[number - 1], number=number, pages=len(pages))
@@ -89,7 +90,7 @@ def more_answers(session: Session, number: int) -> Response:
 @reporter
 def more_sent(session: Session, number: int) -> Response:
     """A further page of what was sent."""
-    pages = _pages_of(look(session).messages)
+    pages = _pages_of(look(Keys(root_of(session))).messages)
     if not 1 < number <= len(pages):
         return go("conversation.conversation")
     return page("sent_before.html", messages=pages[number - 1], sent_number=number, sent_pages=len(pages))
@@ -105,16 +106,17 @@ def _pages_of(messages: Sequence[Message]) -> list[Sequence[Message]]:
 @reporter
 def write_again(session: Session) -> Response:
     """A later message of the same conversation."""
+    keys = Keys(root_of(session))
 
     def sender(untrusted_word: str) -> Sender:
-        found = look(session)
+        found = look(keys)
         return of_next(session, services().registry.current(), found).sender(found, untrusted_word)
 
     def taken() -> Response:
         keep(replace(session, notice="sent", kept_from="", involved=False, again=False))
         return go("report.sent" if session.words else "conversation.conversation")
 
-    return messages.take(session, sender, taken, lambda typed: _conversation_page(session, typed))
+    return messages.take(session, sender, taken, lambda typed: _conversation_page(session, keys, typed))
 
 
 @pages.post("/withdraw")
@@ -123,16 +125,15 @@ def withdraw(session: Session) -> Response:
     """Withdraw a message that no unit has said to hold, after asking once more."""
     fields = small_form(request, session)
     slot = slot_number(fields.get("slot", ""))
-    found = look(session)
+    found = look(Keys(root_of(session)))
     if fields.get("confirm") != "1":
         for message in found.messages:
             if message.slot == slot and message.can_be_withdrawn:
                 return _ask_before_withdrawing(message)
         keep(replace(session, notice="too late"))
         return go("conversation.conversation")
-    of_receipt = tags(found.secrets.receipt_key)
     there = next((message for message in found.messages if message.slot == slot), None)
-    done = [services().store.withdraw(of_receipt[copy]) for copy in (slot, second_slot(slot))]
+    done = [services().store.withdraw(found.keys.receipt_tags[copy]) for copy in (slot, second_slot(slot))]
     keep(replace(session, notice=_withdrawn(there, done)))
     return go("conversation.conversation")
 
@@ -167,12 +168,12 @@ def _ask_before_withdrawing(message: Message) -> Response:
 def delete_answer(session: Session) -> Response:
     """Delete an answer, from every slot that it lies in. What is left there looks like any other."""
     slot = slot_number(small_form(request, session).get("answer", ""), SLOTS)
-    found = look(session)
-    public, of_reply = found.reply_key.public(), tags(found.secrets.mailbox_key)
+    keys = Keys(root_of(session))
+    found, public = look(keys), keys.reply_key.public()
     for answer in found.answers:
         for copy in answer.slots if slot in answer.slots else ():
-            left = compose_deleted(answer.deleted, found.secrets.header_key)
-            services().store.overwrite_reply(of_reply[copy], seal(left, public))
+            left = compose_deleted(answer.deleted, keys.secrets.header_key)
+            services().store.overwrite_reply(keys.reply_tags[copy], seal(left, public))
     keep(replace(session, notice="deleted"))
     return go("conversation.conversation")
 
@@ -188,10 +189,10 @@ def leave(session: Session) -> Response:
     return response
 
 
-def _conversation_page(session: Session, typed: TypedMessage) -> Response:
+def _conversation_page(session: Session, keys: Keys, typed: TypedMessage) -> Response:
     """The same for a codename that was never used as for one with no news."""
     registry = services().registry.current()
-    found = look(session)
+    found = look(keys)
     to = of_next(session, registry, found)
     slot = found.free_slot()
     pages, sent = paginate(found.answers), _pages_of(found.messages)
@@ -222,11 +223,6 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         addressees=to,
         **typed.for_template(),
     )
-
-
-def look(session: Session) -> Visit:
-    """What the session's codename opens."""
-    return visit(services().store, services().registry.current(), root_of(session))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from common.conversation.mailbox import MESSAGE_SLOTS
 from common.days import today
 from common.report.routing import Answers, Route, route
 from source_interface import circuits
+from source_interface.conversation.keys import Keys
 from source_interface.conversation.visit import Visit, visit
 from source_interface.intake.message import Sender
 from source_interface.pages import messages
@@ -56,13 +57,15 @@ def chosen(session: Session, to: Route, asked: Questions) -> Session:
 @reporter
 def report(session: Session) -> Response:
     """Write the first report: GET shows the form, POST sends it."""
-    registry = services().registry.current()
-    found = visit(services().store, registry, root_of(session))
-    to = of_first_report(session, registry, found)
+    keys = Keys(root_of(session))
 
     def again(typed: TypedMessage) -> Response:
-        if typed.came_before and (arrived := visit(services().store, registry, root_of(session))).messages:
-            return _arrived_before(session, arrived, typed)
+        found = look(keys)
+        to = of_first_report(session, services().registry.current(), found)
+        if found.messages and typed.came_before:
+            return _arrived_before(session, found, typed)
+        if found.messages and request.method == "GET":  # although its answer was lost on the way
+            return go("report.sent")
         return page(
             "report.html",
             typed.status,
@@ -72,11 +75,11 @@ def report(session: Session) -> Response:
         )
 
     def sender(untrusted_word: str) -> Sender:
-        return to.sender(found, untrusted_word)
+        found = look(keys)
+        return of_first_report(session, services().registry.current(), found).sender(found, untrusted_word)
 
     if request.method == "GET":
-        # A first report may have arrived although its answer was lost on the way.
-        return go("report.sent") if found.messages else again(TypedMessage())
+        return again(TypedMessage())
     return messages.take(session, sender, lambda: go("report.sent"), again)
 
 
@@ -86,7 +89,7 @@ def sent(session: Session) -> Response:
     """The codename, shown once the first message is durable, and until it is said to be written down."""
     if not session.words:
         return go("conversation.conversation")
-    found = visit(services().store, services().registry.current(), root_of(session))
+    found = look(Keys(root_of(session)))
     if not found.messages:
         return go("report.report")
     return page("sent.html", words=session.words, received_day=found.messages[0].day)
@@ -132,6 +135,11 @@ def go(endpoint: str) -> Response:
     return make_response(redirect(url_for(endpoint), 303))
 
 
+def look(keys: Keys) -> Visit:
+    """What a codename opens."""
+    return visit(services().store, services().registry.current(), keys)
+
+
 @dataclass(frozen=True)
 class OnlyWay:
     """Where there is one force, and its unit can receive reports: who gets them, if nothing speaks against it."""
@@ -160,4 +168,4 @@ def has_unsaved_codename(session: Session) -> bool:
     """A report has arrived, and its codename was never said to be written down: it must not be replaced."""
     if session.root is None or not session.words:
         return False
-    return bool(visit(services().store, services().registry.current(), session.root).messages)
+    return bool(look(Keys(session.root)).messages)

@@ -14,8 +14,8 @@ from flask import Blueprint, Response, g, request, url_for
 
 from common.days import today
 from common.report.routing import Route, route
-from source_interface.pages.conversation import look
-from source_interface.pages.report import begin, chosen, go, has_unsaved_codename, holders, only_way
+from source_interface.conversation.keys import Keys
+from source_interface.pages.report import begin, chosen, go, has_unsaved_codename, holders, look, only_way
 from source_interface.render import page
 from source_interface.request import small_form
 from source_interface.routing import explanations, force_choice, questions
@@ -23,7 +23,7 @@ from source_interface.routing.addressees import of_next
 from source_interface.routing.force_choice import Found
 from source_interface.routing.questions import Questions
 from source_interface.services import services
-from source_interface.session import Session, keep, reporter, visitor
+from source_interface.session import Session, keep, reporter, root_of, visitor
 
 pages = Blueprint("routing", __name__)
 
@@ -49,7 +49,7 @@ def choose_again(session: Session) -> Response:
     """The same within a conversation, where nobody is to be seen who would get what is written. Its codename stays."""
     fields = small_form(request, session) if request.method == "POST" else None
     registry = services().registry.current()
-    visited = look(session)
+    visited = look(Keys(root_of(session)))
     if of_next(session, registry, visited).units and not session.again:
         return go("conversation.conversation")
 

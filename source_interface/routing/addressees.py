@@ -59,9 +59,7 @@ class Addressees:
             raise Refused("unrouted")
         if not hmac.compare_digest(untrusted_word.encode(), self.word.encode()):
             raise Refused("other addressees")
-        return Sender(
-            found.secrets, found.reply_key, found.conversation, self.units, self.header, first=self.first
-        )
+        return Sender(found.keys, self.units, self.header, first=self.first)
 
 
 def of_first_report(session: Session, registry: Registry, found: Visit) -> Addressees:
@@ -146,5 +144,5 @@ def _chosen(session: Session, registry: Registry) -> tuple[Unit, ...]:
 
 def _word(session: Session, found: Visit, units: tuple[Unit, ...]) -> str:
     named = " ".join((session.csrf, *(unit.id for unit in units))).encode()
-    mac = hmac.digest(found.secrets.header_key.reveal(), _CONTEXT + named, hashlib.sha256)
+    mac = hmac.digest(found.keys.secrets.header_key.reveal(), _CONTEXT + named, hashlib.sha256)
     return canonical.encode(mac[:_WORD_BYTES])

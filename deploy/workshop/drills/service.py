@@ -34,6 +34,7 @@ from journalist_interface.collection.app import create_app
 from keys.private_key import parse_private_key
 from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY
 from source_interface.conversation import visit
+from source_interface.conversation.keys import Keys
 from source_interface.intake import certificates
 from source_interface.services import Services, build
 
@@ -122,7 +123,8 @@ class Service:
     def visit(self, reporter: Reporter) -> visit.Visit:
         """What the reporter finds on coming back."""
         services = self.services
-        return visit.visit(services.store, services.registry.current(), reporter.root(services.config.pepper))
+        keys = Keys(reporter.root(services.config.pepper))
+        return visit.visit(services.store, services.registry.current(), keys)
 
     def shown(self, reporter: Reporter) -> list[str]:
         """The answers that the reporter is shown."""

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from common.conversation import codename, header, mailbox
 from common.days import today
-from source_interface.conversation import visit
+from source_interface.conversation import keys, visit
 from source_interface.pages import conversation as conversing
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ def work(house, monkeypatch):
         monkeypatch.setattr(module, name, call)
 
     counted(conversing, "derive_root")
-    counted(visit, "conversation_secrets")
+    counted(keys, "conversation_secrets")
     counted(mailbox.ReplyKey, "open")
     counted(header, "read_header")
     return done
