@@ -48,7 +48,7 @@ class Sender:
     keys: Keys = field(repr=False)
     recipients: tuple[Unit, ...]
     header: Header
-    first: bool = True
+    first: bool
 
     @property
     def unit(self) -> Unit:
@@ -84,16 +84,17 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
         text = _checked_text(form, limits)
         if form.contact != typed_contact:  # it came after the first file, as on no page of ours
             raise Refused("broken", field=CONTACT)
+        to = sender.header.destination
         return Report(
             text=text,
-            unit=sender.unit.id,
+            unit=to.unit,
             day=day,
             first=sender.first,
             conversation=sender.keys.conversation,
             link=sender.header.link,
             sequence=sender.header.sequence,
-            kept_from=sender.header.kept_from,
-            involved=sender.header.involved,
+            kept_from=to.kept_from,
+            involved=to.involved,
             contact=sealed_contact,
         )
 

@@ -1,7 +1,8 @@
 """Coming back: in by codename, read, write again, withdraw, delete, leave."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 from flask import Blueprint, Response, g, request
 
@@ -14,10 +15,10 @@ from common.registry.registry import Registry
 from common.store.values import State as Kept
 from common.store.values import Withdrawal
 from source_interface import circuits
-from source_interface.conversation.holding import State, known
+from source_interface.conversation.holding import known
 from source_interface.conversation.keys import Keys
 from source_interface.conversation.reply_pages import paginate
-from source_interface.conversation.visit import WAITING, Message, Visit
+from source_interface.conversation.visit import WAITING, Message
 from source_interface.intake.message import Sender
 from source_interface.pages import messages
 from source_interface.pages.messages import TypedMessage, slot_number
@@ -110,10 +111,10 @@ def write_again(session: Session) -> Response:
 
     def sender(untrusted_word: str) -> Sender:
         found = look(keys)
-        return of_next(session, services().registry.current(), found).sender(found, untrusted_word)
+        return of_next(session, services().registry.current(), found).check_word(untrusted_word)
 
     def taken() -> Response:
-        keep(replace(session, notice="sent", kept_from="", involved=False, again=False))
+        keep(replace(session, notice="sent", destination=session.destination.unsaid, again=False))
         return go("report.sent" if session.words else "conversation.conversation")
 
     return messages.take(session, sender, taken, lambda typed: _conversation_page(session, keys, typed))
@@ -213,11 +214,9 @@ def _conversation_page(session: Session, keys: Keys, typed: TypedMessage) -> Res
         messages=sent[0],
         sent_number=1,
         sent_pages=len(sent),
-        held=_in_names(found, registry),
-        lost=found.lost,
-        despite=found.despite,
-        despite_involved=found.despite_involved,
-        without_copy=found.without_copy,
+        held=found.holding,
+        names=partial(_names, registry),
+        most_named=_MOST_NAMED,
         can_write=slot is not None,
         slot=slot,
         addressees=to,
@@ -225,41 +224,8 @@ def _conversation_page(session: Session, keys: Keys, typed: TypedMessage) -> Res
     )
 
 
-@dataclass(frozen=True)
-class _Names:
-    """Who has a conversation, by name: `now`, and `by` whom it was passed on.
-
-    `said_by`: whose word on passing it on is `contested` or `doubtful`. `copies`: who got one as well, then, whoever
-    would today; `rewritten`: it did not go as it was written.
-    """
-
-    state: State
-    now: str
-    by: tuple[str, ...]
-    named: tuple[str, ...]
-    copies: tuple[str, ...]
-    rewritten: bool
-
-
-def _in_names(found: Visit, registry: Registry) -> _Names | None:
-    """The holders of a conversation that was passed on; of any other nothing is said."""
-    held = found.holding
-    if not (held.before or held.named):
-        return None
-
-    def names(ids: tuple[str, ...]) -> tuple[str, ...]:
-        units = (known(registry, unit_id) for unit_id in ids)
-        return tuple(dict.fromkeys(unit.name if unit else "one that is no longer here" for unit in units))
-
-    def some(ids: tuple[str, ...]) -> tuple[str, ...]:
-        found = names(ids)
-        return found if len(found) <= _MOST_NAMED else (*found[:_MOST_NAMED], "others")
-
-    return _Names(
-        state=held.state,
-        now=names(held.holders[-1:])[0],
-        by=names(held.before),
-        named=some(held.named),
-        copies=some(held.copies),
-        rewritten=held.rewritten,
-    )
+def _names(registry: Registry, ids: Sequence[str], most: int | None = None) -> list[str]:
+    """What units are called, each once; of more than `most` that many, and that there are others."""
+    units = (known(registry, unit_id) for unit_id in ids)
+    names = list(dict.fromkeys(unit.name if unit else "one that is no longer here" for unit in units))
+    return names if most is None or len(names) <= most else [*names[:most], "others"]

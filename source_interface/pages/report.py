@@ -7,9 +7,10 @@ from flask import Blueprint, Response, g, make_response, redirect, request, url_
 
 from common.conversation import codename
 from common.conversation.derivation import derive_root
+from common.conversation.destination import Destination
 from common.conversation.mailbox import MESSAGE_SLOTS
 from common.days import today
-from common.report.routing import Answers, Route, route
+from common.report.routing import Answers, route
 from source_interface import circuits
 from source_interface.conversation.keys import Keys
 from source_interface.conversation.visit import Visit, visit
@@ -20,7 +21,6 @@ from source_interface.render import page
 from source_interface.request import small_form
 from source_interface.routing import questions
 from source_interface.routing.addressees import of_first_report, of_next
-from source_interface.routing.questions import Questions
 from source_interface.services import services
 from source_interface.session import Session, keep, new_session, reporter, root_of, visitor
 
@@ -34,23 +34,12 @@ def start(_session: Session) -> Response:
     return page("start.html", only=only_way(), asked={}, wrong={})
 
 
-def begin(to: Route, asked: Questions) -> None:
+def begin(destination: Destination) -> None:
     """A new codename, in a session of its own: forms of the one before do not work with it."""
     drawn = codename.generate()
     with circuits.derivation():
         root = derive_root(drawn, services().config.pepper)
-    keep(replace(chosen(new_session(), to, asked), root=root, words=drawn.words))
-
-
-def chosen(session: Session, to: Route, asked: Questions) -> Session:
-    """With who was chosen to open it, and what goes into the seal of all that was answered."""
-    return replace(
-        session,
-        unit=to.unit.id,
-        second=to.second.id if to.second else "",
-        kept_from=questions.kept_from(asked),
-        involved=questions.involved(asked),
-    )
+    keep(replace(new_session(), root=root, words=drawn.words, destination=destination))
 
 
 @pages.route("/report", methods=["GET", "POST"])
@@ -76,7 +65,7 @@ def report(session: Session) -> Response:
 
     def sender(untrusted_word: str) -> Sender:
         found = look(keys)
-        return of_first_report(session, services().registry.current(), found).sender(found, untrusted_word)
+        return of_first_report(session, services().registry.current(), found).check_word(untrusted_word)
 
     if request.method == "GET":
         return again(TypedMessage())
@@ -115,7 +104,7 @@ def _arrived_before(session: Session, found: Visit, typed: TypedMessage) -> Resp
 def noted(session: Session) -> Response:
     """The codename is on paper: from now on nobody can show it again."""
     small_form(request, session)
-    keep(replace(session, words=(), kept_from="", involved=False))
+    keep(replace(session, words=(), destination=session.destination.unsaid))
     return go("conversation.conversation")
 
 
@@ -156,12 +145,8 @@ def only_way() -> OnlyWay | None:
     if force is None:
         return None
     found = route(Answers(frozenset({force.id})), today(), registry)
-    return OnlyWay(force.id, holders(found), tuple(unit.name for unit in found.units))
-
-
-def holders(found: Route) -> str:
-    """Who can open a report, as a form carries it: so that what was shown is what counts."""
-    return " ".join(unit.id for unit in found.units)
+    ids, names = [unit.id for unit in found.units], tuple(unit.name for unit in found.units)
+    return OnlyWay(force.id, " ".join(ids), names)
 
 
 def has_unsaved_codename(session: Session) -> bool:

@@ -15,6 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from common.config import ServerConfig
 from common.conversation import codename, mailbox, reply
 from common.conversation.derivation import conversation_secrets, derive_root
+from common.conversation.destination import Destination
 from common.conversation.header import Header, compose_header
 from common.conversation.links import Conversation, new_link
 from common.days import today
@@ -70,7 +71,7 @@ class Service:
         keys = conversation_secrets(reporter.root(services.config.pepper))
         reply_key = mailbox.ReplyKey(keys.reply_seed)
         conversation = Conversation(keys.mailbox_key, reply_key.public())
-        header = Header(new_link(), (unit.id,))
+        header = Header(new_link(), Destination(unit.id))
         report = Report(
             text, unit.id, today(), first=True, conversation=conversation, link=header.link, sequence=0
         )
