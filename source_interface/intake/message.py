@@ -17,9 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.config import Limits
 from common.conversation import mailbox
-from common.conversation.derivation import ConversationSecrets
 from common.conversation.header import Header, compose_header
-from common.conversation.links import Conversation
 from common.days import today
 from common.gpg.sealing import RecipientRefused, SealingFailed
 from common.registry.units import Unit
@@ -27,6 +25,7 @@ from common.report import archive, contact
 from common.report.contact import Contact, SealedContact
 from common.report.report import Report, clean_text
 from common.store.values import Addressed, AlreadyReceived, SealedReply
+from source_interface.conversation.keys import Keys
 from source_interface.intake import certificates
 from source_interface.intake.form import CONTACT, TEXT, StreamedForm
 from source_interface.refusals import Refused
@@ -45,12 +44,10 @@ class Sender:
     from its reporter.
     """
 
-    secrets: ConversationSecrets = field(repr=False)
-    reply_key: mailbox.ReplyKey = field(repr=False)
-    conversation: Conversation = field(repr=False)
+    keys: Keys = field(repr=False)
     recipients: tuple[Unit, ...]
     header: Header
-    first: bool = True
+    first: bool
 
     @property
     def unit(self) -> Unit:
@@ -72,7 +69,7 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
     if expected_bytes > limits.max_report_bytes:
         raise Refused("report too large", field="files")
     _check_room(services, expected_bytes * len(sender.recipients))
-    tags = mailbox.tags(sender.secrets.receipt_key)
+    tags = sender.keys.receipt_tags
     if form.has_files and services.store.was_received(tags[slot]):
         raise AlreadyReceived  # rather than sealing all of it first
     if TEXT in form.fields:
@@ -80,22 +77,23 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
 
     day = today()
     typed_contact = form.contact
-    sealed_contact = _sealed_contact(services, form, sender.unit, sender.conversation)
+    sealed_contact = _sealed_contact(services, form, sender)
 
     def report() -> Report:
         text = _checked_text(form, limits)
         if form.contact != typed_contact:  # it came after the first file, as on no page of ours
             raise Refused("broken", field=CONTACT)
+        to = sender.header.destination
         return Report(
             text=text,
-            unit=sender.unit.id,
+            unit=to.unit,
             day=day,
             first=sender.first,
-            conversation=sender.conversation,
+            conversation=sender.keys.conversation,
             link=sender.header.link,
             sequence=sender.header.sequence,
-            kept_from=sender.header.kept_from,
-            involved=sender.header.involved,
+            kept_from=to.kept_from,
+            involved=to.involved,
             contact=sealed_contact,
         )
 
@@ -129,18 +127,17 @@ def _checked_text(form: StreamedForm, limits: Limits) -> str:
     return text
 
 
-def _sealed_contact(
-    services: Services, form: StreamedForm, unit: Unit, conversation: Conversation
-) -> SealedContact | None:
+def _sealed_contact(services: Services, form: StreamedForm, sender: Sender) -> SealedContact | None:
     """How to reach the reporter, sealed to other people than the reviewers; None where nothing was typed there."""
     text = clean_text(form.contact)
     if not text.strip():
         return None
     if len(text) > contact.LONGEST:
         raise Refused("contact too long", field=CONTACT)
+    unit = sender.unit
     if not unit.takes_contacts:
         raise Refused("contact closed", field=CONTACT)
-    plain = contact.compose(Contact(text, conversation.identity))
+    plain = contact.compose(Contact(text, sender.keys.conversation.identity))
     try:
         sealed = services.sealer.seal_in_memory(plain, [certificates.identity_certificate(unit)])
     except SealingFailed as error:
@@ -151,9 +148,8 @@ def _sealed_contact(
 
 def _header(sender: Sender, slot: int) -> SealedReply:
     """Who holds this conversation, for the next visit: sealed to the codename itself, under a tag of its own."""
-    plain = compose_header(sender.header, sender.secrets.header_key)
-    tag = mailbox.tags(sender.secrets.header_tag_key, mailbox.MESSAGE_SLOTS)[slot]
-    return SealedReply(tag, mailbox.seal(plain, sender.reply_key.public()))
+    plain = compose_header(sender.header, sender.keys.secrets.header_key)
+    return SealedReply(sender.keys.header_tags[slot], mailbox.seal(plain, sender.keys.reply_key.public()))
 
 
 def _check_room(services: Services, wanted: int) -> None:

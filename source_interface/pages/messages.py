@@ -60,7 +60,8 @@ def take(
     """Take the message in this request.
 
     `taken` answers when it is durable; `again` when nothing was kept, or the same form had been kept before.
-    `sender` is asked for only when the form's token is good, with the word that the form has for who was shown.
+    Both, and `sender`, are asked only when the form's token is good: `sender` with the word that the form has for who
+    was shown. Raises StaleForm for any other.
 
     A browser shows an answer only when it has sent all it wanted to send. So what comes of a form that is refused in
     the middle is heard by the server afterwards (`deploy/server/lingering.py`).
@@ -80,8 +81,9 @@ def take(
     except AlreadyReceived:
         return again(replace(_typed(form), came_before=True))
     except Refused as refused:
-        if form and "csrf" in form.fields:
-            _check_token(session, form)
+        if form is None or "csrf" not in form.fields:
+            raise StaleForm(refused, _typed(form)) from None  # nothing says that it is ours
+        _check_token(session, form)
         return again(replace(_typed(form), refused=refused))
 
 
@@ -117,15 +119,16 @@ def _check_token(session: Session, form: StreamedForm) -> None:
     """A form of another session is not shown again in this one: it would go out under another codename."""
     try:
         check_token(session, form.fields.get("csrf", ""))
-    except Refused:
-        raise StaleForm(_typed(form)) from None
+    except Refused as refused:
+        raise StaleForm(refused, _typed(form)) from None
 
 
 class StaleForm(Exception):
-    """The form belongs to an earlier session. Holds what was typed, to be given back."""
+    """The form belongs to an earlier session, or to none. Holds what was typed, to be given back."""
 
-    def __init__(self, typed: TypedMessage) -> None:
+    def __init__(self, refused: Refused, typed: TypedMessage) -> None:
         super().__init__()
+        self.refused = refused
         self.typed = typed
 
 

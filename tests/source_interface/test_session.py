@@ -9,6 +9,7 @@ from flask import g, make_response
 
 from common.conversation import codename
 from common.conversation.derivation import derive_root
+from common.conversation.destination import Destination
 from common.secret import Secret
 from source_interface import session as sessions
 from source_interface.app import create_app
@@ -16,6 +17,7 @@ from source_interface.session import NoSession, Session, SessionBox, new_session
 
 pytestmark = pytest.mark.slow
 
+CHOSEN = Destination("unit", "second", "force", involved=True)
 ENDED = "Your visit has ended"
 
 
@@ -120,7 +122,7 @@ def test_a_cookie_sealed_under_another_context_or_key_is_nothing(app):
 
 def test_a_session_says_what_it_was_given(app):
     box: SessionBox = app.extensions[sessions.EXTENSION]
-    given = Session("token", Secret(secrets.token_bytes(32)), tuple("abcdefg"), "unit", (1, 7), "sent")
+    given = Session("token", Secret(secrets.token_bytes(32)), tuple("abcdefg"), (1, 7), "sent", CHOSEN)
     assert box.open(box.close(given)) == given
     assert "token" not in repr(given)
     assert "abc" not in repr(given).replace("'", "")
@@ -129,7 +131,12 @@ def test_a_session_says_what_it_was_given(app):
 def test_the_longest_session_fits_into_its_cookie(app):
     box: SessionBox = app.extensions[sessions.EXTENSION]
     longest = Session(
-        "x" * 24, Secret(bytes(32)), ("wwwwwwwww",) * 7, "u" * 64, tuple(range(1, 8)), "sent before"
+        "x" * 24,
+        Secret(bytes(32)),
+        ("wwwwwwwww",) * 7,
+        tuple(range(1, 8)),
+        "sent before",
+        Destination("u" * 64),
     )
     assert box.open(box.close(longest)) == longest
 

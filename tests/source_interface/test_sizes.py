@@ -10,6 +10,7 @@ from sqlalchemy import insert
 from common import signing
 from common.contexts import Context
 from common.conversation import codename, derivation, mailbox
+from common.conversation.destination import Destination
 from common.days import today
 from common.gpg.certificate import look
 from common.registry import registry as registries
@@ -163,9 +164,9 @@ def test_every_cookie_has_the_length_of_the_longest(app):
     states = [
         new_session(),
         longest_session(),
-        Session("x" * 24, root, words, "test-unit"),
-        Session("x" * 24, root, (), "", (3,)),
-        *(Session("x" * 24, root, (), "", (), notice) for notice in NOTICES),
+        Session("x" * 24, root, words, destination=Destination("test-unit")),
+        Session("x" * 24, root, corrected=(3,)),
+        *(Session("x" * 24, root, notice=notice) for notice in NOTICES),
     ]
     assert {len(box.close(state)) for state in states} == {sessions.COOKIE_CHARS}
     assert [box.open(box.close(state)) for state in states] == states
@@ -174,7 +175,7 @@ def test_every_cookie_has_the_length_of_the_longest(app):
 def test_a_session_that_would_show_by_its_length_is_refused(app):
     box = app.extensions[sessions.EXTENSION]
     with pytest.raises(ValueError):
-        box.close(Session("x" * 24, Secret(bytes(32)), ("w" * 9,) * 7, "u" * 400))
+        box.close(Session("x" * 24, Secret(bytes(32)), ("w" * 9,) * 7, destination=Destination("u" * 400)))
 
 
 def test_every_page_of_a_visit_carries_the_cookie_and_it_never_changes_its_length(reporter, answer):

@@ -15,6 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from common.config import ServerConfig
 from common.conversation import codename, mailbox, reply
 from common.conversation.derivation import conversation_secrets, derive_root
+from common.conversation.destination import Destination
 from common.conversation.header import Header, compose_header
 from common.conversation.links import Conversation, new_link
 from common.days import today
@@ -35,6 +36,7 @@ from journalist_interface.collection.app import create_app
 from keys.private_key import parse_private_key
 from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY
 from source_interface.conversation import visit
+from source_interface.conversation.keys import Keys
 from source_interface.intake import certificates
 from source_interface.services import Services, build
 
@@ -70,7 +72,7 @@ class Service:
         keys = conversation_secrets(reporter.root(services.config.pepper))
         reply_key = mailbox.ReplyKey(keys.reply_seed)
         conversation = Conversation(keys.mailbox_key, reply_key.public())
-        header = Header(new_link(), (unit.id,))
+        header = Header(new_link(), Destination(unit.id))
         report = Report(
             text, unit.id, today(), first=True, conversation=conversation, link=header.link, sequence=0
         )
@@ -120,7 +122,8 @@ class Service:
     def visit(self, reporter: Reporter) -> visit.Visit:
         """What the reporter finds on coming back."""
         services = self.services
-        return visit.visit(services.store, services.registry.current(), reporter.root(services.config.pepper))
+        keys = Keys(reporter.root(services.config.pepper))
+        return visit.visit(services.store, services.registry.current(), keys)
 
     def shown(self, reporter: Reporter) -> list[str]:
         """The answers that the reporter is shown."""

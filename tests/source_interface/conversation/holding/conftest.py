@@ -33,7 +33,9 @@ def hand_over(conversation_of, signer, keys_of, header_of, put_item):
         header, identity = header_of(words), conversation_of(words).identity
         link = (
             after
-            or links(header.first_link, (*header.holders, *(chain or ((by,) * (by != header.holder)))))[-1]
+            or links(
+                header.first_link, (*header.holders, *(chain or ((by,) * (by != header.destination.unit))))
+            )[-1]
         )
         digests = frozenset(reply.digest(one, identity) for one in standing)
         said = Handover(f"{slot:032x}", by, to, today(), (link,), digests, **how)
