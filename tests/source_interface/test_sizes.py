@@ -231,13 +231,13 @@ def test_the_questions_fit_with_every_force_of_the_country_and_everything_wrong(
 
 
 def test_the_certificates_of_sixty_units_are_pages_like_any_other(
-    reporter, house, registry, root_key, unit_keys, charity_keys, size
+    reporter, house, registry, root_key, lasting_keys, charity_keys, size
 ):
     """The list of them all, and each with its 24 months."""
     forces = tuple(replace(force, oversight=()) for force in read_country().forces)
     sixty = tuple(
         replace(
-            unit_keys.unit,
+            lasting_keys.unit,
             id=f"{forces[number % len(forces)].id[:40]}-anti-corruption-{number}",
             name=f"{forces[number % len(forces)].names[-1].name} Anti-Corruption Unit",
             serves=(Service(forces[number].id),) if number < len(forces) else (),
@@ -254,7 +254,7 @@ def test_the_certificates_of_sixty_units_are_pages_like_any_other(
     assert pages[0].text.count('<a href="/certificate/') == 61
     assert "For Kent Police." in pages[0].page.words
     assert pages[1].text.count("BEGIN PGP PUBLIC KEY BLOCK") == 1
-    months = look(unit_keys.unit.certificate).last_day
+    months = look(lasting_keys.unit.certificate).last_day
     assert months is not None
     assert months > today() + timedelta(days=700), "it has 24 months"
     assert [size(page) for page in pages] == [PAGE_BYTES] * 2
