@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from common.gpg.runner import gpg_environment
+from common.gpg.runner import gpg_environment, run_gpg
 
 _FILES = "private-keys-v1.d"
 _ON_CARD = b"shadowed-private-key"
@@ -64,15 +64,8 @@ def secret_certificates(home: Path) -> tuple[str, ...]:
 
 
 def _listed(home: Path, *certificate: str) -> list[list[str]]:
-    listed = subprocess.run(
-        [
-            *("gpg", "--homedir", os.fspath(home), "--batch", "--no-options", "--no-auto-check-trustdb"),
-            *("--no-autostart", "--with-colons", "--with-keygrip", "--list-keys", *certificate),
-        ],
-        capture_output=True,
-        check=False,
-        env=gpg_environment(),
-    ).stdout.decode(errors="replace")
+    how = ("--no-autostart", "--with-colons", "--with-keygrip")
+    listed = run_gpg(home, *how, "--list-keys", *certificate).stdout.decode(errors="replace")
     return [line.split(":") for line in listed.splitlines()]
 
 

@@ -1,4 +1,7 @@
-"""What stands beside: bare gpg, started as cheaply as may be, with the best flags there are."""
+"""What stands beside: bare gpg, started as cheaply as may be, with the best flags there are.
+
+So its command line is its own, and not the one that is measured against it (common/gpg/runner.py).
+"""
 
 import os
 import subprocess
