@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from common.durable import sync_folder, sync_stream
 from common.gpg.runner import gpg_environment, run_gpg
 
 _FILES = "private-keys-v1.d"
@@ -124,24 +125,15 @@ def destroy(home: Path, key: Key) -> None:
         if key.where is Where.HERE:
             with file.open("r+b") as stream:
                 stream.write(bytes(file.stat().st_size))
-                stream.flush()
-                os.fsync(stream.fileno())
+                sync_stream(stream)
             file.unlink()
-        _sync(file.parent)
+        sync_folder(file.parent)
     except OSError as error:
         raise NotDestroyed(
             f"The key’s file could not be removed ({error.strerror}). Mend that and try again."
         ) from error
     finally:
         end_agent(home)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def end_agent(home: Path) -> None:

@@ -17,9 +17,9 @@ from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
 from shamir_mnemonic.share import Share
 
 from common import canonical
+from common.durable import write_new
 from common.gpg.keyring import Where, destroy, keys_of
 from common.gpg.runner import private_home, run_gpg
-from common.private_file import write_new
 from keys.cards import UnitCard, write_card
 from keys.gpg_key import CeremonyFailed, change_passphrase, public_part
 from keys.unit.unit_keys import (
