@@ -4,15 +4,14 @@ A few forces, their units, a charity's desk and an overseer. Each has a desk, a 
 the first unit in DIR, of the others in DIR/units/ID.
 """
 
-import fcntl
 import json
-import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from common.durable import locked, write_whole
 from deploy.errors import DeployError
 from deploy.run.servers import PROJECT
 
@@ -91,7 +90,7 @@ def point_couriers_at(data: Path, collection_address: str, socks: str | None = N
             lines = path.read_text(encoding="utf-8").splitlines()
             kept = [line for line in lines if line.partition("=")[0].strip() not in given]
             told = [f"{key} = {json.dumps(value)}" for key, value in given.items() if value is not None]
-            write(path, "\n".join([*told, *kept, ""]).encode())
+            write_whole(path, "\n".join([*told, *kept, ""]).encode())
 
 
 @contextmanager
@@ -100,17 +99,9 @@ def held(folder: Path) -> Iterator[None]:
 
     :raises DataFolderRefused: when another holds it.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataFolderRefused(
-                f"Another Candour is running on {folder}. Stop it, or choose another folder with --data."
-            ) from error
+    busy = f"Another Candour is running on {folder}. Stop it, or choose another folder with --data."
+    with locked(folder, DataFolderRefused(busy)):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def is_held(folder: Path) -> bool:
@@ -135,16 +126,4 @@ def read_settings(path: Path) -> dict[str, Any]:
 def write_settings(path: Path, settings: dict[str, str]) -> None:
     """Write a settings file."""
     # A JSON string of printable characters is a TOML string.
-    write(path, "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()).encode())
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600 whole or not at all."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.rename(path)
+    write_whole(path, "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()).encode())

@@ -3,16 +3,12 @@
 The passphrase goes down a pipe, never into an argument. The clock that gpg writes into what it makes is midnight.
 """
 
-import os
-import subprocess
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-import gnupg
-
 from common.gpg.epochs import Span
-from common.gpg.runner import gpg_environment, midnight
+from common.gpg.runner import Gpg, midnight, run_gpg, tool
 
 _MOST_KEYS = 256  # of a certificate: twenty years of months
 
@@ -53,7 +49,7 @@ def check_passphrase(passphrase: str | None) -> None:
 
 def make_key(home: Path, batch: str) -> str:
     """The fingerprint of a new key. Raises CeremonyFailed."""
-    gpg = gnupg.GPG(gnupghome=str(home), env=gpg_environment())
+    gpg = tool(home, [], Gpg)
     gpg.encoding = "utf-8"  # of the name, and of the passphrase as it will be typed
     made = gpg.gen_key(batch)
     if not made.fingerprint:
@@ -64,11 +60,11 @@ def make_key(home: Path, batch: str) -> str:
 def add_epochs(home: Path, certificate: str, spans: Sequence[Span], passphrase: str | None) -> None:
     """Add a subkey for each of these months. Raises CeremonyFailed; those before it are then made already."""
     for span in spans:
-        made = run(
+        made = run_gpg(
             home,
-            *("--faked-system-time", midnight(span.begins), "--quick-add-key", certificate),
-            *("cv25519", "encr", midnight(span.ends).rstrip("!")),
-            passphrase=passphrase,
+            *("--quick-add-key", certificate, "cv25519", "encr", midnight(span.ends).rstrip("!")),
+            passphrase=passphrase or "",
+            clock=midnight(span.begins),
         )
         if made.returncode != 0:
             raise CeremonyFailed(
@@ -90,29 +86,16 @@ def change_passphrase(
     lines = [*([old] if old else []), *[new or ""] * _MOST_KEYS]
     if begun:
         lines = [new or ""] * 2 + [old or new or ""] * _MOST_KEYS
-    asked = ("--status-fd", "1", "--command-fd", "0", "--passwd", certificate)
-    done = run(home, *asked, answers="".join(f"{line}\n" for line in lines))
-    if b"SUCCESS keyedit.passwd" not in done.stdout:  # gpg's exit code is 0 for a wrong passphrase too
+    done = run_gpg(home, "--passwd", certificate, answers="".join(f"{line}\n" for line in lines))
+    if (
+        b"[GNUPG:] SUCCESS keyedit.passwd" not in done.stderr
+    ):  # gpg's exit code is 0 for a wrong passphrase too
         raise CeremonyFailed("GnuPG did not change the passphrase. Is the old one right? Try again.")
 
 
 def public_part(home: Path, certificate: str) -> str:
     """A certificate, ASCII armoured. Raises CeremonyFailed."""
-    given = run(home, "--armor", "--export", certificate).stdout.decode("ascii", errors="replace")
+    given = run_gpg(home, "--armor", "--export", certificate).stdout.decode("ascii", errors="replace")
     if "BEGIN PGP PUBLIC KEY BLOCK" not in given:
         raise CeremonyFailed("GnuPG did not give the certificate out. Try again in an empty folder.")
     return given
-
-
-def run(
-    home: Path, *arguments: str, passphrase: str | None = None, more: bytes = b"", answers: str | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    """gpg in a home. Its input is the passphrase as a line, then `more`; or the `answers` to all that it asks."""
-    command = [
-        *("gpg", "--homedir", os.fspath(home), "--batch", "--no-options", "--no-auto-check-trustdb"),
-        *("--pinentry-mode", "loopback"),
-        *(("--passphrase-fd", "0") if answers is None else ()),
-        *arguments,
-    ]
-    given = (passphrase or "").encode() + b"\n" + more if answers is None else answers.encode()
-    return subprocess.run(command, input=given, capture_output=True, check=False, env=gpg_environment())

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from common.private_file import write_new
+from common.durable import write_new
 
 
 class NoSuchKey(Exception):

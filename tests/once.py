@@ -3,7 +3,6 @@
 The workers of a run share it. The first that asks makes it by the real code; the others wait and copy.
 """
 
-import fcntl
 import os
 import pickle
 import shutil
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from common.durable import locked
 from common.gpg.keyring import end_agent
 from keys.unit.unit_keys import GNUPG_HOME
 
@@ -30,8 +30,7 @@ class Once:
     def copy(self, name: str, make: Callable[[Path], Made], into: Path) -> Made:
         """Fill `into` as `make` fills an empty folder; what `make` gave back, which says nothing of the folder."""
         template, told = self.folder / name, self.folder / f"{name}.told"
-        with (self.folder / f"{name}.held").open("w") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
+        with locked(self.folder / f"{name}.held"):
             if not told.exists():
                 shutil.rmtree(template, ignore_errors=True)  # of one that failed
                 template.mkdir(mode=0o700)

@@ -1,12 +1,12 @@
 """A look at an OpenPGP certificate with gpg, in an empty home: whose it is, and until when it can be sealed to."""
 
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from common.days import today
-from common.gpg.runner import gpg_environment
+from common.gpg.runner import run_gpg
 
 _EXPIRED, _REVOKED = "e", "r"
 _LAST_LINE = "-----END PGP PUBLIC KEY BLOCK-----"
@@ -31,18 +31,13 @@ def look(armoured: str) -> Certificate:
     if not armoured.rstrip().endswith(_LAST_LINE):
         raise UnfitCertificate  # gpg would take one that is cut short, and show the months that are left
     with tempfile.TemporaryDirectory() as home:
-        shown = subprocess.run(
-            [
-                *("gpg", "--homedir", home, "--batch", "--no-options", "--no-autostart"),
-                *("--faked-system-time", _end_of(today())),  # what is made today is not of the future
-                *("--with-colons", "--show-keys"),
-            ],
-            input=armoured.encode(),
-            capture_output=True,
-            check=False,
-            env=gpg_environment(),
-        ).stdout.decode(errors="replace")
-    rows = [line.split(":") for line in shown.splitlines()]
+        shown = run_gpg(
+            Path(home),
+            *("--no-autostart", "--with-colons", "--show-keys"),
+            given=armoured.encode(),
+            clock=_end_of(today()),  # what is made today is not of the future
+        )
+    rows = [line.split(":") for line in shown.stdout.decode(errors="replace").splitlines()]
     primaries = [row for row in rows if row[0] == "pub"]
     fingerprints = [row[9] for row in rows if row[0] == "fpr"]
     if len(primaries) != 1 or not fingerprints:

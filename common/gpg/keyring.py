@@ -12,7 +12,8 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from common.gpg.runner import gpg_environment
+from common.durable import sync_folder, sync_stream
+from common.gpg.runner import gpg_environment, run_gpg
 
 _FILES = "private-keys-v1.d"
 _ON_CARD = b"shadowed-private-key"
@@ -64,15 +65,8 @@ def secret_certificates(home: Path) -> tuple[str, ...]:
 
 
 def _listed(home: Path, *certificate: str) -> list[list[str]]:
-    listed = subprocess.run(
-        [
-            *("gpg", "--homedir", os.fspath(home), "--batch", "--no-options", "--no-auto-check-trustdb"),
-            *("--no-autostart", "--with-colons", "--with-keygrip", "--list-keys", *certificate),
-        ],
-        capture_output=True,
-        check=False,
-        env=gpg_environment(),
-    ).stdout.decode(errors="replace")
+    how = ("--no-autostart", "--with-colons", "--with-keygrip")
+    listed = run_gpg(home, *how, "--list-keys", *certificate).stdout.decode(errors="replace")
     return [line.split(":") for line in listed.splitlines()]
 
 
@@ -131,24 +125,15 @@ def destroy(home: Path, key: Key) -> None:
         if key.where is Where.HERE:
             with file.open("r+b") as stream:
                 stream.write(bytes(file.stat().st_size))
-                stream.flush()
-                os.fsync(stream.fileno())
+                sync_stream(stream)
             file.unlink()
-        _sync(file.parent)
+        sync_folder(file.parent)
     except OSError as error:
         raise NotDestroyed(
             f"The key’s file could not be removed ({error.strerror}). Mend that and try again."
         ) from error
     finally:
         end_agent(home)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def end_agent(home: Path) -> None:

@@ -1,16 +1,23 @@
-"""GnuPG as Candour runs it: python-gnupg put right, with an environment, a home and a clock of our choice.
+"""GnuPG as Candour runs it: one command line, one environment, and python-gnupg put right.
 
-Status lines are parsed by python-gnupg; what gpg says in words is never shown or logged. Nothing secret passes through
-a file, an argument or the environment: it goes down a pipe.
+`gpg_command` makes every command line. `run_gpg` runs one to its end, `start_gpg` one that is fed as it goes, and `Gpg`
+lets python-gnupg do so. All of them raise OSError where gpg is not installed, and nothing for what gpg made of its
+task: its exit code counts each key that was tried before the right one, so whoever asked judges by what came.
+
+What gpg says in words is never shown or logged. Nothing secret passes through a file, an argument or the environment:
+it goes down a pipe. No other module touches python-gnupg: what is private there, and used here, is held by
+tests/common/gpg/test_python_gnupg.py.
 """
 
 import fcntl
+import io
 import logging
 import os
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -25,6 +32,90 @@ class Readable(Protocol):
     """Anything that gives bytes when asked, and b"" at its end."""
 
     def read(self, size: int, /) -> bytes: ...
+
+
+class Pinentry(StrEnum):
+    """Who is asked where a secret key wants a passphrase or a card."""
+
+    PERSON = "default"  # by the agent, in a window of its own
+    NOBODY = "cancel"
+    PIPE = "loopback"  # what stands in gpg's input
+
+
+ANSWERS = (
+    "--command-fd",
+    "0",
+)  # whatever gpg asks, it asks as a status line, and is answered by a line of its input
+_PASSPHRASE = ("--passphrase-fd", "0")  # the first line of its input
+
+
+def gpg_command(
+    home: Path, *arguments: str, pinentry: Pinentry = Pinentry.NOBODY, clock: str | None = None
+) -> list[str]:
+    """The command line of a gpg. `clock`: what it takes for the time, as `midnight` gives it.
+
+    It reads no settings of anybody's, asks nothing by itself and never looks at its web of trust. Status lines go to
+    its stderr, among what it says in words; what it makes goes to its stdout.
+    """
+    return [
+        *(
+            "gpg",
+            "--homedir",
+            os.fspath(home),
+            "--batch",
+            "--no-options",
+            "--no-tty",
+            "--no-auto-check-trustdb",
+        ),
+        *("--status-fd", "2", "--pinentry-mode", pinentry),
+        *(("--faked-system-time", clock) if clock else ()),
+        *arguments,
+    ]
+
+
+def run_gpg(
+    home: Path,
+    *arguments: str,
+    given: bytes = b"",
+    passphrase: str | None = None,
+    answers: str | None = None,
+    clock: str | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run gpg to its end. Its input is `given`, after the passphrase as a line; or the `answers` to all that it asks.
+
+    `passphrase`: empty for keys that have none. Without one, and without `answers`, what needs one fails.
+    """
+    if passphrase is not None:
+        given = passphrase.encode() + b"\n" + given
+    elif answers is not None:
+        given = answers.encode()
+    how = _PASSPHRASE if passphrase is not None else ANSWERS if answers is not None else ()
+    command = gpg_command(
+        home, *how, *arguments, pinentry=Pinentry.PIPE if how else Pinentry.NOBODY, clock=clock
+    )
+    return subprocess.run(command, input=given, capture_output=True, check=False, env=gpg_environment())
+
+
+def start_gpg(
+    command: list[str], descriptors: Sequence[int] = (), *, in_own_group: bool = False
+) -> subprocess.Popen[bytes]:
+    """Start gpg, which inherits these descriptors and no other but its three pipes, as large as the system lets them.
+
+    `in_own_group`: whether it leads a process group of its own.
+    """
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=gpg_environment(),
+        pass_fds=descriptors,
+        process_group=0 if in_own_group else None,
+    )
+    for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
+        with suppress(OSError):  # the system's limit of large pipes is reached: a small one does too
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, CHUNK)
+    return process
 
 
 class Crypt(gnupg.Crypt):  # type: ignore[misc]  # python-gnupg carries no types
@@ -42,29 +133,45 @@ class Crypt(gnupg.Crypt):  # type: ignore[misc]  # python-gnupg carries no types
 
 
 class Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg carries no types
-    """python-gnupg with larger pipes, descriptors of our choice, and one thing put right.
+    """python-gnupg with our command line and pipes, descriptors of our choice, and one thing put right.
 
     Where gpg ends before its input does, it raises what the pipe says instead of giving gpg's own reason.
     """
 
     result_map = gnupg.GPG.result_map | {"crypt": Crypt}
-    in_own_group = False  # whether gpg leads a process group of its own
+    in_own_group = False
+    pinentry = Pinentry.NOBODY
 
-    def start(self, args: list[str], passphrase: bool = False, descriptors: Sequence[int] = ()) -> Any:
-        """Start gpg, which inherits these descriptors and no other but its three pipes."""
-        self.process = process = subprocess.Popen(
-            self.make_args(args, passphrase),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=self.env,
-            pass_fds=descriptors,
-            process_group=0 if self.in_own_group else None,
-        )
-        for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
-            with suppress(OSError):  # the system's limit of large pipes is reached: a small one does too
-                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, CHUNK)
-        return process
+    def make_args(self, args: list[str], passphrase: bool, clock: str | None = None) -> list[str]:
+        """The command line of one gpg; `passphrase`: it stands in its input. For `clock` see gpg_command."""
+        pinentry = Pinentry.PIPE if passphrase else self.pinentry
+        words = (*self.options, *(_PASSPHRASE if passphrase else ()), *args)
+        return gpg_command(Path(self.gnupghome), *words, pinentry=pinentry, clock=clock)
+
+    def start(
+        self,
+        args: list[str],
+        passphrase: bool = False,
+        descriptors: Sequence[int] = (),
+        clock: str | None = None,
+    ) -> Any:
+        """Start a gpg. See make_args and start_gpg."""
+        command = self.make_args(args, passphrase, clock)
+        return start_gpg(command, descriptors, in_own_group=self.in_own_group)
+
+    def read_status(self, stream: Any) -> Any:
+        """What gpg says on its stderr, to its end, as the result of a message."""
+        result = self.result_map["crypt"](self)
+        with io.TextIOWrapper(stream, self.encoding) as lines:
+            self._read_response(lines, result)
+        return result
+
+    def status_lines(self, stream: Any) -> Any:
+        """Where status lines are read from; for a subclass that looks at each."""
+        return stream
+
+    def _read_response(self, stream: Any, result: Any) -> None:
+        super()._read_response(self.status_lines(stream), result)
 
     def _open_subprocess(self, args: list[str], passphrase: bool = False) -> Any:
         return self.start(args, passphrase)
@@ -100,7 +207,7 @@ def gpg_environment() -> dict[str, str]:
 
 
 def tool(home: Path, options: list[str], kind: type[AnyGpg]) -> AnyGpg:
-    """gpg in a home, with these options."""
-    made = kind(gnupghome=os.fspath(home), env=gpg_environment(), options=options)
+    """python-gnupg for a home, which is there, with these options for each gpg."""
+    made = kind(gnupghome=os.fspath(home), options=options)
     made.buffer_size = CHUNK
     return made

@@ -26,7 +26,7 @@ Output = Path | int  # a file, which may be there, or a descriptor that is open 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 Recipient = Path | bytes  # a certificate: a file of it, or all of it
 _SEAL = [
-    *("--no-options", "--no-keyring", "--lock-never", "--no-random-seed-file", "--no-autostart"),
+    *("--no-keyring", "--lock-never", "--no-random-seed-file", "--no-autostart"),
     *("--compress-algo", "none", "-z", "0", "--cipher-algo", "AES256", "--digest-algo", "SHA256"),
     "--yes",  # an output that is there, empty and in place, is written into: it stays the same file
     *("--no-emit-version", "--no-comments", "--set-filename", ""),
@@ -43,18 +43,19 @@ class RecipientRefused(SealingFailed):
 
 
 class _Sealing:
-    """One gpg at work. `result` counts once `finish` has been called; so does `written`, where it writes no file.
+    """One gpg at work. `result` is there once `finish` has been called; so is `written`, where it writes no file.
 
     Its output goes to a file, and its few status lines fit into their pipe, so that nothing needs to be read while it
     is fed. python-gnupg's own way would start three threads, and leave one reading the source when gpg ends early.
     """
 
+    result: Any
+
     def __init__(self, gpg: Gpg, arguments: list[str], descriptors: Sequence[int]) -> None:
         self.written = b""
         self._gpg = gpg
         self._whole = False
-        self._process = gpg.start(arguments, descriptors=descriptors)
-        self.result = gpg.result_map["crypt"](gpg)
+        self._process = gpg.start(arguments, descriptors=descriptors, clock=midnight(today()))
 
     def feed(self, chunk: bytes) -> bool:
         """False when gpg has ended before its input did: then `result` says why."""
@@ -74,8 +75,7 @@ class _Sealing:
         """Wait for gpg, whatever came of it."""
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-        with io.TextIOWrapper(self._process.stderr, self._gpg.encoding) as status:
-            self._gpg._read_response(status, self.result)  # noqa: SLF001
+        self.result = self._gpg.read_status(self._process.stderr)
         with self._process.stdout as output:
             self.written = bytes(output.read())
         self.result.returncode = self._process.wait()
@@ -140,7 +140,7 @@ class Sealer:
                     inherited.callback(os.close, descriptor)
                     name = f"-&{descriptor}"
                 arguments += ["--hidden-recipient-file", name]
-            work = _Sealing(self._gpg, [*arguments, "--faked-system-time", midnight(today())], descriptors)
+            work = _Sealing(self._gpg, arguments, descriptors)
         stack.callback(work.finish)
         return work
 

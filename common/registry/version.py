@@ -7,14 +7,11 @@ A version counts among those of its own root. So whoever had stolen a root, and 
 has not spoilt the numbers of the root that takes its place.
 """
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from common.config import load_registry
-from common.private_file import write_new
+from common.durable import locked, write_whole
 from common.registry.registry import Registry, RegistryRefused
 
 FILE = "registry-version"
@@ -46,33 +43,9 @@ def keep_up(registry: Registry, root: bytes, remembered: Path) -> Registry:
     """The registry, which `root` signed, noted as seen. Raises RegistryRefused where a newer one was."""
     if recall(remembered, root) == registry.version:
         return registry
-    with _alone(remembered):
+    with locked(remembered.with_name(f"{remembered.name}.lock")):
         newest = recall(remembered, root)
         check_not_older(registry, newest)
         if registry.version > newest:
-            _note(remembered, f"{registry.version} {root.hex()}\n")
+            write_whole(remembered, f"{registry.version} {root.hex()}\n".encode("ascii"))
     return registry
-
-
-@contextmanager
-def _alone(remembered: Path) -> Iterator[None]:
-    """One at a time, of all threads and processes: between looking and noting nobody else notes."""
-    lock = remembered.with_name(f"{remembered.name}.lock")
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _note(remembered: Path, line: str) -> None:
-    part = remembered.with_name(f"{remembered.name}.part")
-    part.unlink(missing_ok=True)  # left by one that was killed
-    write_new(part, line.encode("ascii"))
-    part.rename(remembered)
-    folder = os.open(remembered.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common import canonical, signing
 from common.canonical import NotCanonical
 from common.contexts import Context
+from common.durable import write_whole
 from common.envelope_id import is_envelope_id
 from common.registry.holders import NEEDED
 from common.registry.registry import Registry, UnknownUnit
@@ -33,7 +34,6 @@ from common.registry.units import Unit
 from common.report import contact
 from common.report.contact import SealedContact
 from common.signing import BadSignature
-from common.store.blobs import sync_folder
 
 MOST_BYTES = 64 * 1024
 _FILE = re.compile(r"contact-(request|entry)-[0-9a-f]{8}\.json")
@@ -285,11 +285,5 @@ def read_file(untrusted_file: Path) -> bytes:
 def write_file(folder: Path, kind: Kind, document: bytes) -> Path:
     """Write a document to a folder, whole, durably, under a name of its own. Raises OSError."""
     file = folder / f"contact-{kind}-{secrets.token_hex(4)}.json"
-    part = folder / f".{file.name}.part"
-    with part.open("xb") as stream:
-        stream.write(document)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.rename(file)
-    sync_folder(folder)
+    write_whole(file, document)
     return file

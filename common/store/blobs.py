@@ -22,20 +22,12 @@ from pathlib import Path
 from typing import Protocol
 
 from common.days import blur_times, midnight_of, today
+from common.durable import sync_folder
 from common.envelope_id import is_envelope_id, new_id
 from common.store.blob_pool import BlobPool
 from common.store.set_aside import Aside
 
 _DAY_NS = 86_400 * 10**9
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def is_shared(folder: Path) -> bool:

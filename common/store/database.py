@@ -1,7 +1,5 @@
 """Opening the store: the database with the settings that keep it private and durable, at its newest shape."""
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +8,7 @@ from sqlalchemy import Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from common.durable import locked
 from common.store.blobs import BlobFolder
 from common.store.repository import Store
 
@@ -81,9 +80,5 @@ def _one_at_a_time(engine: Engine) -> Iterator[None]:
             connection.execute(text("SELECT pg_advisory_xact_lock(6343)"))
             yield
         return
-    lock = os.open(f"{engine.url.database}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(Path(f"{engine.url.database}.lock")):
         yield
-    finally:
-        os.close(lock)

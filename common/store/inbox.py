@@ -19,9 +19,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from common.days import blur_times, today
+from common.durable import new_file, sync_folder, sync_stream
 from common.envelope_id import is_envelope_id
 from common.names import is_short_name
-from common.store.blobs import is_shared, sync_folder
+from common.store.blobs import is_shared
 from common.transport import post
 
 SLIP, PART = ".slip", ".part"
@@ -111,7 +112,7 @@ class Inbox:
             if hashlib.file_digest(stream, "sha256").hexdigest() != sha256:
                 self.forget(unit, envelope_id)
                 return False
-            os.fsync(stream.fileno())
+            sync_stream(stream)
         part.rename(place)
         sync_folder(place.parent)
         self._blur(place)
@@ -150,13 +151,11 @@ class Inbox:
 
     def _write(self, place: Path, content: bytes) -> None:
         part = place.with_name(f"{place.name}.{secrets.token_hex(4)}{PART}")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._file_mode)
         try:
-            with os.fdopen(descriptor, "wb") as stream:
+            with new_file(part) as stream:
                 os.fchmod(stream.fileno(), self._file_mode)
                 stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
+                sync_stream(stream)
             blur_times(part, today())
             part.rename(place)
         except BaseException:

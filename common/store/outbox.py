@@ -6,7 +6,6 @@ settled hours changes nothing that it could see there. The listing also says how
 deliver until the next one, so that the collection need not ask the disk, which would tell what arrives.
 """
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable
@@ -18,8 +17,9 @@ from typing import Any
 from urllib.parse import quote
 
 from common.days import blur_times, today
+from common.durable import new_file, sync_file, sync_folder
 from common.envelope_id import is_envelope_id
-from common.store.blobs import is_shared, open_blob, sync_folder
+from common.store.blobs import is_shared, open_blob
 from common.store.values import Envelope, Returned
 
 FILE = "listing.sqlite"
@@ -127,13 +127,9 @@ class Outbox:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = self._file.with_name(f"{FILE}.part")
         part.unlink(missing_ok=True)
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            _fill(part, hour, listed, returned, room)
-            os.fchmod(descriptor, 0o640 if is_shared(self._root) else 0o600)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        new_file(part).close()
+        _fill(part, hour, listed, returned, room)
+        sync_file(part, 0o640 if is_shared(self._root) else 0o600)
         blur_times(part, today())
         part.rename(self._file)
         sync_folder(self._root)

@@ -27,8 +27,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common import canonical, signing
 from common.canonical import NotCanonical
 from common.contexts import Context
+from common.durable import sync_folder, sync_stream
 from common.envelope_id import is_envelope_id
-from common.store.blobs import sync_folder
 from common.transport.bundle_item import Item, ItemRefused, regular_file
 
 MANIFEST = "manifest.json"
@@ -110,8 +110,7 @@ def write_manifest(bundle: Bundle, key: Ed25519PrivateKey) -> None:
     part = bundle.folder / f"{MANIFEST}.part"
     with part.open("wb") as stream:
         stream.write(signing.sign(body, Context.BUNDLE, key))
-        stream.flush()
-        os.fsync(stream.fileno())
+        sync_stream(stream)
     part.rename(bundle.folder / MANIFEST)
     sync_folder(bundle.folder)
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
+from common.durable import sync_stream
+
 _CHUNK = 1024 * 1024
 _ALTERED = "it is altered or damaged"
 
@@ -53,8 +55,7 @@ def copy_item(folder: Path, item: Item, target: Path) -> None:
     with opened_item(folder, item) as source, target.open("xb") as copy:
         try:
             _copy(source, item, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
+            sync_stream(copy)
         except BaseException:
             target.unlink()
             raise

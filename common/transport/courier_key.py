@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from common import canonical
-from common.private_file import write_new
+from common.durable import write_new
 
 
 @dataclass(frozen=True)

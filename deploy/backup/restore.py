@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.config import BadConfiguration, ServerConfig
+from common.durable import sync_folder
 from common.gpg.opening import Opener, OpeningFailed, Unopened
 from common.registry.registry import RegistryRefused
-from common.store.blobs import sync_folder
 from deploy.backup.archive import MANIFEST, Reader, check_manifest
 from deploy.backup.errors import RestoreRefused
 from deploy.backup.layout import (

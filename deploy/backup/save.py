@@ -5,7 +5,6 @@ ever on a disk but sealed; memory does not grow with an envelope's size; the fil
 """
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,16 +14,15 @@ from pathlib import Path
 from common import canonical
 from common.config import BadConfiguration
 from common.days import blur_times, today
+from common.durable import sync_file, sync_folder, write_whole
 from common.envelope_id import is_envelope_id
 from common.gpg.sealing import RecipientRefused, Sealer, SealingFailed
 from common.store import snapshot
-from common.store.blobs import sync_folder
 from common.store.database import NEWEST
 from deploy.backup.archive import FORMAT, FORMAT_FILE, Writer
 from deploy.backup.errors import BackupFailed
 from deploy.backup.foreign_files import listed, opened
 from deploy.backup.layout import CLIENTS, HOSTNAME, PUBLIC_KEY, SECRET_KEY, SERVICES, SETTINGS_FILES, Layout
-from deploy.host.place import write
 
 _CHUNK = 1024 * 1024
 
@@ -55,7 +53,7 @@ def save(layout: Layout, to: Path, recipient: Path) -> Saved:
         sha256 = _made_durable(part)
         part.rename(file)
         sync_folder(file.parent)
-        write(layout.stamp, f"{today()}\n".encode("ascii"), 0o640 if layout.kind == "host" else 0o600)
+        write_whole(layout.stamp, f"{today()}\n".encode("ascii"), 0o640 if layout.kind == "host" else 0o600)
         blur_times(layout.stamp, today())
     except RecipientRefused:
         raise BackupFailed(
@@ -96,9 +94,8 @@ def _check(layout: Layout, file: Path, recipient: Path) -> None:
 
 
 def _made_durable(part: Path) -> str:
+    sync_file(part, 0o600)
     with part.open("rb") as stream:
-        os.fchmod(stream.fileno(), 0o600)
-        os.fsync(stream.fileno())
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     blur_times(part, today())
     return sha256

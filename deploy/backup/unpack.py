@@ -13,6 +13,7 @@ from sqlalchemy import delete, select
 
 from common import canonical
 from common.days import blur_times, midnight_of, today
+from common.durable import new_file, sync_stream, write_new
 from common.store import snapshot
 from common.store.blobs import blob_path
 from common.store.database import NEWEST, open_store
@@ -43,7 +44,7 @@ class _Written:
 
     def __init__(self, path: Path, seconds: float, mode: int) -> None:
         self._seconds, self._mode = seconds, mode
-        self._stream = _new_file(path)
+        self._stream = new_file(path)
 
     def write(self, piece: bytes, /) -> object:
         return self._stream.write(piece)
@@ -52,7 +53,7 @@ class _Written:
         self._stream.flush()
         os.fchmod(self._stream.fileno(), self._mode)
         os.utime(self._stream.fileno(), (self._seconds, self._seconds))
-        os.fsync(self._stream.fileno())
+        sync_stream(self._stream)
         self._stream.close()
 
 
@@ -149,12 +150,4 @@ class Unpacking:
 
 def _put(path: Path, content: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _new_file(path) as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _new_file(path: Path) -> io.BufferedWriter:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    return io.open(descriptor, "wb")  # noqa: UP020  a descriptor, not a path
+    write_new(path, content)

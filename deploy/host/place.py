@@ -1,7 +1,6 @@
 """Where a host is installed: the running machine, or another root folder whose services are not started."""
 
 import grp
-import os
 import pwd
 import shutil
 import subprocess
@@ -62,17 +61,3 @@ def run(*words: str) -> None:
     if ended.returncode != 0:
         said = (ended.stderr or ended.stdout).strip()
         raise StepFailed(f"`{' '.join(words)}` failed. Mend this, and run the installation again:\n{said}")
-
-
-def write(file: Path, content: bytes, mode: int, group: int = -1) -> None:
-    """Write a file whole or not at all, durably. `mode` is exact; `group`: its number, -1 for our own."""
-    fresh = file.with_name(f".{file.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fchown(descriptor, -1, group)
-        os.fchmod(descriptor, mode)
-        os.fsync(descriptor)
-    fresh.rename(file)

@@ -10,8 +10,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from common.durable import new_file, sync_stream, write_whole
 from deploy import bootstrap
-from deploy.host.place import CODE, DATA, ONIONS, SETTINGS, Place, StepFailed, write
+from deploy.host.place import CODE, DATA, ONIONS, SETTINGS, Place, StepFailed
 from deploy.host.user_switch import acting_as
 from deploy.onions.lock import NOBODY, key_nobody_holds
 
@@ -62,17 +63,17 @@ def put_settings(place: Place, registry: Path | None, registry_root: Path | None
     trial.mkdir(mode=0o700)
     try:
         for name in ("server.toml", "pepper", *sources):
-            write(trial / name, given[name] if name in given else _read(folder / name), 0o600)
+            write_whole(trial / name, given[name] if name in given else _read(folder / name), 0o600)
         _check(place, trial / "server.toml")
     finally:
         shutil.rmtree(trial)
     for name, content in given.items():  # readable at once: the services look at it while they run
-        write(folder / name, content, 0o640, place.group("candour"))
+        write_whole(folder / name, content, 0o640, place.group("candour"))
 
 
 def _keep_or_write(file: Path, content: bytes) -> None:
     if not file.exists():
-        write(file, content, 0o600)
+        write_whole(file, content, 0o600)
 
 
 def _read(source: Path) -> bytes:
@@ -102,15 +103,14 @@ def lock_collection(place: Place) -> None:
         with os.scandir(folder) as entries:
             if any(entry.name.endswith(".auth") for entry in entries):
                 return
-        with acting_as(
-            place.user("_tor-candour"), place.group("_tor-candour")
-        ):  # the folder is theirs, links too
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            file = os.open(f"{NOBODY}.auth", flags, 0o600, dir_fd=folder)
-            with os.fdopen(file, "wb") as stream:
-                stream.write(f"{key_nobody_holds()}\n".encode("ascii"))
-                stream.flush()
-                os.fsync(file)
+        with (
+            acting_as(
+                place.user("_tor-candour"), place.group("_tor-candour")
+            ),  # the folder is theirs, links too
+            new_file(f"{NOBODY}.auth", within=folder) as stream,
+        ):
+            stream.write(f"{key_nobody_holds()}\n".encode("ascii"))
+            sync_stream(stream)
     except OSError as error:
         raise StepFailed(
             f"The collection's lock cannot be put into {ONIONS}/collection: {error.strerror}. See what is there."
@@ -123,4 +123,4 @@ def open_ssh(place: Place, address: str) -> None:
     """Let log-ins by ssh in from one address or network."""
     kind = "6" if ":" in address else "4"
     line = f"add element inet candour ssh_from{kind} {{ {address} }}\n"
-    write(place.path(f"{SETTINGS}/firewall.d/ssh.nft"), line.encode("ascii"), 0o600)
+    write_whole(place.path(f"{SETTINGS}/firewall.d/ssh.nft"), line.encode("ascii"), 0o600)

@@ -8,10 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.durable import write_whole
 from deploy import bootstrap
 from deploy.bootstrap import say
 from deploy.host import code, fitness, settings
-from deploy.host.place import DATA, ONIONS, SETTINGS, Place, run, write
+from deploy.host.place import DATA, ONIONS, SETTINGS, Place, run
 
 TREE = settings.HERE / "tree"
 PROGRAMS = {
@@ -83,7 +84,7 @@ def copy_tree(place: Place) -> None:
     for file in tree_files():
         target = place.path(file)
         target.parent.mkdir(parents=True, exist_ok=True)
-        write(target, (TREE / file.lstrip("/")).read_bytes(), 0o644)
+        write_whole(target, (TREE / file.lstrip("/")).read_bytes(), 0o644)
 
 
 def tree_files() -> list[str]:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from stem.control import Controller
 
+from common.durable import write_new, write_whole
 from common.names import is_short_name
-from common.private_file import write_new
 from common.transport.onion import NotAClientKey, public_line, read_public_line
 from deploy.host.user_switch import acting_as
 from deploy.onions.control import ask
@@ -94,11 +94,8 @@ def reload(controller: Controller, onions: Path, seconds: float = SECONDS) -> in
 
 def _redraw_lock(onions: Path) -> None:
     with _as_owner_of(onions):
-        file = _clients(onions) / f"{NOBODY}.auth"
-        fresh = file.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        write_new(fresh, f"{key_nobody_holds()}\n".encode("ascii"))
-        fresh.rename(file)  # there is never a moment without one
+        # There is never a moment without one.
+        write_whole(_clients(onions) / f"{NOBODY}.auth", f"{key_nobody_holds()}\n".encode("ascii"))
 
 
 def _clients(onions: Path) -> Path:

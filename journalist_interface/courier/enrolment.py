@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from common.config import read_table, text, within
-from common.private_file import write_new
+from common.durable import write_new
 from common.transport.courier_key import CourierCard, key_id_of, new_courier
 from common.transport.onion import (
     KEY_BYTES,

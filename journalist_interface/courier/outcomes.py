@@ -4,15 +4,14 @@ Each is told once; what was told is remembered, so that all of it can be said ag
 no use after 60 days, and is forgotten then. What is here is ids, words of three kinds, and days.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 from common.days import today
+from common.durable import append, write_whole
 from common.envelope_id import is_envelope_id
-from common.store.blobs import sync_folder
 from common.transport.bundle import Returned, Why
 
 DELIVERED = "delivered"
@@ -42,10 +41,8 @@ class Telling:
 
     def note(self, said: Said) -> None:
         """Remember something to be told. Durable when this returns."""
-        with self._untold.open("a", encoding="ascii") as stream:
-            stream.write("\n" + _line(said, today()))  # a line that a power cut left half spoils no other
-            stream.flush()
-            os.fsync(stream.fileno())
+        line = "\n" + _line(said, today())  # one that a power cut left half spoils no other
+        append(self._untold, line.encode("ascii"))
 
     def to_tell(self, returned: Iterable[Returned], *, again: bool) -> tuple[Said, ...]:
         """What was not told yet, with what the collection says is `returned`; `again`: also what was told."""
@@ -57,14 +54,8 @@ class Telling:
         """These are on a stick, in a bundle that is whole."""
         kept = _read(self._told) | dict.fromkeys(said, today())
         oldest = today() - _REMEMBERED
-        lines = [_line(one, day) for one, day in kept.items() if day >= oldest]
-        part = self._told.with_name("told.part")
-        with part.open("w", encoding="ascii") as stream:
-            stream.writelines(lines)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.rename(self._told)
-        sync_folder(self._told.parent)
+        lines = "".join(_line(one, day) for one, day in kept.items() if day >= oldest)
+        write_whole(self._told, lines.encode("ascii"))
         self._untold.unlink(missing_ok=True)
 
 

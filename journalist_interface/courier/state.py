@@ -10,14 +10,12 @@ delivered/<bundle>      the items of a bundle of the desk's that are delivered, 
 untold, told            what the desk is to be told of its posts, and was told (telling.py)
 """
 
-import fcntl
-import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from common.durable import append, locked, sync_file, write_whole
 from common.envelope_id import is_envelope_id
-from common.store.blobs import sync_folder
 from common.transport.parcel import SMALL_BYTES
 from journalist_interface.courier.errors import AnotherCourier
 from journalist_interface.courier.outcomes import Telling
@@ -43,15 +41,8 @@ class State:
     def held(cls, folder: Path) -> Iterator["State"]:
         """The state, for one courier at a time. Raises AnotherCourier."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise AnotherCourier from error
+        with locked(folder / "lock", AnotherCourier()):
             yield cls(folder)
-        finally:
-            os.close(descriptor)
 
     def part(self, envelope_id: str) -> Path:
         """Where an envelope grows while it is downloaded."""
@@ -71,12 +62,7 @@ class State:
     def finish(self, envelope_id: str) -> None:
         """The part is complete: make it durable, and give it its name, which may be lost in a power cut."""
         part = self.part(envelope_id)
-        descriptor = os.open(part, os.O_RDONLY)
-        try:
-            os.fchmod(descriptor, 0o600)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_file(part, 0o600)
         part.rename(self.whole(envelope_id))
 
     def drop(self, envelope_id: str) -> None:
@@ -101,13 +87,7 @@ class State:
 
     def note_carried(self, envelope_ids: Collection[str]) -> None:
         """Remember these, and no others, as carried. Durable when this returns."""
-        part = self._carried.with_name("carried.part")
-        with part.open("w", encoding="ascii") as stream:
-            stream.writelines(f"{one}\n" for one in sorted(envelope_ids))
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.rename(self._carried)
-        sync_folder(self._carried.parent)
+        write_whole(self._carried, "".join(f"{one}\n" for one in sorted(envelope_ids)).encode("ascii"))
 
     def delivered(self, bundle: str) -> frozenset[str]:
         """The items of a bundle of the desk's that were delivered before."""
@@ -118,10 +98,7 @@ class State:
 
     def note_delivered(self, bundle: str, item: str) -> None:
         """Remember that an item is delivered, or not taken, and needs no second try."""
-        with (self._delivered / bundle).open("a", encoding="ascii") as stream:
-            stream.write(f"{item}\n")
-            stream.flush()
-            os.fsync(stream.fileno())
+        append(self._delivered / bundle, f"{item}\n".encode("ascii"))
 
     def forget_bundle(self, bundle: str) -> None:
         """The bundle is gone from the stick."""

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from common.days import today
-from common.store.blobs import sync_folder
+from common.durable import sync_file, sync_folder, sync_stream
 from common.transport import bundle, bundle_item
 from common.transport.bundle import Bundle, BundleRefused, Returned
 from common.transport.bundle_item import Item, ItemRefused
@@ -96,8 +96,7 @@ def _put(file: Path, target: Path) -> Item:
         os.link(file, target)
     except OSError:
         return _copy(file, target)
-    with target.open("rb") as linked:
-        os.fsync(linked.fileno())
+    sync_file(target)
     return bundle_item.describe(target)
 
 
@@ -107,8 +106,7 @@ def _copy(file: Path, target: Path) -> Item:
         while chunk := source.read(_CHUNK):
             digest.update(chunk)
             copy.write(chunk)
-        copy.flush()
-        os.fsync(copy.fileno())
+        sync_stream(copy)
         os.posix_fadvise(copy.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     item = bundle_item.describe(target)
     if item.sha256 != digest.hexdigest():

@@ -1,7 +1,5 @@
 """The desk put together: its settings, its rows, its sealed files, and what opens and seals."""
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +7,7 @@ from pathlib import Path
 
 from flask import current_app
 
+from common.durable import locked
 from common.gpg.opening import Opener
 from common.gpg.sealing import Sealer
 from journalist_interface.desk.rows.cabinet import Cabinet, open_cabinet
@@ -38,15 +37,8 @@ class Desk:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """While it lasts nobody else imports or exports, in this process or another. Raises StickBusy."""
-        descriptor = os.open(self.settings.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StickBusy from error
+        with locked(self.settings.lock, StickBusy()):
             yield
-        finally:
-            os.close(descriptor)
 
 
 def desk() -> Desk:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from common.days import today
+from common.durable import write_whole
 from common.phrases import count
 from common.phrases import day as day_words
 from common.registry import registry as registries
@@ -236,9 +237,7 @@ def sign(draft: Path, out: Path, root_key: Path, version: int) -> None:
     check_version_is_new(
         out, signed, version, read_private_key(root_key, passphrase).public_key().public_bytes_raw()
     )
-    part = out.with_name(out.name + ".part")
-    part.write_bytes(signed)
-    part.replace(out)
+    write_whole(out, signed)
     show_registry(registry)
     click.echo(f"Signed: {out}")
 

@@ -14,6 +14,7 @@ from typing import Any
 from common import canonical
 from common.canonical import NotCanonical
 from common.days import today
+from common.durable import write_whole
 from common.phrases import listed
 from common.registry import registry
 from common.registry.force_search import nearest
@@ -175,9 +176,7 @@ def write_draft(file: Path, draft: Draft, *, new: bool = False) -> None:
     for unit in body["units"]:
         for key in _BY_LINE:
             unit[key] = unit[key].splitlines()
-    part = file.with_name(file.name + ".part")
-    part.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    part.replace(file)
+    write_whole(file, (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def read_draft(file: Path) -> Draft:

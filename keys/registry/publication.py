@@ -1,16 +1,17 @@
 """Putting a signed registry where servers and desks read it: whole, at once, and never an older one."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from common.config import read_root
 from common.days import today
+from common.durable import write_whole
 from common.registry import registry as registries
 from common.registry.registry import Registry, RegistryRefused
 
 FILE_NAME = "registry.json"
 ROOT_NAME = "registry-root.pub"
+PUBLIC = 0o644
 
 
 class NotPublished(Exception):
@@ -28,7 +29,7 @@ def publish(signed: bytes, root: bytes, *folders: Path) -> tuple[Path, ...]:
         _check(signed, new, root, folder)
     files = tuple(folder / FILE_NAME for folder in folders)
     for file in files:
-        put(file, signed)
+        write_whole(file, signed, PUBLIC)
     return files
 
 
@@ -60,19 +61,3 @@ def _check_root(beside: Path, root: bytes) -> None:
             f"{beside} names another root than the one that signed this. Nothing was changed there. Where the root "
             "was changed on purpose, use `candour keys root trust`."
         )
-
-
-def put(file: Path, content: bytes) -> None:
-    """Write a public file whole or not at all, durably."""
-    part = file.with_name(file.name + ".part")
-    with part.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.chmod(0o644)
-    part.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -22,9 +22,10 @@ from common.canonical import NotCanonical
 from common.config import BadConfiguration, read_root
 from common.contexts import Context
 from common.days import today
+from common.durable import write_whole
 from common.registry import registry
 from common.registry.registry import MOST_VERSION, Registry, RegistryRefused
-from keys.registry.publication import FILE_NAME, ROOT_NAME, NotPublished, put
+from keys.registry.publication import FILE_NAME, PUBLIC, ROOT_NAME, NotPublished
 
 _ONLY_A_THIEF = MOST_VERSION - 1000  # no ceremony comes so far: whoever signs it wants that none is higher
 
@@ -123,8 +124,8 @@ def _put_both(folder: Path, signed: bytes, new: Registry, roots: tuple[bytes, ..
             "highest that they saw: sign this one with a higher version."
         )
     root = next(key for key in roots if _signed_by(signed, key))
-    put(folder / ROOT_NAME, f"{root.hex()}\n".encode("ascii"))
-    put(folder / FILE_NAME, signed)
+    write_whole(folder / ROOT_NAME, f"{root.hex()}\n".encode("ascii"), PUBLIC)
+    write_whole(folder / FILE_NAME, signed, PUBLIC)
 
 
 def _in_place(file: Path, roots: tuple[bytes, ...]) -> Registry | None:

@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 from common import canonical
 from common.canonical import NotCanonical
 from common.days import today
+from common.durable import write_new
 from common.gpg.certificate import look
 from common.gpg.epochs import OVERLAP, month_of
 from common.gpg.opening import Opener
 from common.gpg.runner import private_home
 from common.gpg.sealing import Sealer
 from common.names import is_short_name
-from common.private_file import write_new
 from common.registry.holders import (
     GNUPG_HOME,
     HOLDERS,

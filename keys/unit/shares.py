@@ -18,11 +18,11 @@ from shamir_mnemonic.share import Share
 
 from common import canonical
 from common.contexts import Context
+from common.durable import write_new
 from common.gpg.keyring import Where, destroy, keys_of
-from common.gpg.runner import private_home
-from common.private_file import write_new
+from common.gpg.runner import private_home, run_gpg
 from keys.cards import UnitCard, write_card
-from keys.gpg_key import CeremonyFailed, change_passphrase, public_part, run
+from keys.gpg_key import CeremonyFailed, change_passphrase, public_part
 from keys.unit.unit_keys import (
     CERTIFICATE,
     GNUPG_HOME,
@@ -57,7 +57,7 @@ def split(
     keys = keys_of(home, card.fingerprint)
     if not keys or keys[0].where is not Where.HERE:
         raise CeremonyFailed("The primary key is not in this home, so that it cannot be split here.")
-    given = run(home, "--export-secret-keys", f"{card.fingerprint}!", passphrase=passphrase)
+    given = run_gpg(home, "--export-secret-keys", f"{card.fingerprint}!", passphrase=passphrase or "")
     if given.returncode != 0 or not given.stdout:
         raise CeremonyFailed("GnuPG did not give the primary key out. Is the passphrase right?")
     boxed = _Boxed(card, given.stdout, passphrase or "")
@@ -106,7 +106,7 @@ def restore(folder: Path, box: Path, shares: Sequence[Path], passphrase: str | N
 
 
 def _import(home: Path, boxed: _Boxed) -> None:
-    run(home, "--import", passphrase=boxed.passphrase, more=boxed.secret)
+    run_gpg(home, "--import", passphrase=boxed.passphrase, given=boxed.secret)
     keys = keys_of(home, boxed.card.fingerprint)
     if not keys or keys[0].where is Where.GONE:
         raise CeremonyFailed("GnuPG did not take the primary key. Try a folder whose path is short.")

@@ -5,7 +5,6 @@ passphrase and the card's admin PIN: neither passes through here. What gpg asks 
 GET_LINE).
 """
 
-import os
 import subprocess
 from collections.abc import Iterator
 from datetime import date
@@ -14,7 +13,7 @@ from pathlib import Path
 from common.gpg.certificate import look
 from common.gpg.epochs import epochs_of
 from common.gpg.keyring import Key, Where, keys_of
-from common.gpg.runner import gpg_environment
+from common.gpg.runner import ANSWERS, Pinentry, gpg_command, start_gpg
 from keys.gpg_key import CeremonyFailed
 from keys.unit.unit_keys import CASE_CERTIFICATE, GNUPG_HOME, read_unit_card
 
@@ -35,26 +34,8 @@ def to_card(folder: Path, month: date | None) -> None:
     certificate, key = _find(folder, month)
     if key.where is not Where.HERE:
         raise CeremonyFailed("This key is not in this home: it is on a card already, or was destroyed.")
-    command = [
-        *(
-            "gpg",
-            "--homedir",
-            os.fspath(home),
-            "--batch",
-            "--no-options",
-            "--no-tty",
-            "--no-auto-check-trustdb",
-        ),
-        *("--status-fd", "1", "--command-fd", "0", "--edit-key", certificate),
-    ]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=gpg_environment(),
-        text=True,
-    ) as gpg:
+    words = (*ANSWERS, "--edit-key", certificate)
+    with start_gpg(gpg_command(home, *words, pinentry=Pinentry.PERSON)) as gpg:
         trouble = _converse(gpg, iter([f"key {key.fingerprint}", "keytocard", "save"]))
     if _find(folder, month)[1].where is not Where.CARD:
         raise CeremonyFailed(
@@ -74,18 +55,18 @@ def _find(folder: Path, month: date | None) -> tuple[str, Key]:
     raise CeremonyFailed(f"There is no key of {month:%B %Y} here. Name a month that was made.")
 
 
-def _converse(gpg: "subprocess.Popen[str]", commands: Iterator[str]) -> str:
+def _converse(gpg: subprocess.Popen[bytes], commands: Iterator[str]) -> str:
     """Answer what gpg asks, to its end. The number that it gives for trouble with the card, if any."""
     assert gpg.stdin is not None  # noqa: S101  # they are pipes
-    assert gpg.stdout is not None  # noqa: S101
+    assert gpg.stderr is not None  # noqa: S101
     trouble = ""
-    for line in gpg.stdout:
-        _, _, status = line.partition("[GNUPG:] ")
+    for line in gpg.stderr:
+        _, _, status = line.decode(errors="replace").partition("[GNUPG:] ")
         word, _, rest = status.strip().partition(" ")
         if word == "CARDCTRL" and rest[:1] in _NO_CARD:
             trouble = rest[:1]
         if word in ("GET_LINE", "GET_BOOL"):
-            gpg.stdin.write(_answer(rest, commands) + "\n")
+            gpg.stdin.write(_answer(rest, commands).encode("ascii") + b"\n")
             gpg.stdin.flush()
     return trouble
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.days import today
+from common.durable import write_whole
 from common.gpg.epochs import OVERLAP, ahead, epochs_of, month_after, month_of
 from common.gpg.keyring import Where, end_agent, is_unprotected, keys_of, secret_certificates
 from common.gpg.opening import Opener, OpeningFailed
@@ -145,7 +146,7 @@ def extend(folder: Path, months: int, passphrase: str | None) -> Extended:
     add_epochs(home, card.fingerprint, spans, passphrase)
     longer = replace(card, certificate=public_part(home, card.fingerprint))
     write_card(file, longer)
-    _replace(folder / CERTIFICATE, longer.certificate)
+    write_whole(folder / CERTIFICATE, longer.certificate.encode("ascii"))
     return Extended(longer, file, spans[-1].month)
 
 
@@ -198,9 +199,3 @@ def _seal_reply_key(folder: Path, content: bytes) -> None:
     part.chmod(0o600)
     part.rename(folder / REPLY_KEY)
     (folder / "sealing").rmdir()
-
-
-def _replace(file: Path, content: str) -> None:
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(content, "ascii")
-    part.rename(file)

@@ -10,11 +10,10 @@ from common.gpg.opening.content import Inside
 from common.gpg.opening.failure import OpeningFailed, Unopened
 from common.gpg.opening.seal import Outside
 from common.gpg.opening.watchdog import Waited, Watch, WatchedGpg
-from common.gpg.runner import Readable, tool
+from common.gpg.runner import Pinentry, Readable, tool
 from common.secret import Secret
 
-_ASK_NOBODY = ["--pinentry-mode", "cancel"]
-_OPEN = ["--unwrap", "--no-armor", "--no-options", "--no-auto-key-retrieve"]
+_OPEN = ["--unwrap", "--no-armor", "--no-auto-key-retrieve"]
 
 
 class Opener:
@@ -61,11 +60,12 @@ class Opener:
 
         gpg = copy.copy(self._gpg)  # its callback, its process and its watch belong to one opening
         gpg.on_data, gpg.watch = on_data, watching
+        gpg.pinentry = Pinentry.PERSON if asks else Pinentry.NOBODY
         with _source(sealed) as source, watching:
             result = gpg.decrypt_file(
                 Waited(Outside(source), watching),
                 passphrase=passphrase.reveal().decode("ascii") if passphrase else None,
-                extra_args=[*_OPEN, *([] if asks or passphrase else _ASK_NOBODY)],
+                extra_args=_OPEN,
             )
         if failure:
             raise failure[0]

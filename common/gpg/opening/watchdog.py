@@ -8,7 +8,7 @@ the content.
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from subprocess import Popen
 from typing import Any, Self
@@ -94,14 +94,14 @@ class WatchedGpg(Gpg):
     watch: Watch | None = None
     in_own_group = True
 
-    def start(self, args: list[str], passphrase: bool = False, descriptors: Sequence[int] = ()) -> Any:
-        process = super().start(args, passphrase, descriptors)
+    def start(self, *args: Any, **named: Any) -> Any:
+        process = super().start(*args, **named)
         if self.watch:
             self.watch.begin(process)
         return process
 
-    def _read_response(self, stream: Any, result: Any) -> None:
-        super()._read_response(_Lines(stream, self.watch) if self.watch else stream, result)
+    def status_lines(self, stream: Any) -> Any:
+        return _Lines(stream, self.watch) if self.watch else stream
 
 
 class _Lines:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.durable import write_whole
 from deploy.data_folder import (
     OTHER_IDS,
     UNIT_ID,
@@ -24,7 +25,6 @@ from deploy.data_folder import (
     identity_folder,
     place,
     server_settings,
-    write,
     write_settings,
 )
 from deploy.run import gpg_agent
@@ -91,9 +91,9 @@ def _fill(data: Path, collection_address: str, months: int) -> None:
         *desks,
         *(identity_folder(data, unit_id) for unit_id in holders.UNITS),
     ):
-        write(room / "registry.json", signed)
-        write(room / "registry-root.pub", root_public_key.hex().encode() + b"\n")
-    write(data / "server" / "pepper", secrets.token_bytes(PEPPER_BYTES))
+        write_whole(room / "registry.json", signed)
+        write_whole(room / "registry-root.pub", root_public_key.hex().encode() + b"\n")
+    write_whole(data / "server" / "pepper", secrets.token_bytes(PEPPER_BYTES))
     write_settings(server_settings(data), _SERVER)
 
 

@@ -6,7 +6,6 @@ nothing outlives the drill. The folder's path is short, for gpg-agent's sockets.
 
 import secrets
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from common.gpg.certificate import look
 from common.gpg.epochs import Epoch, epochs_of, month_after, month_of
 from common.gpg.keyring import end_agent, keys_of
 from common.gpg.opening import Opener, OpeningFailed
-from common.gpg.runner import gpg_environment, midnight
+from common.gpg.runner import midnight, run_gpg
 from common.registry.units import Service, Status, UnitKind
 from common.transport.courier_key import CourierCard, NewCourier, new_courier
 from deploy.workshop.drills.rehearsal import Rehearsal
@@ -156,17 +155,13 @@ def end_agents(folder: Path) -> None:
 def seal_on(day: date, text: str, certificate: Path, output: Path) -> None:
     """What somebody sealed to a certificate on a day, by plain gpg."""
     with tempfile.TemporaryDirectory(dir=output.parent) as home:
-        subprocess.run(
-            [
-                *("gpg", "--homedir", home, "--batch", "--no-options", "--no-keyring", "--no-autostart"),
-                *("--faked-system-time", midnight(day), "--trust-model", "always", "--encrypt"),
-                *("--hidden-recipient-file", str(certificate), "--output", str(output)),
-            ],
-            input=text.encode(),
-            capture_output=True,
-            check=True,
-            env=gpg_environment(),
-        )
+        run_gpg(
+            Path(home),
+            *("--no-keyring", "--no-autostart", "--trust-model", "always", "--encrypt"),
+            *("--hidden-recipient-file", str(certificate), "--output", str(output)),
+            given=text.encode(),
+            clock=midnight(day),
+        ).check_returncode()
 
 
 def opens(sealed: Path, home: Path) -> bool:

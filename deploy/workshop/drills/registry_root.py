@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from common.days import today
+from common.durable import write_whole
 from common.registry.file import RegistryFile
 from common.registry.registry import Registry, RegistryRefused
 from common.registry.units import UnitKind
@@ -13,7 +14,7 @@ from deploy.workshop.drills.rehearsal import Exposed, Outcome, Rehearsal
 from keys.cards import UnitCard
 from keys.commands.shared import grouped
 from keys.registry.draft import read_draft
-from keys.registry.publication import put
+from keys.registry.publication import PUBLIC
 from keys.registry.signature import sign_registry
 from keys.registry.succession import follow, read_succession, replace_root
 from keys.unit.unit_keys import new_unit
@@ -93,13 +94,13 @@ def _by_force(rehearsal: Rehearsal, country: Country, server: RegistryFile) -> N
     """What comes of a registry that was copied past all commands."""
     file = country.server / "registry.json"
     before = file.read_bytes()
-    put(file, (country.folder / "registry-2.json").read_bytes())
+    write_whole(file, (country.folder / "registry-2.json").read_bytes(), PUBLIC)
     found = [one for one in check_registry(country.config()) if one.state is State.WRONG]
     rehearsal.check(
         "Copied there by force it takes nothing in, and the doctor says why and where to read",
         _version(server) is None and bool(found) and "root-changes.md" in found[0].remedy,
     )
-    put(file, before)
+    write_whole(file, before, PUBLIC)
     rehearsal.check("With the last good one back, it serves again", _version(server) == 1)
 
 
@@ -170,12 +171,12 @@ def _is_taken(country: Country, signed: bytes, *, keep: bool = True) -> bool:
     """Whether a server that starts now, with what it remembers, would go by this registry."""
     file: Path = country.server / "registry.json"
     before = file.read_bytes()
-    put(file, signed)
+    write_whole(file, signed, PUBLIC)
     remembered = country.server / "run" / "registry-version"
     seen = remembered.read_bytes()
     try:
         return _starts_with(country) is not None
     finally:
-        put(file, before)
+        write_whole(file, before, PUBLIC)
         if not keep:
             remembered.write_bytes(seen)

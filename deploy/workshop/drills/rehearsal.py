@@ -75,7 +75,7 @@ class Rehearsal:
         return said
 
     def gpg(self, command: str) -> None:
-        """Run a command of gpg, whose keys have no passphrase here. Raises DrillFailed."""
+        """Run a command of gpg as a person types it; its keys have no passphrase here. Raises DrillFailed."""
         self._show(command)
         program, *words = shlex.split(command)
         done = subprocess.run(

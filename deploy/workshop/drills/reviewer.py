@@ -4,9 +4,9 @@ from pathlib import Path
 
 from common.days import today
 from common.gpg.keyring import Where, end_agent, keys_of
+from common.gpg.runner import run_gpg
 from deploy.workshop.drills.country import Country, copy_home, seal_on
 from deploy.workshop.drills.rehearsal import Exposed, Outcome, Rehearsal
-from keys.gpg_key import run
 from keys.unit.shares import split
 from keys.unit.unit_keys import CERTIFICATE, GNUPG_HOME, change_unit_passphrase, read_unit_card
 
@@ -106,6 +106,6 @@ def _share_anew(rehearsal: Rehearsal, keys: Path) -> None:
 def _opens(sealed: Path, folder: Path, passphrase: str) -> bool:
     home = folder / GNUPG_HOME
     end_agent(home)  # it remembers
-    opened = run(home, "--decrypt", str(sealed), passphrase=passphrase)
+    opened = run_gpg(home, "--decrypt", str(sealed), passphrase=passphrase)
     end_agent(home)
     return opened.returncode in (0, 2) and b"What was seen" in opened.stdout

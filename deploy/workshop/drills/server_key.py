@@ -6,20 +6,20 @@ The page is server-key-gone.md. It says of each secret what it is for.
 import math
 import secrets
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
 from common.config import read_server_config
 from common.conversation import codename, mailbox
 from common.conversation.derivation import CURRENT, PEPPER_BYTES, conversation_secrets, derive_root
-from common.gpg.runner import gpg_environment, private_home
+from common.gpg.runner import private_home, run_gpg
 from common.secret import Secret
 from common.store.blobs import blob_path
 from common.store.database import open_store
 from deploy.workshop.drills.country import UNIT, Country, copy_home, opens
 from deploy.workshop.drills.rehearsal import Exposed, Outcome, Rehearsal
 from deploy.workshop.drills.service import Reporter, Service, reply_key
+from keys.gpg_key import public_part
 from keys.unit.unit_keys import GNUPG_HOME
 from source_interface.session import NoSession, SessionBox, new_session
 
@@ -71,12 +71,9 @@ def rehearse(rehearsal: Rehearsal, country: Country) -> Outcome:
 
 def _make_operator(home: Path) -> None:
     """The operator's key, and operator.asc beside its home."""
-    tool = ["gpg", "--homedir", str(private_home(home)), "--batch", "--no-options"]
-    kind = ("--passphrase", "", "--quick-generate-key", "Operator", "future-default", "default", "never")
-    made = [*tool, "--pinentry-mode", "loopback", "--faked-system-time", "20200101T000000!", *kind]
-    given = [*tool, "--armor", "--export", "--output", str(home.with_name("operator.asc"))]
-    for words in (made, given):
-        subprocess.run(words, env=gpg_environment(), capture_output=True, check=True)
+    kind = ("--quick-generate-key", "Operator", "future-default", "default", "never")
+    run_gpg(private_home(home), *kind, passphrase="", clock="20200101T000000!").check_returncode()
+    home.with_name("operator.asc").write_text(public_part(home, "Operator"), "ascii")
 
 
 def _lost_with_a_backup(rehearsal: Rehearsal, country: Country, reporter: Reporter, name: str) -> None:

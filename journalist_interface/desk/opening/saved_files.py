@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.days import today
+from common.durable import sync_folder, sync_stream
 from common.report.archive import Extract
 from common.report.report import Attachment
-from common.store.blobs import sync_folder
 from journalist_interface.desk.opening.display import base_name
 from journalist_interface.desk.opening.hand_sealed import MOST_FILE, HandSealed, open_by_hand
 from journalist_interface.desk.opening.inspection import open_envelope, open_sealed
@@ -113,8 +113,7 @@ def _write(part: Path, take: Callable[[Callable[[bytes], object]], None]) -> Non
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(part, flags, 0o600), "wb") as stream:
         take(stream.write)
-        stream.flush()
-        os.fsync(stream.fileno())
+        sync_stream(stream)
 
 
 def _private_folder(root: Path, folder: Path) -> None:

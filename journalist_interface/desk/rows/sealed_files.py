@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 
 from common.days import midnight_of
+from common.durable import sync_file, sync_folder
 from common.envelope_id import is_envelope_id
-from common.store.blobs import sync_folder
 
 
 class SealedFiles:
@@ -54,9 +54,7 @@ class SealedFiles:
     def put_forwarded(self, parts: Iterable[tuple[Path, str]]) -> None:
         """Make sealed files durable and give them their names."""
         for part, name in parts:
-            with part.open("rb") as stream:
-                os.fchmod(stream.fileno(), 0o600)
-                os.fsync(stream.fileno())
+            sync_file(part, 0o600)
             part.rename(self.forwarded(name))
         sync_folder(self._forwarded)
 
@@ -68,18 +66,14 @@ class SealedFiles:
 
     def put_answer(self, part: Path, answer_id: str) -> None:
         """Make a sealed answer durable and move it into place."""
-        with part.open("rb") as stream:
-            os.fchmod(stream.fileno(), 0o600)
-            os.fsync(stream.fileno())
+        sync_file(part, 0o600)
         part.rename(self.answer(answer_id))
         sync_folder(self._answers)
 
     def replace(self, part: Path, place: Path) -> None:
         """Make a re-sealed file durable and put it in place of the old one, with its day."""
-        with part.open("rb") as stream:
-            os.fchmod(stream.fileno(), 0o600)
-            os.utime(stream.fileno(), (place.stat().st_mtime,) * 2)
-            os.fsync(stream.fileno())
+        os.utime(part, (place.stat().st_mtime,) * 2)
+        sync_file(part, 0o600)
         part.rename(place)
         sync_folder(place.parent)
 

@@ -7,7 +7,6 @@ a kill at any point loses none, and one that leaves twice is the same answer, wh
 A receipt says that an envelope lies here, sealed and durable. It leaves with every export until it was delivered.
 """
 
-import os
 import secrets
 import shutil
 from dataclasses import dataclass, replace
@@ -16,8 +15,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.days import today
+from common.durable import new_file, sync_folder, sync_stream, write_new
 from common.registry.units import Unit
-from common.store.blobs import sync_folder
 from common.transport import bundle, bundle_item, post
 from common.transport.bundle import Bundle
 from common.transport.post import MOST_RECEIPTS
@@ -93,7 +92,7 @@ def _export(desk: Desk, waiting: list[Answer], owed: dict[str, str]) -> Exported
         except AnswerLost:
             lost += 1
             continue
-        _write(partial / post.identity(document), document)
+        write_new(partial / post.identity(document), document)
         written.append(answer.id)
     receipts = _write_receipts(partial, unit, key, owed)
     if not written and not receipts:
@@ -117,7 +116,7 @@ def _write_receipts(
         part = ids[start : start + MOST_RECEIPTS]
         document = post.sign_receipts(unit.id, today(), {one: owed[one] for one in part}, key)
         posts[post.identity(document)] = part
-        _write(partial / post.identity(document), document)
+        write_new(partial / post.identity(document), document)
     return posts
 
 
@@ -137,12 +136,11 @@ def _pass_on(desk: Desk, forward: Forward) -> bool:
         return False
     partial.mkdir(mode=0o700)
     first = partial / secrets.token_hex(16)
-    _write(first, document)
+    write_new(first, document)
     for one in envelopes:
-        with desk.files.forwarded(one.id).open("rb") as source, (partial / one.id).open("xb") as copy:
+        with desk.files.forwarded(one.id).open("rb") as source, new_file(partial / one.id) as copy:
             shutil.copyfileobj(source, copy, _CHUNK)
-            copy.flush()
-            os.fsync(copy.fileno())
+            sync_stream(copy)
     items = (bundle_item.describe(first), *(bundle_item.describe(partial / one.id) for one in envelopes))
     if [item.sha256 for item in items[1:]] != [one.sha256 for one in envelopes]:
         return False
@@ -152,13 +150,6 @@ def _pass_on(desk: Desk, forward: Forward) -> bool:
     sync_folder(stick)
     desk.cabinet.forwards.mark_exported(forward.id, day)
     return True
-
-
-def _write(file: Path, content: bytes) -> None:
-    with file.open("xb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 def _clear(stick: Path) -> None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from common.days import today
+from common.durable import write_whole
 from common.registry import version as registry_version
 from common.registry.file import RegistryFile
 from common.registry.registry import MOST_VERSION, RegistryRefused
@@ -119,19 +120,18 @@ def test_what_is_remembered_never_goes_down_whoever_notes_it_at_once(
     remembered = tmp_path / "registry-version"
     versions = {number: replace(registry, version=number) for number in (10, 11, 12)}
     keep_up(versions[10], root_key.public, remembered)
-    note = registry_version._note
     with ThreadPoolExecutor() as pool:
         others = []
 
         def another_comes_first(*noted):
-            monkeypatch.setattr(registry_version, "_note", note)
+            monkeypatch.setattr(registry_version, "write_whole", write_whole)
             others.append(pool.submit(keep_up, versions[12], root_key.public, remembered))
             until = time.monotonic() + 0.2
             while time.monotonic() < until and recall(remembered, root_key.public) == 10:
                 pass  # without a lock the other is through within it
-            note(*noted)
+            write_whole(*noted)
 
-        monkeypatch.setattr(registry_version, "_note", another_comes_first)
+        monkeypatch.setattr(registry_version, "write_whole", another_comes_first)
         keep_up(versions[11], root_key.public, remembered)
         others[0].result()
     assert recall(remembered, root_key.public) == 12

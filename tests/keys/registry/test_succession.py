@@ -9,12 +9,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical
 from common.days import today
+from common.durable import write_whole
 from common.registry import registry as registries
 from common.registry.registry import MOST_VERSION, RegistryRefused
 from keys.commands.main import keys
 from keys.private_key import read_private_key, write_private_key
 from keys.registry import succession as successions
-from keys.registry.publication import NotPublished, publish, put
+from keys.registry.publication import NotPublished, publish
 from keys.registry.root import new_root
 from keys.registry.signature import sign_registry
 from keys.registry.succession import (
@@ -114,16 +115,16 @@ def test_the_same_registry_signed_by_both_may_take_the_place_of_itself_and_no_ot
 def test_cut_short_between_the_two_files_it_takes_nothing_in_and_is_mended_by_another_try(
     place, named, roots, signed, monkeypatch
 ):
-    def put_one(file, content):
-        put(file, content)
+    def write_one(file, content, mode):
+        write_whole(file, content, mode)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(successions, "put", put_one)
+    monkeypatch.setattr(successions, "write_whole", write_one)
     with pytest.raises(KeyboardInterrupt):
         follow(place, signed(5, roots[1]), named)
     with pytest.raises(RegistryRefused):
         in_place(place)
-    monkeypatch.setattr(successions, "put", put)
+    monkeypatch.setattr(successions, "write_whole", write_whole)
     follow(place, signed(5, roots[1]), named)
     assert in_place(place) == 5
 

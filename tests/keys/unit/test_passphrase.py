@@ -5,9 +5,9 @@ from click.testing import CliRunner
 
 from common.gpg.certificate import look
 from common.gpg.keyring import Where, destroy, end_agent, keys_of, secret_certificates
+from common.gpg.runner import run_gpg
 from keys.cards import UnitCard, write_card
 from keys.commands.main import keys
-from keys.gpg_key import run
 from keys.unit.unit_keys import (
     CASE_CERTIFICATE,
     CERTIFICATE,
@@ -115,8 +115,8 @@ def test_keys_that_were_brought_over_take_it_too_or_are_named(two_units, gpg):
     """As where a unit's keys were stolen: what came to the old ones is read on the new machine."""
     brought, folder = two_units
     home, old_home = folder / GNUPG_HOME, brought / GNUPG_HOME
-    given = run(old_home, "--export-secret-keys", passphrase=OLD)
-    assert run(home, "--import", more=given.stdout, passphrase=OLD).returncode == 0
+    given = run_gpg(old_home, "--export-secret-keys", passphrase=OLD)
+    assert run_gpg(home, "--import", given=given.stdout, passphrase=OLD).returncode == 0
     old_ones = secret_certificates(old_home)
     assert len(old_ones) == 2
     done = change(folder, "another", NEW, NEW)
@@ -130,9 +130,9 @@ def test_keys_that_were_brought_over_take_it_too_or_are_named(two_units, gpg):
     assert len(secret_certificates(home)) == 4
     for certificate in secret_certificates(home):
         end_agent(home)
-        assert run(home, "--export-secret-keys", certificate, passphrase=NEW).stdout
+        assert run_gpg(home, "--export-secret-keys", certificate, passphrase=NEW).stdout
         end_agent(home)
-        assert not run(home, "--export-secret-keys", certificate, passphrase=OLD).stdout
+        assert not run_gpg(home, "--export-secret-keys", certificate, passphrase=OLD).stdout
 
 
 def test_cut_short_in_the_middle_another_try_changes_the_rest(two_units):
@@ -148,6 +148,8 @@ def test_cut_short_in_the_middle_another_try_changes_the_rest(two_units):
     assert len(secret_certificates(folder / GNUPG_HOME)) == 2
     for certificate in secret_certificates(folder / GNUPG_HOME):
         end_agent(folder / GNUPG_HOME)
-        assert run(folder / GNUPG_HOME, "--export-secret-keys", certificate, passphrase=NEW).returncode == 0
+        assert (
+            run_gpg(folder / GNUPG_HOME, "--export-secret-keys", certificate, passphrase=NEW).returncode == 0
+        )
         end_agent(folder / GNUPG_HOME)
-        assert not run(folder / GNUPG_HOME, "--export-secret-keys", certificate, passphrase=OLD).stdout
+        assert not run_gpg(folder / GNUPG_HOME, "--export-secret-keys", certificate, passphrase=OLD).stdout

@@ -9,11 +9,11 @@ from click.testing import CliRunner
 from common.gpg.certificate import look
 from common.gpg.keyring import Where, destroy, end_agent, keys_of
 from common.gpg.opening import Opener
+from common.gpg.runner import run_gpg
 from common.gpg.sealing import Sealer
 from keys.cards import UnitCard, read_card, write_card
 from keys.commands.main import keys
 from keys.gpg_key import CeremonyFailed
-from keys.gpg_key import run as gpg
 from keys.unit.shares import restore, split
 from keys.unit.unit_keys import extend
 
@@ -81,7 +81,7 @@ def test_with_two_shares_lost_the_key_comes_back_into_a_fresh_home_and_makes_mon
 def opened(folder, sealed, phrase):
     end_agent(folder / "gnupg")
     try:
-        return gpg(folder / "gnupg", "--decrypt", str(sealed), passphrase=phrase).stdout
+        return run_gpg(folder / "gnupg", "--decrypt", str(sealed), passphrase=phrase).stdout
     finally:
         end_agent(folder / "gnupg")
 

@@ -54,7 +54,10 @@ def _import(servers: Stage, expected: int) -> float:
 
 
 def _decrypt(servers: Stage, envelopes: list[Path]) -> float:
-    """Seconds that gpg takes for all, each in a process of its own, its output thrown away."""
+    """Seconds that gpg takes for all, each in a process of its own, its output thrown away.
+
+    Its command line is its own, because ours is what is measured against it.
+    """
     home = data_folder.gnupg_home(servers.data)
     started = perf_counter()
     for file in envelopes:

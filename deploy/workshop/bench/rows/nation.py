@@ -1,6 +1,5 @@
 """`registry`: what it costs to take in a registry of the whole country, and to seal by it."""
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -10,7 +9,7 @@ from common import signing
 from common.config import ServerConfig, read_server_config
 from common.contexts import Context
 from common.days import today
-from common.gpg.runner import gpg_environment, private_home
+from common.gpg.runner import private_home, run_gpg
 from common.registry import registry as registries
 from common.registry.registry import Registry
 from common.registry.units import Service, UnitKind
@@ -97,10 +96,8 @@ def _village(stage: Stage, small: Registry) -> Registry:
     """The demo's registry with one unit, whose certificate has one epoch."""
     unit = small.enrolled_units()[0]
     certificate = certificate_of_the_day(unit, today())
-    armoured = subprocess.run(
-        ["gpg", "--enarmor", "--output", "-"], input=certificate, capture_output=True, check=True
-    ).stdout
-    block = armoured.decode().replace("PGP ARMORED FILE", "PGP PUBLIC KEY BLOCK")
+    armoured = run_gpg(private_home(stage.scratch / "village"), "--enarmor", given=certificate)
+    block = armoured.stdout.decode().replace("PGP ARMORED FILE", "PGP PUBLIC KEY BLOCK")
     lines = [line for line in block.splitlines() if not line.startswith("Comment:")]
     others = (other for other in small.units if other.kind is not UnitKind.UNIT)
     return replace(small, units=(replace(unit, certificate="\n".join(lines)), *others))
@@ -110,11 +107,9 @@ def _certificate(stage: Stage) -> str:
     home = private_home(stage.scratch / "nation")
 
     def gpg(*arguments: str) -> str:
-        options = ("--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "")
-        command = ["gpg", "--homedir", str(home), *options, *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, env=gpg_environment()
-        ).stdout
+        done = run_gpg(home, *arguments, passphrase="")
+        done.check_returncode()
+        return done.stdout.decode()
 
     gpg("--quick-gen-key", "A Unit", "ed25519", "cert", "3y")
     listed = gpg("--list-keys", "--with-colons").splitlines()
