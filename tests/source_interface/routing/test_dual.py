@@ -171,7 +171,7 @@ def test_what_is_sealed_by_hand_for_both_opens_for_both(reporter, unit_keys, ove
     assert "one <code>-F</code> before each" in reporter.get("/certificate/test-unit").text
     arguments = []
     for keys in (unit_keys, overseer_keys):
-        file = tmp_path / f"{keys.unit.unit_keys.id}.asc"
+        file = tmp_path / f"{keys.unit.id}.asc"
         file.write_text(keys.unit.certificate)
         arguments += ["-F", file]
     command = [
