@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from flask import Response, current_app, g, request
 
+from common.contexts import Context
 from common.conversation.codename import WORDS_IN_A_CODENAME, word_list
 from common.conversation.derivation import ROOT_BYTES
 from common.conversation.destination import Destination
@@ -30,7 +31,6 @@ from source_interface.notices import NOTICES
 
 COOKIE = "candour"
 EXTENSION = "candour.sessions"
-_CONTEXT = b"candour/1 session"
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _LONGEST_UPTIME = 10**10 - 1  # seconds: three hundred years
@@ -92,7 +92,7 @@ class SessionBox:
             raise ValueError("a session is longer than the longest there can be")
         nonce = secrets.token_bytes(_NONCE_BYTES)
         even = content.ljust(_SESSION_BYTES)  # JSON allows white space after it
-        sealed = self._cipher.encrypt(nonce, even, _CONTEXT)
+        sealed = self._cipher.encrypt(nonce, even, Context.SESSION.octets)
         return base64.urlsafe_b64encode(nonce + sealed).decode("ascii")
 
     def _begun(self, session: Session, uptime: int) -> int:
@@ -113,7 +113,9 @@ class SessionBox:
             raise NoSession
         try:
             sealed = base64.urlsafe_b64decode(untrusted_cookie.encode("ascii"))
-            opened = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _CONTEXT)
+            opened = self._cipher.decrypt(
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], Context.SESSION.octets
+            )
         except (ValueError, InvalidTag) as error:
             raise NoSession from error
         content = json.loads(opened)

@@ -14,6 +14,7 @@ from typing import Any
 
 from common import canonical
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.conversation import links as conversation
 from common.conversation.destination import Destination
 from common.conversation.links import MOST_HANDOVERS
@@ -21,8 +22,6 @@ from common.conversation.mailbox import pad_item
 from common.secret import Secret
 from common.signing import BadSignature
 
-_HEADER = b"candour/1 header\n"
-_DELETED = b"candour/1 deleted\n"
 _MAC_BYTES = 32
 MOST_MARKS = 64
 
@@ -65,12 +64,12 @@ class Deleted:
 def compose_header(header: Header, header_key: Secret) -> bytes:
     """The 8 KiB that are sealed under the tag of the message's slot."""
     body = asdict(header) | {"before": list(header.before), "marks": list(header.marks)}
-    return _compose(body, _HEADER, header_key)
+    return _compose(body, Context.HEADER, header_key)
 
 
 def read_header(untrusted: bytes, header_key: Secret) -> Header:
     """The header, when its MAC holds. Raises BadSignature or NotCanonical."""
-    body = _read(canonical.load(untrusted), _HEADER, header_key)
+    body = _read(canonical.load(untrusted), Context.HEADER, header_key)
     destination = canonical.inner(body, "destination")
     before = tuple(map(str, canonical.listed(body, "before")))
     if len(before) > MOST_HANDOVERS:
@@ -91,22 +90,22 @@ def read_header(untrusted: bytes, header_key: Secret) -> Header:
 
 def compose_deleted(deleted: Deleted, header_key: Secret) -> bytes:
     """The 8 KiB that are sealed in place of an answer."""
-    return _compose(asdict(deleted), _DELETED, header_key)
+    return _compose(asdict(deleted), Context.DELETED, header_key)
 
 
 def read_deleted(untrusted_document: dict[str, Any], header_key: Secret) -> Deleted:
     """What was deleted, out of a loaded item whose MAC holds. Raises BadSignature or NotCanonical."""
-    body = _read(untrusted_document, _DELETED, header_key)
+    body = _read(untrusted_document, Context.DELETED, header_key)
     return Deleted(
         canonical.text(body, "unit"), canonical.whole(body, "number"), canonical.text(body, "digest")
     )
 
 
-def _compose(body: dict[str, Any], context: bytes, header_key: Secret) -> bytes:
+def _compose(body: dict[str, Any], context: Context, header_key: Secret) -> bytes:
     return pad_item(canonical.dump({"body": body, "mac": canonical.encode(_mac(body, context, header_key))}))
 
 
-def _read(untrusted_document: dict[str, Any], context: bytes, header_key: Secret) -> dict[str, Any]:
+def _read(untrusted_document: dict[str, Any], context: Context, header_key: Secret) -> dict[str, Any]:
     untrusted_mac = canonical.octets(untrusted_document, "mac", _MAC_BYTES)
     body = canonical.inner(untrusted_document, "body")
     if not hmac.compare_digest(untrusted_mac, _mac(body, context, header_key)):
@@ -114,5 +113,5 @@ def _read(untrusted_document: dict[str, Any], context: bytes, header_key: Secret
     return body
 
 
-def _mac(body: dict[str, Any], context: bytes, header_key: Secret) -> bytes:
-    return hmac.digest(header_key.reveal(), context + canonical.dump(body), hashlib.sha256)
+def _mac(body: dict[str, Any], context: Context, header_key: Secret) -> bytes:
+    return hmac.digest(header_key.reveal(), context.line + canonical.dump(body), hashlib.sha256)

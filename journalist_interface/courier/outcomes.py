@@ -11,7 +11,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from common.days import today
-from common.store.blobs import is_blob_id, sync_folder
+from common.envelope_id import is_envelope_id
+from common.store.blobs import sync_folder
 from common.transport.bundle import Returned, Why
 
 DELIVERED = "delivered"
@@ -78,7 +79,7 @@ def _read(file: Path) -> dict[Said, date]:
     for line in text.split("\n"):
         post, _, rest = line.partition(" ")
         word, _, day = rest.partition(" ")
-        if is_blob_id(post) and word in _WORDS:
+        if is_envelope_id(post) and word in _WORDS:
             try:
                 found[Said(post, _WORDS[word])] = date.fromisoformat(day)
             except ValueError:

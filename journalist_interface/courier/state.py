@@ -16,7 +16,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.store.blobs import is_blob_id, sync_folder
+from common.envelope_id import is_envelope_id
+from common.store.blobs import sync_folder
 from common.transport.parcel import SMALL_BYTES
 from journalist_interface.courier.errors import AnotherCourier
 from journalist_interface.courier.outcomes import Telling
@@ -88,7 +89,7 @@ class State:
         kept = frozenset(envelope_ids)
         for entry in list(self.incoming.iterdir()):
             name = entry.name.removesuffix(_PART)
-            if is_blob_id(name) and name not in kept:
+            if is_envelope_id(name) and name not in kept:
                 entry.unlink()
 
     def carried(self) -> frozenset[str]:

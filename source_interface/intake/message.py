@@ -9,8 +9,7 @@ owner of its own: neither owner is shown that there is another. Both are kept, o
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -25,7 +24,7 @@ from common.registry.units import Unit
 from common.report import archive, contact
 from common.report.contact import Contact, SealedContact
 from common.report.report import Report, clean_text
-from common.store.values import AlreadyReceived, Copy, SealedReply
+from common.store.values import Addressed, AlreadyReceived, SealedReply
 from source_interface.conversation.keys import Keys
 from source_interface.intake import certificates
 from source_interface.intake.form import CONTACT, TEXT, StreamedForm
@@ -70,8 +69,7 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
     if expected_bytes > limits.max_report_bytes:
         raise Refused("report too large", field="files")
     _check_room(services, expected_bytes * len(sender.recipients))
-    receipt_tag = sender.keys.receipt_tags[slot]
-    if form.has_files and services.store.was_received(receipt_tag):
+    if form.has_files and services.store.was_received(sender.keys.receipt_tags[slot]):
         raise AlreadyReceived  # rather than sealing all of it first
     if TEXT in form.fields:
         _checked_text(form, limits)  # before any file is read, where the page's order is kept
@@ -98,26 +96,17 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
             contact=sealed_contact,
         )
 
+    def seal(outputs: Sequence[int]) -> None:
+        pieces = _watching_the_disk(services, archive.write(form.files(), report))
+        recipients = [[certificates.certificate_of_the_day(unit, day)] for unit in sender.recipients]
+        services.sealer.seal_each(_Pulled(pieces), list(zip(recipients, outputs, strict=True)))
+
+    envelopes = [
+        Addressed(sender.keys.receipt_tags[number], unit.id)
+        for number, unit in zip((slot, mailbox.second_slot(slot)), sender.recipients, strict=False)
+    ]
     try:
-        with ExitStack() as stack:
-            pieces = _watching_the_disk(services, archive.write(form.files(), report))
-            blob = stack.enter_context(services.store.blobs.pending())
-            second = None
-            copies = [([certificates.certificate_of_the_day(sender.unit, day)], blob.path)]
-            if sender.second:
-                second_blob = stack.enter_context(services.store.blobs.pending())
-                tag = sender.keys.receipt_tags[mailbox.second_slot(slot)]
-                second = Copy(second_blob, tag, sender.second.id)
-                copies.append(([certificates.certificate_of_the_day(sender.second, day)], second_blob.path))
-            services.sealer.seal_each(_Pulled(pieces), copies)
-            services.store.accept(
-                blob,
-                receipt_tag=receipt_tag,
-                unit=sender.unit.id,
-                day=day,
-                header=_header(sender, slot),
-                second=second,
-            )
+        services.store.receive(envelopes, _header(sender, slot), day, seal)
     except RecipientRefused as error:
         for unit in sender.recipients:  # gpg does not say which
             _log.error("the certificate of unit %s is refused by gpg", unit.id)
@@ -165,7 +154,7 @@ def _header(sender: Sender, slot: int) -> SealedReply:
 def _check_room(services: Services, wanted: int) -> None:
     limits = services.config.limits
     keep_free = limits.keep_free_of_small if 0 < wanted <= _SMALL else limits.keep_free_bytes
-    if services.store.blobs.free_bytes() - wanted < keep_free:
+    if services.store.free_bytes() - wanted < keep_free:
         _log.error("the disk is nearly full: a message was refused")
         raise Refused("no room", field="files")
 

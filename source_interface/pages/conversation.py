@@ -15,9 +15,9 @@ from common.registry.registry import Registry
 from common.store.values import State as Kept
 from common.store.values import Withdrawal
 from source_interface import circuits
+from source_interface.conversation.answer_pages import paginate
 from source_interface.conversation.holding import known
 from source_interface.conversation.keys import Keys
-from source_interface.conversation.reply_pages import paginate
 from source_interface.conversation.visit import WAITING, Message
 from source_interface.intake.message import Sender
 from source_interface.pages import messages

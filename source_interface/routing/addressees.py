@@ -12,6 +12,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 
 from common import canonical
+from common.contexts import Context
 from common.conversation.destination import Destination
 from common.conversation.header import Header
 from common.conversation.links import new_link
@@ -26,7 +27,6 @@ from source_interface.intake.message import Sender
 from source_interface.refusals import Refused
 from source_interface.session import Session
 
-_CONTEXT = b"candour/1 addressees\n"
 _WORD_BYTES = 16
 _FIRST_SEQUENCES = 2**40  # so that no unit learns from one how many messages went before
 
@@ -139,5 +139,5 @@ def _chosen(session: Session, registry: Registry) -> tuple[Unit, ...]:
 
 def _word(session: Session, found: Visit, units: tuple[Unit, ...]) -> str:
     named = " ".join((session.csrf, *(unit.id for unit in units))).encode()
-    mac = hmac.digest(found.keys.secrets.header_key.reveal(), _CONTEXT + named, hashlib.sha256)
+    mac = hmac.digest(found.keys.secrets.header_key.reveal(), Context.ADDRESSEES.line + named, hashlib.sha256)
     return canonical.encode(mac[:_WORD_BYTES])

@@ -11,6 +11,8 @@ from source_interface import circuits
 from source_interface.circuits import DERIVATIONS, MOST_DELAYED, UPLOADS, UPLOADS_AT_ONCE, Circuits
 from source_interface.refusals import Refused
 
+pytestmark = pytest.mark.slow
+
 MANY = 10_000
 
 

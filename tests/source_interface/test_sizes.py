@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import insert
 
 from common import signing
-from common.conversation import codename, mailbox
+from common.contexts import Context
+from common.conversation import codename, derivation, mailbox
 from common.conversation.destination import Destination
 from common.days import today
 from common.gpg.certificate import look
@@ -25,6 +26,13 @@ from source_interface.notices import NOTICES
 from source_interface.session import Session, longest_session, new_session
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _cheap_derivations(monkeypatch):
+    """No size depends on what a derivation costs, and there are some hundred of them here."""
+    cheap = derivation.Parameters(derivation.CURRENT.version, memory_kib=64, passes=1, lanes=1)
+    monkeypatch.setattr(derivation.derive_root, "__defaults__", (cheap,))
 
 
 def whole(answer, reason):
@@ -240,7 +248,7 @@ def test_the_certificates_of_sixty_units_are_pages_like_any_other(
         for number in range(60)
     )
     draft = replace(registry, version=2, forces=forces, units=(*sixty, charity_keys.unit))
-    signed = signing.sign(registries.to_body(draft), registries.CONTEXT, read_private_key(root_key.file))
+    signed = signing.sign(registries.to_body(draft), Context.REGISTRY, read_private_key(root_key.file))
     house.config.registry.write_bytes(signed)
     pages = [reporter.get("/certificate"), reporter.get(f"/certificate/{sixty[7].id}")]
     assert pages[0].text.count('<a href="/certificate/') == 61

@@ -25,10 +25,11 @@ from common.report import archive
 from common.report.report import Report
 from common.report.routing import Answers, route
 from common.secret import Secret
+from common.store.blobs import blob_path
 from common.store.inbox import Inbox
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
-from common.store.values import Envelope, SealedReply
+from common.store.values import Addressed, Envelope, SealedReply
 from common.transport.settled_hours import this_hour
 from deploy.workshop.drills.country import FORCE
 from journalist_interface.collection.app import create_app
@@ -75,22 +76,19 @@ class Service:
         report = Report(
             text, unit.id, today(), first=True, conversation=conversation, link=header.link, sequence=0
         )
-        with services.store.blobs.pending() as blob:
-            pieces = archive.write((), lambda: report)
-            services.sealer.seal(
-                _Pulled(pieces), [certificates.certificate_of_the_day(unit, today())], blob.path
-            )
-            services.store.accept(
-                blob,
-                receipt_tag=mailbox.tags(keys.receipt_key)[0],
-                unit=unit.id,
-                day=today(),
-                header=SealedReply(
-                    mailbox.tags(keys.header_tag_key)[0],
-                    mailbox.seal(compose_header(header, keys.header_key), reply_key.public()),
-                ),
-            )
-        return services.store.blobs.path(blob.id)
+        certificate = certificates.certificate_of_the_day(unit, today())
+        (envelope,) = services.store.receive(
+            [Addressed(mailbox.tags(keys.receipt_key)[0], unit.id)],
+            SealedReply(
+                mailbox.tags(keys.header_tag_key)[0],
+                mailbox.seal(compose_header(header, keys.header_key), reply_key.public()),
+            ),
+            today(),
+            lambda outputs: services.sealer.seal(
+                _Pulled(archive.write((), lambda: report)), [certificate], outputs[0]
+            ),
+        )
+        return blob_path(services.config.blobs, envelope)
 
     def answer(self, reporter: Reporter, unit_id: str, text: str, signed_by: Ed25519PrivateKey) -> None:
         """Post an answer, as whoever has the key, the report and a courier can."""

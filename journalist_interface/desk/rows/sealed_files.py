@@ -11,7 +11,8 @@ from datetime import date
 from pathlib import Path
 
 from common.days import midnight_of
-from common.store.blobs import is_blob_id, sync_folder
+from common.envelope_id import is_envelope_id
+from common.store.blobs import sync_folder
 
 
 class SealedFiles:
@@ -93,6 +94,6 @@ class SealedFiles:
 
 
 def _checked(untrusted: str) -> str:
-    if not is_blob_id(untrusted):
+    if not is_envelope_id(untrusted):
         raise ValueError("not a sealed file's name")
     return untrusted

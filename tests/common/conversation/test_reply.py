@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from common import canonical, signing
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.conversation import mailbox, reply
 from common.conversation.destination import Destination
 from common.conversation.header import Deleted, Header, compose_deleted, compose_header
@@ -100,7 +101,7 @@ def test_a_signed_answer_of_the_wrong_shape_is_refused(party, signer):
         ("number", -1),
         ("number", "1"),
     ):
-        signed = signing.sign({**good, key: wrong}, reply._ANSWER, signer)
+        signed = signing.sign({**good, key: wrong}, Context.REPLY, signer)
         with pytest.raises(NotCanonical):
             reply.read(signed, party.identity, public(signer))
 

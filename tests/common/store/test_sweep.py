@@ -9,9 +9,8 @@ import pytest
 
 from common.days import midnight_of, today
 from common.store import sweep
-from common.store.blobs import set_aside_under
 from common.store.database import open_store
-from common.store.set_aside import was_held
+from common.store.set_aside import set_aside_under, was_held
 from common.store.sweep import KEEP_HELD, KEEP_SET_ASIDE, WrongDatabase
 from common.store.values import KEEP_REPLIES, SealedReply
 
@@ -77,10 +76,10 @@ def test_a_reply_is_deleted_after_its_last_day(store):
 
 def orphan(store, day):
     """A blob without a row, as a crash leaves it."""
-    with store.blobs.pending() as blob:
-        blob.path.write_bytes(b"x")
-        store.blobs.publish(blob, day)
-    return store.blobs.path(blob.id)
+    with store.blobs.create() as blob:
+        os.write(blob.descriptor, b"x")
+        store.blobs.commit(blob, day)
+    return store.blobs._path(blob.id)
 
 
 def test_alone_it_takes_every_orphan_and_what_was_being_written(store, put, blob_files, folder):
@@ -207,8 +206,8 @@ def test_a_server_that_starts_beside_a_writer_does_not_take_its_blob(store, anot
     """The writer has published its blob and not yet committed its row, even over midnight."""
     writer = store.blobs.enter()
     writer.share()
-    with store.blobs.pending() as blob:
-        blob.path.write_bytes(b"x")
+    with store.blobs.create() as blob:
+        os.write(blob.descriptor, b"x")
         real = store.blobs.publish
 
         def publish_then_others_start(pending, day):

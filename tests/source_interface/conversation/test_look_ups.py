@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from sqlalchemy import event
 
+from common.contexts import Context
 from common.conversation import mailbox
 from tests.source_interface.conversation.test_forgery import FORMS
 
@@ -34,7 +35,7 @@ def expanded(monkeypatch):
             self.info, self.real = info, HKDFExpand(algorithm, length, info)
 
         def derive(self, key):
-            keys.update([key] if self.info == mailbox._TAGS else [])
+            keys.update([key] if self.info == Context.TAGS.octets else [])
             return self.real.derive(key)
 
     monkeypatch.setattr(mailbox, "HKDFExpand", Counted)

@@ -152,11 +152,16 @@ class Server:
         return [task.name for task in Path(f"/proc/{pid}/task").iterdir()]
 
     def gpgs(self) -> list[int]:
-        names = {}
-        for pid in self.processes():
+        """Each is the child of a thread of a worker."""
+        found = []
+        for task in [task for worker in self.workers() for task in Path(f"/proc/{worker}/task").glob("*")]:
             with suppress(OSError):
-                names[pid] = Path(f"/proc/{pid}/comm").read_text().strip()
-        return [pid for pid, name in names.items() if name == "gpg"]
+                found += [
+                    int(pid)
+                    for pid in (task / "children").read_text().split()
+                    if Path(f"/proc/{pid}/comm").read_text() == "gpg\n"
+                ]
+        return found
 
     def memory(self) -> int:
         """Bytes that are resident now, in master, workers and every gpg; what they share is counted in each.
@@ -176,7 +181,7 @@ class Server:
         before, most, over = self.memory(), [0], threading.Event()
 
         def sample():
-            while not over.wait(0.004):
+            while not over.wait(0.01):
                 most[0] = max(most[0], self.memory() - before)
 
         thread = threading.Thread(target=sample)

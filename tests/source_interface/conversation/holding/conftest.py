@@ -82,7 +82,7 @@ def goes_to(reporter, waiting, opened, keys_of, house):
             assert {unit: set(waiting(unit)) for unit in keys_of} == had
             return answer.status
         [(unit, sealed)] = [(one, new) for one in keys_of for new in set(waiting(one)) - had[one]]
-        report, _ = opened(house.store.blobs.path(sealed), keys_of[unit])
+        report, _ = opened(house.store.blobs._path(sealed), keys_of[unit])
         assert (report.first, report.unit) == (first, unit)
         return unit
 

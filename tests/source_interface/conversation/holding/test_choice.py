@@ -108,7 +108,7 @@ def test_whether_units_are_involved_is_asked_again_and_goes_on_as_it_is_answered
     reporter.get("/conversation")
     assert reporter.write("More.").status == 303
     [one] = waiting(C)
-    assert opened(house.store.blobs.path(one), keys_of[C])[0].involved
+    assert opened(house.store.blobs._path(one), keys_of[C])[0].involved
     assert header_of(words).destination.involved
 
 
@@ -124,7 +124,7 @@ def test_what_was_to_be_kept_from_it_is_asked_again_and_goes_on_with_what_is_cho
     reporter.get("/conversation")
     assert reporter.write("More.").status == 303
     [one] = waiting(C)
-    assert opened(house.store.blobs.path(one), keys_of[C])[0].kept_from == SEVERAL
+    assert opened(house.store.blobs._path(one), keys_of[C])[0].kept_from == SEVERAL
     assert header_of(words).destination.kept_from == SEVERAL
 
 
