@@ -69,8 +69,7 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
     if expected_bytes > limits.max_report_bytes:
         raise Refused("report too large", field="files")
     _check_room(services, expected_bytes * len(sender.recipients))
-    tags = sender.keys.receipt_tags
-    if form.has_files and services.store.was_received(tags[slot]):
+    if form.has_files and services.store.was_received(sender.keys.receipt_tags[slot]):
         raise AlreadyReceived  # rather than sealing all of it first
     if TEXT in form.fields:
         _checked_text(form, limits)  # before any file is read, where the page's order is kept
@@ -103,7 +102,7 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
         services.sealer.seal_each(_Pulled(pieces), list(zip(recipients, outputs, strict=True)))
 
     envelopes = [
-        Addressed(tags[number], unit.id)
+        Addressed(sender.keys.receipt_tags[number], unit.id)
         for number, unit in zip((slot, mailbox.second_slot(slot)), sender.recipients, strict=False)
     ]
     try:

@@ -124,7 +124,7 @@ def test_files_and_folders_of_the_store_tell_no_hour_whatever_is_done(
     check()
     with store.blobs.create() as abandoned:
         check()
-        abandoned.path.touch()
+        os.utime(abandoned.descriptor)
     check()
     inbox.put_post("u", desk.reply())
     forward(desk, b"sealed", "other")
