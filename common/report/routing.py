@@ -1,4 +1,4 @@
-"""Who a report goes to: a pure function of the reporter's answers, the day, and the registry.
+"""Who a report goes to: a pure function of the circumstances, the day, and the registry.
 
 Promises: there is always a route; it ends with who is enrolled; it never ends, by the second seal neither, with who
 serves a force that the reporter kept it from; in a conflict never with its subject. `RULES` is the whole of it.
@@ -44,7 +44,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answers:
+class Circumstances:
     """What the reporter said. No force: "I do not know". `moved`: they moved between forces, or there are more.
 
     `keep_from`: forces that must not see it.
@@ -71,28 +71,28 @@ class Route:
 
 
 class _Case:
-    """The answers, seen by the registry of a day: what the rules ask, and where they send."""
+    """The circumstances, seen by the registry of a day: what the rules ask, and where they send."""
 
-    def __init__(self, answers: Answers, day: date, registry: Registry) -> None:
-        self._answers = answers
+    def __init__(self, circumstances: Circumstances, day: date, registry: Registry) -> None:
+        self._circumstances = circumstances
         self._day = day
         self._registry = registry
-        self._standing = {named: self._stands_for(named) for named in answers.forces}
+        self._standing = {named: self._stands_for(named) for named in circumstances.forces}
         self._forces = sorted({force for force in self._standing.values() if force is not None})
         serving = [registry.serving(force, day) for force in self._forces]
         self._unit_ids = {found[0].id if found else None for found in serving}
-        self._kept_from = self._serving_one_of(answers.keep_from)
-        self._subjects = self._subjects_of_a_conflict() if answers.involved else frozenset()
+        self._kept_from = self._serving_one_of(circumstances.keep_from)
+        self._subjects = self._subjects_of_a_conflict() if circumstances.involved else frozenset()
 
     # What the rules ask
 
     def force_is_not_known(self) -> bool:
         """None was named, or one that the registry does not have."""
-        return not self._answers.forces or None in self._standing.values()
+        return not self._circumstances.forces or None in self._standing.values()
 
     def they_moved(self) -> bool:
         """Or there are more forces than were named."""
-        return self._answers.moved
+        return self._circumstances.moved
 
     def units_are_several(self) -> bool:
         """The forces named do not have one unit."""
@@ -108,7 +108,7 @@ class _Case:
 
     def in_conflict(self) -> bool:
         """It is about the unit or those above it."""
-        return bool(self._answers.involved)
+        return bool(self._circumstances.involved)
 
     def is_kept_from_unit(self) -> bool:
         """The unit serves a force that must not see it."""
@@ -190,7 +190,7 @@ class _Case:
         """While it is not known which force it is about, it may be about any unit that serves one."""
         if self.force_is_not_known() or self.they_moved():
             return frozenset(unit.id for unit in self._registry.units if unit.serves)
-        return self._serving_one_of(self._answers.forces)
+        return self._serving_one_of(self._circumstances.forces)
 
     def _serving_one_of(self, force_ids: Iterable[str]) -> frozenset[str]:
         return serving_one_of(self._registry, self._day, force_ids)
@@ -220,9 +220,9 @@ RULES = (
 )
 
 
-def route(answers: Answers, day: date, registry: Registry) -> Route:
-    """Who a report goes to. The registry is a sound one; the answers may be any."""
-    case = _Case(answers, day, registry)
+def route(circumstances: Circumstances, day: date, registry: Registry) -> Route:
+    """Who a report goes to. The registry is a sound one; the circumstances may be any."""
+    case = _Case(circumstances, day, registry)
     rule = next(rule for rule in RULES if rule.when(case))
     unit = rule.goes_to(case) or registry.desk
     second = case.eligible(unit.second_seal)

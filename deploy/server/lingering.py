@@ -1,6 +1,6 @@
-"""A connection that has its last answer, and whose other side may still be sending: RFC 9112, 9.6.
+"""A connection that has its last response, and whose other side may still be sending: RFC 9112, 9.6.
 
-Whoever closes a connection on which something is unread resets it, and a browser reads an answer only when it has sent
+Whoever closes a connection on which something is unread resets it, and a browser reads a response only when it has sent
 all that it wanted to. So what comes is thrown away, by the worker's one loop: no thread waits.
 
 The sending side is shut down when the request has come to its end, and not before: tor knows no half of a stream, and

@@ -20,7 +20,7 @@ from typing import Any
 from common.transport import pace
 from common.transport.pace import Crowded, TooSlow
 
-_BUFFER = 256 * 1024  # bytes of an answer that the kernel takes: no thread waits until a page has been read
+_BUFFER = 256 * 1024  # bytes of a response that the kernel takes: no thread waits until a page has been read
 _MOST_AT_ONCE = 1024 * 1024
 _MOST_KEPT = 1024 * 1024
 _LOOK_SECONDS = 1.0

@@ -13,7 +13,7 @@ _LITTLE = 64 * 1024  # bytes; the rest of a request that gunicorn hears before t
 TELLTALE = frozenset({"server", "date", "etag", "last-modified"})
 
 
-class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
+class BareResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
     """gunicorn's response, with fewer fields. The last one where much of its request has yet to come."""
 
     def should_close(self) -> bool:
@@ -38,7 +38,7 @@ def _is_telltale(name: str) -> bool:
 
 def install() -> None:
     """Have gunicorn use it in this process. It has no setting for that, and looks the class up by its name."""
-    wsgi.Response = Answer
+    wsgi.Response = BareResponse
 
 
 def closing(status: str, sentence: str) -> bytes:

@@ -10,7 +10,7 @@ from common.conversation.derivation import derive_root
 from common.conversation.destination import Destination
 from common.conversation.mailbox import MESSAGE_SLOTS
 from common.days import today
-from common.report.routing import Answers, route
+from common.report.routing import Circumstances, route
 from source_interface import circuits
 from source_interface.conversation.keys import Keys
 from source_interface.conversation.visit import Visit, visit
@@ -144,7 +144,7 @@ def only_way() -> OnlyWay | None:
     force = questions.only_force(registry, today())
     if force is None:
         return None
-    found = route(Answers(frozenset({force.id})), today(), registry)
+    found = route(Circumstances(frozenset({force.id})), today(), registry)
     ids, names = [unit.id for unit in found.units], tuple(unit.name for unit in found.units)
     return OnlyWay(force.id, " ".join(ids), names)
 

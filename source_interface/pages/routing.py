@@ -74,7 +74,7 @@ def _answered(fields: dict[str, str], go_on: Callable[[Route, Destination], Resp
         return _ask(asked.once_more(), found=found)
     if asked.wrong:
         return _ask(asked, 422, found=force_choice.find_again(fields, asked.unsaid, registry, today()))
-    way = route(questions.answers(asked, registry), today(), registry)
+    way = route(questions.circumstances(asked, registry), today(), registry)
     destination = questions.destination(asked, way)
     shown = " ".join(destination.units)  # as the form carries it: what was shown is what counts
     if fields.get("holders", "") == shown:

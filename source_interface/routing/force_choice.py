@@ -1,6 +1,6 @@
 """Finding a force by typing, without JavaScript: the form brings what was typed, and gets the page back with choices.
 
-What was typed comes in the body of the form alone. It is shown on the page that answers it, and kept nowhere.
+What was typed comes in the body of the form alone. It is shown on the page that comes back, and kept nowhere.
 """
 
 from collections.abc import Iterable, Mapping

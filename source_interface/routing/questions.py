@@ -17,7 +17,7 @@ from common.registry.forces import Force, Nation, grouped
 from common.registry.registry import Registry, UnknownForce
 from common.registry.units import UnitKind
 from common.report.report import SEVERAL
-from common.report.routing import Answers, Involved, Route
+from common.report.routing import Circumstances, Involved, Route
 
 NOT_KNOWN = "not-known"
 MORE = "more"
@@ -84,13 +84,13 @@ def of_before(kept_from: str, registry: Registry, day: date) -> Questions:
     return read({"keep_from": kept_from}, registry, day).once_more()
 
 
-def answers(questions: Questions, registry: Registry) -> Answers:
-    """The answers in a form with which nothing is wrong."""
+def circumstances(questions: Questions, registry: Registry) -> Circumstances:
+    """The circumstances in a form with which nothing is wrong."""
     given = questions.given
     named = {given[name] for name in ("force", "other") if given.get(name, MORE) != MORE}
     kept_from = given.get("keep_from")
     every = (force.id for force in registry.forces)
-    return Answers(
+    return Circumstances(
         forces=frozenset() if NOT_KNOWN in named else frozenset(named),
         moved="moved" in given or given.get("other") == MORE,
         involved=_INVOLVED[given["involved"]],

@@ -13,7 +13,7 @@ from common.gpg.epochs import epochs_of, month_after, month_of
 from common.gpg.keyring import Where, keys_of
 from common.registry import registry as registries
 from common.registry.units import Status
-from common.report.routing import Answers, Reason, route
+from common.report.routing import Circumstances, Reason, route
 from keys.cards import UnitCard, read_card
 from keys.commands.main import keys
 from keys.registry.draft import read_draft
@@ -80,9 +80,9 @@ def test_the_first_registry_says_what_the_two_people_decided(held):
     first = registries.verify((folder / "registry-1.json").read_bytes(), root, today())
     assert (first.version, first.expires, len(first.forces)) == (1, moved("2027-07-04"), 49)
     assert [unit.id for unit in first.enrolled_units()] == ["west-unit"]
-    way = route(Answers(frozenset({"west-mercia"})), today(), first)
+    way = route(Circumstances(frozenset({"west-mercia"})), today(), first)
     assert ([unit.id for unit in way.units], way.reasons[0]) == (["west-unit", "iopc"], Reason.ITS_UNIT)
-    both = Answers(frozenset({"west-mercia", "warwickshire"}))
+    both = Circumstances(frozenset({"west-mercia", "warwickshire"}))
     assert route(both, today(), first).unit.id == "charity-desk"
     assert route(both, moved("2027-02-01"), first).unit.id == "west-unit"
     shown = next(output for command, output in said.items() if "verify" in command)

@@ -23,7 +23,7 @@ from common.gpg.opening import Opener
 from common.registry.units import Unit
 from common.report import archive
 from common.report.report import Report
-from common.report.routing import Answers, route
+from common.report.routing import Circumstances, route
 from common.secret import Secret
 from common.store.blobs import blob_path
 from common.store.inbox import Inbox
@@ -64,7 +64,7 @@ class Service:
 
     def goes_to(self) -> Unit:
         """Who gets a report about the force today."""
-        return route(Answers(frozenset({FORCE})), today(), self.services.registry.current()).unit
+        return route(Circumstances(frozenset({FORCE})), today(), self.services.registry.current()).unit
 
     def send(self, reporter: Reporter, text: str) -> Path:
         """A first report, sealed and kept. The file of its envelope."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.registry.forces import Force, Name, Nation, Oversight
 from common.registry.registry import Registry, check_content
 from common.registry.units import Service, Status, Unit, UnitKind
-from common.report.routing import RULES, Answers, Involved, Reason, route
+from common.report.routing import RULES, Circumstances, Involved, Reason, route
 
 DAY = date(2027, 4, 30)
 NEXT = DAY + timedelta(days=1)
@@ -130,7 +130,7 @@ TABLE = [
 
 
 def answers(forces, involved=(), keep_from="", *, moved=False):
-    return Answers(frozenset(forces.split()), moved, frozenset(involved), frozenset(keep_from.split()))
+    return Circumstances(frozenset(forces.split()), moved, frozenset(involved), frozenset(keep_from.split()))
 
 
 def found(asked, day=DAY, registry=REGISTRY):
@@ -278,15 +278,19 @@ def test_whatever_is_answered_there_is_a_route_that_keeps_the_promises():
     put_to_the_test = set()
     for registry, day, forces in product((REGISTRY, CHANGING), (DAY, NEXT), EACH + PAIRS):
         for moved, involved, kept in product((False, True), ((), CHIEF), EACH):
-            asked = Answers(forces, moved, frozenset(involved), kept)
+            asked = Circumstances(forces, moved, frozenset(involved), kept)
             check_promises(route(asked, day, registry), asked, day, registry)
             if not moved:
-                put_to_the_test |= broken_by(route(Answers(forces), day, registry), asked, day, registry)
+                put_to_the_test |= broken_by(
+                    route(Circumstances(forces), day, registry), asked, day, registry
+                )
     assert put_to_the_test >= PUT_TO_THE_TEST
 
 
 FORCE_IDS = st.frozensets(st.sampled_from(NAMES), max_size=4)
-ANSWERS = st.builds(Answers, FORCE_IDS, st.booleans(), st.frozensets(st.sampled_from(Involved)), FORCE_IDS)
+ANSWERS = st.builds(
+    Circumstances, FORCE_IDS, st.booleans(), st.frozensets(st.sampled_from(Involved)), FORCE_IDS
+)
 DAYS = st.dates(DAY - timedelta(days=3), DAY + timedelta(days=3))
 STATUSES = st.lists(st.sampled_from(Status), min_size=len(REGISTRY.units), max_size=len(REGISTRY.units))
 
