@@ -234,7 +234,7 @@ class Store:
         return self.blobs.free_bytes()
 
     def sweep(self, today: date, *, alone: bool, keep_free: int = 0) -> None:
-        """See sweeping.py. `alone`: nobody writes blobs at this moment. Raises WrongDatabase."""
+        """See sweep.py. `alone`: nobody writes blobs at this moment. Raises WrongDatabase."""
         Sweep(self.engine, self.blobs, self.writing, keep_free).run(today, alone=alone)
         self.blur_database()
 

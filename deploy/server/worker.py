@@ -1,18 +1,17 @@
 """gunicorn's threaded worker, with the ways shut by which a few connections could keep everyone waiting.
 
 - A thread waits only for whoever keeps a pace (`paced_socket.py`), be it for a request or for its response to be read,
-and a
-  request's head must arrive within `HEAD_SECONDS`. gunicorn waits for ever for either, and a thread with it.
+  and a request's head must arrive within `HEAD_SECONDS`. gunicorn waits for ever for either, and a thread with it.
 - When fewer than a quarter of the threads are free, room is made: of the circuits that hold most, the slowest goes.
 - A connection that says nothing holds no thread: neither a new one, nor one that is kept for a next request, nor one
   whose next request came before the last response was read, nor one that waits its turn. When there are too many of
   these, one goes of the circuit that holds most: the oldest, and never who has just come.
 - A connection that ends is lingered over in the loop, without a thread (`lingering.py`): a browser that is refused in
   the middle of an upload sends the rest, and then reads why. gunicorn holds up that loop for it, two seconds for each.
-- With gunicorn's option `--proxy-protocol v1`, each connection must begin with tor's line (`circuit.py`), or it is
-  ended. No thread waits for the line or for what follows it, and circuits take turns for the threads (`turns.py`).
+- With gunicorn's option `--proxy-protocol v1`, each connection must begin with tor's line (`circuit_line.py`), or it is
+  ended. No thread waits for the line or for what follows it, and circuits take turns for the threads (`fair_queue.py`).
   gunicorn itself would take a connection without the line as well, and a line of another kind.
-- A worker that has held codenames is replaced (`renewal.py`), and goes on with what it has until that has ended.
+- A worker that has held codenames is replaced (`worker_renewal.py`), and goes on with what it has until that has ended.
 - No response tells of program, version or clock (`response_head.py`), and what is no request is not repeated in any.
 """
 

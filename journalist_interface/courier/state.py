@@ -7,7 +7,7 @@ incoming/<id>.part      downloaded so far
 incoming/<id>           downloaded whole; durable, but for small ones
 carried                 the envelopes that were brought to a stick and are listed still, one a line
 delivered/<bundle>      the items of a bundle of the desk's that are delivered, one a line
-untold, told            what the desk is to be told of its posts, and was told (telling.py)
+untold, told            what the desk is to be told of its posts, and was told (outcomes.py)
 """
 
 from collections.abc import Collection, Iterator

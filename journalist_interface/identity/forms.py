@@ -1,7 +1,7 @@
 """The forms that were shown and that nobody has used: each works once, and for the request that was shown with it.
 
 They lie in memory that a worker shares with the one that follows it: a worker ends when it has seen a passphrase
-(`views.py`), and what it showed last can still be sent. One worker runs at a time.
+(`pages.py`), and what it showed last can still be sent. One worker runs at a time.
 """
 
 import mmap

@@ -57,7 +57,7 @@ class Inside:
 
 @dataclass(frozen=True)
 class Look:
-    """The outcome of a first opening: what is inside, or why it did not open (a code of reasons.py)."""
+    """The outcome of a first opening: what is inside, or why it did not open (a code of failure_reasons.py)."""
 
     id: str
     inside: Inside | None

@@ -48,7 +48,7 @@ class EnvelopeRow(Base):
     imported: Mapped[date] = mapped_column(Date)
     turn: Mapped[int] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(10), default=SEALED)
-    reason: Mapped[str | None] = mapped_column(String(20), default=None)  # a code: see reasons.py
+    reason: Mapped[str | None] = mapped_column(String(20), default=None)  # a code: see failure_reasons.py
     conversation: Mapped[str | None] = mapped_column(String(32), default=None)
     later: Mapped[int] = mapped_column(Integer, default=1)  # 0: the first message of its conversation
     files: Mapped[int] = mapped_column(Integer, default=0)
