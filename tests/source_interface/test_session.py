@@ -190,13 +190,13 @@ def test_a_codename_is_still_shown_when_its_message_arrived_after_the_end(new_ap
     reporter.start()
     now[0] += 590
     store = app.extensions["candour"].store
-    accept = store.accept
+    receive = store.receive
 
     def slowly(*arguments, **named):
         now[0] += 7200
-        return accept(*arguments, **named)
+        return receive(*arguments, **named)
 
-    monkeypatch.setattr(type(store), "accept", lambda _, *arguments, **named: slowly(*arguments, **named))
+    monkeypatch.setattr(type(store), "receive", lambda _, *arguments, **named: slowly(*arguments, **named))
     assert reporter.write("A long upload.").status == 303
     assert len(reporter.codename()) == 7
     now[0] += 590
