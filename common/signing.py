@@ -9,6 +9,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from common import canonical
+from common.contexts import Context
 
 PUBLIC_KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -18,7 +19,7 @@ class BadSignature(Exception):
     """The signature does not hold: this was altered, or signed by someone else."""
 
 
-def sign(body: dict[str, Any], context: str, key: Ed25519PrivateKey) -> bytes:
+def sign(body: dict[str, Any], context: Context, key: Ed25519PrivateKey) -> bytes:
     """A signed document: canonical JSON with `body` and `signature`."""
     signature = key.sign(_message(body, context))
     return canonical.dump({"body": body, "signature": canonical.encode(signature)})
@@ -29,12 +30,12 @@ def read_unverified(untrusted: bytes) -> dict[str, Any]:
     return canonical.inner(canonical.load(untrusted), "body")
 
 
-def verify(untrusted: bytes, context: str, public_key: bytes) -> dict[str, Any]:
+def verify(untrusted: bytes, context: Context, public_key: bytes) -> dict[str, Any]:
     """The body of a signed document. Raises BadSignature, or NotCanonical where it is no such document."""
     return verify_document(canonical.load(untrusted), context, public_key)
 
 
-def verify_document(document: dict[str, Any], context: str, public_key: bytes) -> dict[str, Any]:
+def verify_document(document: dict[str, Any], context: Context, public_key: bytes) -> dict[str, Any]:
     """The same of a document that was loaded already."""
     body = canonical.inner(document, "body")
     signature = canonical.octets(document, "signature", SIGNATURE_BYTES)
@@ -45,5 +46,5 @@ def verify_document(document: dict[str, Any], context: str, public_key: bytes) -
     return body
 
 
-def _message(body: dict[str, Any], context: str) -> bytes:
-    return context.encode() + b"\n" + canonical.dump(body)
+def _message(body: dict[str, Any], context: Context) -> bytes:
+    return context.line + canonical.dump(body)

@@ -28,16 +28,8 @@ TOR_PROGRAMS = {"tor": "tor", "tor-gencert": "tor"}
 # command -> what it needs besides
 MORE_PROGRAMS = {
     "test": dict(
-        TOR_PROGRAMS,
-        **{
-            "firefox-esr": "firefox-esr",
-            "unzip": "unzip",
-            "curl": "curl",
-            "systemd-analyze": "systemd",
-            "apparmor_parser": "apparmor",
-            "nft": "nftables",
-            "scdaemon": "scdaemon",
-        },
+        dict(TOR_PROGRAMS, unzip="unzip", curl="curl", nft="nftables", scdaemon="scdaemon"),
+        **{"firefox-esr": "firefox-esr", "systemd-analyze": "systemd", "apparmor_parser": "apparmor"},
     ),
     "bench": dict(TOR_PROGRAMS, curl="curl"),
     "testnet": TOR_PROGRAMS,

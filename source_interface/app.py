@@ -92,7 +92,7 @@ def _no_session(_: NoSession) -> Response:
 
 
 def _stale(stale: StaleForm) -> Response:
-    return _refused(Refused("stale"), stale.typed)
+    return _refused(stale.refused, stale.typed)
 
 
 def _refused(refused: Refused, typed: TypedMessage | None = None) -> Response:

@@ -9,25 +9,13 @@ from werkzeug.exceptions import ClientDisconnected, NotFound
 from werkzeug.routing import RequestRedirect
 
 from common.allowance import HELD_CODENAME
+from common.page_headers import NOT_KEPT, PAGE_HEADERS
 from source_interface.refusals import Refused
 from source_interface.session import COOKIE, Session
 
 _SMALL_FORM_BYTES = 64 * 1024
 _SMALL_FORM = "application/x-www-form-urlencoded"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    "X-DNS-Prefetch-Control": "off",
-}
 
 
 class NoSpoolRequest(Request):
@@ -99,6 +87,6 @@ def check_origin(request: Request) -> None:
 
 def harden(response: Response) -> Response:
     """The headers that every response carries."""
-    response.headers.update(_HEADERS)
-    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.update(PAGE_HEADERS)
+    response.headers.setdefault("Cache-Control", NOT_KEPT)
     return response

@@ -46,7 +46,7 @@ def build(config: ServerConfig) -> Services:
     registry = RegistryFile.of(config)
     registry.current()
     store = open_store(config.database, config.blobs)
-    presence = store.blobs.enter()
+    presence = store.enter()
     try:
         store.check_database(today(), alone=presence.alone)
         _tidy(config, store, registry.current(), alone=presence.alone)
@@ -70,7 +70,7 @@ def _tidy(config: ServerConfig, store: Store, registry: Registry, *, alone: bool
     outbox = Outbox(config.outbox, config.blobs)
     try:
         store.sweep(today(), alone=alone, keep_free=config.limits.keep_free_bytes)
-        store.blobs.fill_pool()
+        store.fill_pool()
         if outbox.settled_hour() is None:  # never settled, or restored: the next settled hour changes it
             hour = last_settled_hour(registry.settle_every_hours)
             write_listing(store, outbox, hour, config.limits)

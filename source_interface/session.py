@@ -13,46 +13,63 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import wraps
-from typing import Concatenate, ParamSpec, cast
+from typing import Any, Concatenate, ParamSpec, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from flask import Response, current_app, g, request
 
+from common.contexts import Context
 from common.conversation.codename import WORDS_IN_A_CODENAME, word_list
 from common.conversation.derivation import ROOT_BYTES
+from common.conversation.destination import Destination
 from common.names import LONGEST_ID
 from common.secret import Secret
 from source_interface.notices import NOTICES
 
 COOKIE = "candour"
 EXTENSION = "candour.sessions"
-_CONTEXT = b"candour/1 session"
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _LONGEST_UPTIME = 10**10 - 1  # seconds: three hundred years
 _CSRF_BYTES = 18
+_CSRF_CHARS = _CSRF_BYTES // 3 * 4
 
 P = ParamSpec("P")
+
+
+def _longest(value: object) -> dict[str, object]:
+    """What marks a part of the session: the longest that it can be, by which all cookies have one length."""
+    return {"longest": value}
 
 
 @dataclass(frozen=True)
 class Session:
     """What one browser is doing. Without `root` it is a visitor who has not begun."""
 
-    csrf: str = field(repr=False)
-    root: Secret | None = field(default=None, repr=False)
-    words: tuple[str, ...] = field(default=(), repr=False)  # until the reporter has written them down
-    unit: str = ""  # chosen, for a conversation without header
-    corrected: tuple[int, ...] = ()  # words put right on return, said once
-    notice: str = ""  # a code from notices.py, said once
-    second: str = ""  # chosen with the unit: the second seal, where there is one
-    kept_from: str = ""  # a force that must not see the report that is being written
-    involved: bool = False  # those who would see it, or who are above them, are or might be
-    again: bool = False  # chosen for a conversation that has lost its holder
-    began: int | None = field(default=None, compare=False)  # uptime in seconds; None until its first cookie
+    csrf: str = field(repr=False, metadata=_longest("c" * _CSRF_CHARS))
+    root: Secret | None = field(default=None, repr=False, metadata=_longest(Secret(bytes(ROOT_BYTES))))
+    # Until the reporter has written them down
+    words: tuple[str, ...] = field(
+        default=(), repr=False, metadata=_longest((max(word_list(), key=len),) * WORDS_IN_A_CODENAME)
+    )
+    # Words put right on return, said once
+    corrected: tuple[int, ...] = field(
+        default=(), metadata=_longest(tuple(range(1, WORDS_IN_A_CODENAME + 1)))
+    )
+    # A code from notices.py, said once
+    notice: str = field(default="", metadata=_longest(max(NOTICES, key=len)))
+    # Chosen, for a conversation without header; and what goes into the seal of the report that is being written
+    destination: Destination = field(
+        default=Destination(),
+        metadata=_longest(Destination("u" * LONGEST_ID, "s" * LONGEST_ID, "k" * LONGEST_ID)),
+    )
+    # Chosen for a conversation that has lost its holder
+    again: bool = field(default=False, metadata=_longest(value=False))  # the longer word of the two
+    # Uptime in seconds; None until its first cookie
+    began: int | None = field(default=None, compare=False, metadata=_longest(_LONGEST_UPTIME))
 
 
 class NoSession(Exception):
@@ -75,7 +92,7 @@ class SessionBox:
             raise ValueError("a session is longer than the longest there can be")
         nonce = secrets.token_bytes(_NONCE_BYTES)
         even = content.ljust(_SESSION_BYTES)  # JSON allows white space after it
-        sealed = self._cipher.encrypt(nonce, even, _CONTEXT)
+        sealed = self._cipher.encrypt(nonce, even, Context.SESSION.octets)
         return base64.urlsafe_b64encode(nonce + sealed).decode("ascii")
 
     def _begun(self, session: Session, uptime: int) -> int:
@@ -96,61 +113,39 @@ class SessionBox:
             raise NoSession
         try:
             sealed = base64.urlsafe_b64decode(untrusted_cookie.encode("ascii"))
-            opened = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _CONTEXT)
+            opened = self._cipher.decrypt(
+                sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], Context.SESSION.octets
+            )
         except (ValueError, InvalidTag) as error:
             raise NoSession from error
         content = json.loads(opened)
         uptime = time.monotonic()
         if uptime - content["uptime"] > self._idle or uptime - content["began"] > self._longest:
             raise NoSession
-        return Session(
-            csrf=content["csrf"],
-            root=Secret(bytes.fromhex(content["root"])) if content["root"] else None,
-            words=tuple(content["words"]),
-            unit=content["unit"],
-            second=content["second"],
-            kept_from=content["kept_from"],
-            involved=content["involved"],
-            again=content["again"],
-            corrected=tuple(content["corrected"]),
-            notice=content["notice"],
-            began=content["began"],
-        )
+        del content["uptime"]
+        return Session(**{name: _READ.get(name, lambda told: told)(value) for name, value in content.items()})
+
+
+# What JSON has no form of, and how it is read back
+_READ: dict[str, Callable[[Any], Any]] = {
+    "root": lambda told: Secret(bytes.fromhex(told)) if told else None,
+    "words": tuple,
+    "corrected": tuple,
+    "destination": lambda told: Destination(**told),
+}
 
 
 def _written(session: Session, uptime: int) -> bytes:
-    content = {
-        "csrf": session.csrf,
-        "root": session.root.reveal().hex() if session.root else "",
-        "words": session.words,
-        "unit": session.unit,
-        "second": session.second,
-        "kept_from": session.kept_from,
-        "involved": session.involved,
-        "again": session.again,
-        "corrected": session.corrected,
-        "notice": session.notice,
-        "began": session.began,
-        "uptime": uptime,
-    }
-    return json.dumps(content).encode()
+    return json.dumps(vars(session) | {"uptime": uptime}, default=_plain).encode()
+
+
+def _plain(part: object) -> object:
+    return part.reveal().hex() if isinstance(part, Secret) else vars(part)
 
 
 def longest_session() -> Session:
     """As long in each part as it can be."""
-    return Session(
-        csrf=secrets.token_urlsafe(_CSRF_BYTES),
-        root=Secret(bytes(ROOT_BYTES)),
-        words=(max(word_list(), key=len),) * WORDS_IN_A_CODENAME,
-        unit="u" * LONGEST_ID,
-        second="s" * LONGEST_ID,
-        kept_from="k" * LONGEST_ID,
-        involved=False,  # the longer word of the two
-        again=False,
-        corrected=tuple(range(1, WORDS_IN_A_CODENAME + 1)),
-        notice=max(NOTICES, key=len),
-        began=_LONGEST_UPTIME,
-    )
+    return Session(**{part.name: part.metadata["longest"] for part in fields(Session)})
 
 
 _SESSION_BYTES = len(_written(longest_session(), _LONGEST_UPTIME))

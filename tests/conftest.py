@@ -21,6 +21,7 @@ import pytest
 from common.config import ServerConfig, read_server_config
 from common.days import today
 from common.gpg.keyring import end_agent
+from common.gpg.runner import private_home
 from common.registry.forces import Force, Name, Nation
 from common.registry.registry import Registry
 from common.registry.units import Service, Status, Unit, UnitKind
@@ -29,6 +30,8 @@ from deploy.workshop.demo import new_demo
 from deploy.workshop.testnet.network import Network, private_network
 from keys.registry.root import new_root
 from keys.registry.signature import sign_registry
+from keys.unit import identity_key
+from keys.unit import unit_keys as units
 from keys.unit.identity_key import new_identity, with_identity
 from keys.unit.unit_keys import GNUPG_HOME, new_unit
 from tests.once import WORKER, Once, shared_folder
@@ -133,6 +136,27 @@ def _no_home_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
+LITTLE_STRETCHING = "s2k-count 65536\n"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _little_stretching() -> Iterator[None]:
+    """Homes that ceremonies make in this process stretch passphrases little: the agent takes 0.1 s for each key else.
+
+    Before that it finds out, over several seconds, how much 0.1 s are.
+    """
+
+    def little(folder: Path) -> Path:
+        home = private_home(folder)
+        (home / "gpg-agent.conf").write_text(LITTLE_STRETCHING)
+        return home
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(units, "private_home", little)
+        patch.setattr(identity_key, "_REMEMBER_NOTHING", identity_key._REMEMBER_NOTHING + LITTLE_STRETCHING)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _as_it_was() -> Iterator[None]:
     """Servers and commands that run in this process change its umask; the next test finds it as it was."""
@@ -194,9 +218,11 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 
 @pytest.fixture(scope="session")
 def _made_unit(once: Once, short_folder: ShortFolders) -> Callable[..., UnitKeys]:
-    def make(unit_id: str, name: str, kind: UnitKind, *forces: str) -> UnitKeys:
+    def make(
+        unit_id: str, name: str, kind: UnitKind, *forces: str, months: int = MONTHS, called: str = ""
+    ) -> UnitKeys:
         def fill(folder: Path) -> Unit:
-            made = new_unit(folder, unit_id, name, passphrase=None, months=MONTHS)
+            made = new_unit(folder, unit_id, name, passphrase=None, months=months)
             courier = new_courier(folder / "courier.key")
             return Unit(
                 id=unit_id,
@@ -211,7 +237,7 @@ def _made_unit(once: Once, short_folder: ShortFolders) -> Callable[..., UnitKeys
             )
 
         folder = short_folder()
-        unit = once.copy(unit_id, fill, folder)
+        unit = once.copy(called or unit_id, fill, folder)
         return UnitKeys(folder, unit, folder / "courier.key", next(iter(unit.couriers)))
 
     return make
@@ -220,6 +246,13 @@ def _made_unit(once: Once, short_folder: ShortFolders) -> Callable[..., UnitKeys
 @pytest.fixture(scope="session")
 def unit_keys(_made_unit: Callable[..., UnitKeys]) -> UnitKeys:
     return _made_unit("test-unit", "Test Anti-Corruption Unit", UnitKind.UNIT, "test-force")
+
+
+@pytest.fixture(scope="session")
+def lasting_keys(_made_unit: Callable[..., UnitKeys]) -> UnitKeys:
+    """Others of the same unit, with two years of months."""
+    name = "Test Anti-Corruption Unit"
+    return _made_unit("test-unit", name, UnitKind.UNIT, "test-force", months=24, called="lasting")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """From a codename to the named secrets of its conversation.
 
     root    = Argon2id(NFKC(words), salt = HMAC-SHA256(pepper, "candour/1"))     RFC 9106
-    secret  = HKDF-SHA256(root, info = label)                                    RFC 5869
+    secret  = HKDF-SHA256(root, info = context)                                  RFC 5869
 
 Each purpose has a label of its own, so that giving one away (the desk holds the mailbox key) tells nothing of
 the others. Nothing derived is cached or stored. The pepper is a file outside the database: who holds only the
@@ -25,6 +25,7 @@ from argon2.low_level import Type, hash_secret_raw
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from common.contexts import Context
 from common.conversation.codename import Codename
 from common.secret import Secret
 
@@ -143,15 +144,14 @@ def derive_root(codename: Codename, pepper: Secret, parameters: Parameters = CUR
 def conversation_secrets(root: Secret) -> ConversationSecrets:
     """The named secrets of a conversation. Cheap: five HKDF expansions."""
     return ConversationSecrets(
-        receipt_key=_expand(root, "receipt-key", 32),
-        mailbox_key=_expand(root, "mailbox-key", 32),
-        header_key=_expand(root, "header-key", 32),
-        header_tag_key=_expand(root, "header-tag-key", 32),
-        reply_seed=_expand(root, "reply-seed", REPLY_SEED_BYTES),
+        receipt_key=_expand(root, Context.RECEIPT_KEY, 32),
+        mailbox_key=_expand(root, Context.MAILBOX_KEY, 32),
+        header_key=_expand(root, Context.HEADER_KEY, 32),
+        header_tag_key=_expand(root, Context.HEADER_TAG_KEY, 32),
+        reply_seed=_expand(root, Context.REPLY_SEED, REPLY_SEED_BYTES),
     )
 
 
-def _expand(root: Secret, label: str, length: int) -> Secret:
+def _expand(root: Secret, context: Context, length: int) -> Secret:
     # The root is uniformly random already, so that HKDF's expand step alone is enough (RFC 5869, 3.3).
-    info = f"candour/1 {label}".encode()
-    return Secret(HKDFExpand(SHA256(), length=length, info=info).derive(root.reveal()))
+    return Secret(HKDFExpand(SHA256(), length=length, info=context.octets).derive(root.reveal()))

@@ -9,45 +9,42 @@ the highest sequence counts. What lay there before is left as it is: so nothing 
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from common import canonical
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.conversation import links as conversation
+from common.conversation.destination import Destination
 from common.conversation.links import MOST_HANDOVERS
 from common.conversation.mailbox import pad_item
 from common.secret import Secret
 from common.signing import BadSignature
 
-_HEADER = b"candour/1 header\n"
-_DELETED = b"candour/1 deleted\n"
 _MAC_BYTES = 32
 MOST_MARKS = 64
 
 
 @dataclass(frozen=True)
 class Header:
-    """To whom the conversation goes, as its reporter knew it with the message of this `sequence`.
+    """Where the conversation went with the message of this `sequence`, and how it had come there.
 
-    `first_link`: 64 hex digits, the link of the first of `holders`. `holders`: ids of units, in order; the last one has
-    it. `sequence`: of the first message a random number, and one more with each. `marks`: what `reply.mark` says of the
-    handovers on that way that lay there then, at most MOST_MARKS. `second`: id of the second seal that the first holder
-    was chosen with. `kept_from`: the force that must not see it, as a report says it. `involved`: as a report says it.
+    `first_link`: 64 hex digits, the link of the first of `holders`. `sequence`: of the first message a random number,
+    and one more with each. `before`: ids of those who had it before the destination's unit, in order. `marks`: what
+    `reply.mark` says of the handovers on that way that lay there then, at most MOST_MARKS.
     """
 
     first_link: str
-    holders: tuple[str, ...]
+    destination: Destination
     sequence: int = 0
+    before: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
-    second: str | None = None
-    kept_from: str = field(default="", repr=False)
-    involved: bool = False
 
     @property
-    def holder(self) -> str:
-        """The id of who has it."""
-        return self.holders[-1]
+    def holders(self) -> tuple[str, ...]:
+        """The ids of all who had it, in order; the last one has it."""
+        return (*self.before, self.destination.unit)
 
     @property
     def link(self) -> str:
@@ -66,54 +63,49 @@ class Deleted:
 
 def compose_header(header: Header, header_key: Secret) -> bytes:
     """The 8 KiB that are sealed under the tag of the message's slot."""
-    body = {
-        "first_link": header.first_link,
-        "holders": list(header.holders),
-        "involved": header.involved,
-        "kept_from": header.kept_from,
-        "marks": list(header.marks),
-        "second": header.second,
-        "sequence": header.sequence,
-    }
-    return _compose(body, _HEADER, header_key)
+    body = asdict(header) | {"before": list(header.before), "marks": list(header.marks)}
+    return _compose(body, Context.HEADER, header_key)
 
 
 def read_header(untrusted: bytes, header_key: Secret) -> Header:
     """The header, when its MAC holds. Raises BadSignature or NotCanonical."""
-    body = _read(canonical.load(untrusted), _HEADER, header_key)
-    holders = tuple(map(str, canonical.listed(body, "holders")))
-    if not 0 < len(holders) <= MOST_HANDOVERS + 1:
-        raise NotCanonical("not a list of holders")
+    body = _read(canonical.load(untrusted), Context.HEADER, header_key)
+    destination = canonical.inner(body, "destination")
+    before = tuple(map(str, canonical.listed(body, "before")))
+    if len(before) > MOST_HANDOVERS:
+        raise NotCanonical("handed over more often than can be")
     return Header(
         first_link=canonical.text(body, "first_link"),
-        holders=holders,
+        destination=Destination(
+            canonical.text(destination, "unit"),
+            canonical.text(destination, "second"),
+            canonical.text(destination, "kept_from"),
+            canonical.truth(destination, "involved"),
+        ),
         sequence=canonical.whole(body, "sequence"),
+        before=before,
         marks=tuple(map(str, canonical.listed(body, "marks"))),
-        second=canonical.optional_text(body, "second"),
-        kept_from=canonical.text(body, "kept_from"),
-        involved=canonical.truth(body, "involved"),
     )
 
 
 def compose_deleted(deleted: Deleted, header_key: Secret) -> bytes:
     """The 8 KiB that are sealed in place of an answer."""
-    body = {"digest": deleted.digest, "number": deleted.number, "unit": deleted.unit}
-    return _compose(body, _DELETED, header_key)
+    return _compose(asdict(deleted), Context.DELETED, header_key)
 
 
 def read_deleted(untrusted_document: dict[str, Any], header_key: Secret) -> Deleted:
     """What was deleted, out of a loaded item whose MAC holds. Raises BadSignature or NotCanonical."""
-    body = _read(untrusted_document, _DELETED, header_key)
+    body = _read(untrusted_document, Context.DELETED, header_key)
     return Deleted(
         canonical.text(body, "unit"), canonical.whole(body, "number"), canonical.text(body, "digest")
     )
 
 
-def _compose(body: dict[str, Any], context: bytes, header_key: Secret) -> bytes:
+def _compose(body: dict[str, Any], context: Context, header_key: Secret) -> bytes:
     return pad_item(canonical.dump({"body": body, "mac": canonical.encode(_mac(body, context, header_key))}))
 
 
-def _read(untrusted_document: dict[str, Any], context: bytes, header_key: Secret) -> dict[str, Any]:
+def _read(untrusted_document: dict[str, Any], context: Context, header_key: Secret) -> dict[str, Any]:
     untrusted_mac = canonical.octets(untrusted_document, "mac", _MAC_BYTES)
     body = canonical.inner(untrusted_document, "body")
     if not hmac.compare_digest(untrusted_mac, _mac(body, context, header_key)):
@@ -121,5 +113,5 @@ def _read(untrusted_document: dict[str, Any], context: bytes, header_key: Secret
     return body
 
 
-def _mac(body: dict[str, Any], context: bytes, header_key: Secret) -> bytes:
-    return hmac.digest(header_key.reveal(), context + canonical.dump(body), hashlib.sha256)
+def _mac(body: dict[str, Any], context: Context, header_key: Secret) -> bytes:
+    return hmac.digest(header_key.reveal(), context.line + canonical.dump(body), hashlib.sha256)

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from common.contexts import Context
 from common.secret import Secret
 
 MOST_HANDOVERS = 16  # of one conversation: as many as its trail has steps
 LINK_DIGITS = 64
-_IDENTITY = b"candour/1 conversation\n"
-_LINK = "candour/1 link"
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Conversation:
     def identity(self) -> str:
         """The same for all messages of one conversation, known to its units alone: 32 hex digits."""
         keys = self.mailbox_key.reveal() + self.reply_public_key
-        return hashlib.sha256(_IDENTITY + keys).hexdigest()[:32]
+        return hashlib.sha256(Context.CONVERSATION.line + keys).hexdigest()[:32]
 
 
 def new_link() -> str:
@@ -40,7 +39,7 @@ def new_link() -> str:
 
 def next_link(link: str, by: str, to: str) -> str:
     """The link of `to`, the id of a unit, once `by` gave it what it held at `link`."""
-    return hashlib.sha256(f"{_LINK}\n{link}\n{by}\n{to}".encode()).hexdigest()
+    return hashlib.sha256(f"{Context.LINK}\n{link}\n{by}\n{to}".encode()).hexdigest()
 
 
 def links(first: str, holders: Sequence[str]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.hpke import (
 )
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from common.contexts import Context
 from common.conversation.derivation import REPLY_SEED_BYTES
 from common.report.padding import REPLY_CIPHERTEXT_BYTES, REPLY_PLAINTEXT_BYTES
 from common.secret import Secret
@@ -40,8 +41,6 @@ _MLKEM_PUBLIC_BYTES = 1184
 REPLY_PUBLIC_KEY_BYTES = _MLKEM_PUBLIC_BYTES + 32
 
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
-_INFO = b"candour/1 mailbox item"
-_TAGS = b"candour/1 tags"
 
 
 class NotForThisMailbox(Exception):
@@ -58,7 +57,7 @@ class AnswerTooLong(ValueError):
 
 def tags(key: Secret, count: int = SLOTS) -> list[bytes]:
     """The first `count` tags (16 bytes each) of a receipt key, a mailbox key or a header tag key, by slot."""
-    drawn = HKDFExpand(SHA256(), length=count * TAG_BYTES, info=_TAGS).derive(key.reveal())
+    drawn = HKDFExpand(SHA256(), length=count * TAG_BYTES, info=Context.TAGS.octets).derive(key.reveal())
     return [drawn[begin : begin + TAG_BYTES] for begin in range(0, len(drawn), TAG_BYTES)]
 
 
@@ -98,7 +97,7 @@ class ReplyKey:
             raise NotForThisMailbox
         private = MLKEM768X25519PrivateKey(self._mlkem, self._x25519)
         try:
-            return _SUITE.decrypt(untrusted_ciphertext, private, info=_INFO)
+            return _SUITE.decrypt(untrusted_ciphertext, private, info=Context.MAILBOX_ITEM.octets)
         except (InvalidTag, ValueError) as error:
             raise NotForThisMailbox from error
 
@@ -124,7 +123,7 @@ def seal(plaintext: bytes, reply_public_key: bytes) -> bytes:
         MLKEM768PublicKey.from_public_bytes(reply_public_key[:_MLKEM_PUBLIC_BYTES]),
         X25519PublicKey.from_public_bytes(reply_public_key[_MLKEM_PUBLIC_BYTES:]),
     )
-    ciphertext = _SUITE.encrypt(plaintext, public, info=_INFO)
+    ciphertext = _SUITE.encrypt(plaintext, public, info=Context.MAILBOX_ITEM.octets)
     if len(ciphertext) != REPLY_CIPHERTEXT_BYTES:
         raise RuntimeError("HPKE's overhead is not what padding.py says")
     return ciphertext

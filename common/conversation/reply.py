@@ -16,11 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical, signing
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.conversation.mailbox import SLOTS, pad_item
 
 MARK_DIGITS = 24
-_ANSWER = "candour/1 answer"
-_HANDOVER = "candour/1 handover"
 _ANSWER_FIELDS = frozenset({"conversation", "day", "id", "number", "text", "unit"})
 _HANDOVER_FIELDS = frozenset(
     {"after", "conversation", "copy_to", "day", "id", "next", "rewritten", "standing", "unit"}
@@ -70,7 +69,7 @@ def new_reply(unit: str, day: date, number: int, text: str) -> Reply:
 
 def compose(reply: Reply, conversation: str, key: Ed25519PrivateKey) -> bytes:
     """The 8 KiB that are sealed. `conversation`: its identity. Raises AnswerTooLong."""
-    return pad_item(signing.sign(_reply_body(reply, conversation), _ANSWER, key))
+    return pad_item(signing.sign(_reply_body(reply, conversation), Context.REPLY, key))
 
 
 def digest(reply: Reply, conversation: str) -> str:
@@ -80,13 +79,13 @@ def digest(reply: Reply, conversation: str) -> str:
 
 def compose_handover(handover: Handover, conversation: str, key: Ed25519PrivateKey) -> bytes:
     """The 8 KiB that are sealed: more than a hundred answers can stand. Raises AnswerTooLong."""
-    return pad_item(signing.sign(_handover_body(handover, conversation), _HANDOVER, key))
+    return pad_item(signing.sign(_handover_body(handover, conversation), Context.HANDOVER, key))
 
 
 def sign_again(composed: bytes, key: Ed25519PrivateKey) -> bytes:
     """The same 8 KiB, signed by the key of today: where that is the key of then, nothing changes (RFC 8032)."""
     body = signing.read_unverified(composed)
-    return pad_item(signing.sign(body, _HANDOVER if "next" in body else _ANSWER, key))
+    return pad_item(signing.sign(body, Context.HANDOVER if "next" in body else Context.REPLY, key))
 
 
 def claimed_unit(untrusted_document: dict[str, Any]) -> str:
@@ -110,8 +109,10 @@ def read_document(
     if fields not in (_ANSWER_FIELDS, _HANDOVER_FIELDS):  # before anything of it costs more
         raise NotCanonical("neither an answer nor a handover")
     if fields == _HANDOVER_FIELDS:
-        return _handover(signing.verify_document(untrusted_document, _HANDOVER, signed_by), conversation)
-    body = signing.verify_document(untrusted_document, _ANSWER, signed_by)
+        return _handover(
+            signing.verify_document(untrusted_document, Context.HANDOVER, signed_by), conversation
+        )
+    body = signing.verify_document(untrusted_document, Context.REPLY, signed_by)
     _check_conversation(body, conversation)
     number = canonical.whole(body, "number")
     if not 0 < number <= SLOTS:

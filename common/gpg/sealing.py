@@ -22,6 +22,7 @@ from common.gpg.runner import CHUNK, Gpg, Readable, midnight, private_home, tool
 
 _SMALL = 16 * 1024  # bytes: sealed they fit into the smallest pipe that there is
 _TO_STDOUT = Path("-")
+Output = Path | int  # a file, which may be there, or a descriptor that is open for writing
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 Recipient = Path | bytes  # a certificate: a file of it, or all of it
 _SEAL = [
@@ -87,8 +88,8 @@ class Sealer:
     def __init__(self, home: Path) -> None:
         self._gpg = tool(private_home(home), _SEAL, Gpg)
 
-    def seal(self, source: Readable, recipients: Sequence[Recipient], output: Path) -> None:
-        """Write `source`, sealed to the certificates in `recipients`, to the file `output`, which may be there.
+    def seal(self, source: Readable, recipients: Sequence[Recipient], output: Output) -> None:
+        """Write `source`, sealed to the certificates in `recipients`, to `output`.
 
         Raises RecipientRefused, SealingFailed, or whatever `source.read` raises. `output` may then exist in
         part: it is the caller's to remove.
@@ -101,7 +102,9 @@ class Sealer:
             raise ValueError("too much to be sealed in memory")
         return self.seal_each(io.BytesIO(content), [(recipients, _TO_STDOUT)])[0]
 
-    def seal_each(self, source: Readable, copies: Sequence[tuple[Sequence[Recipient], Path]]) -> list[bytes]:
+    def seal_each(
+        self, source: Readable, copies: Sequence[tuple[Sequence[Recipient], Output]]
+    ) -> list[bytes]:
         """The same for several outputs, each sealed to recipients of its own, in one pass of `source`.
 
         A gpg for each: no copy tells that there is another. All of them are whole when this returns; what it returns
@@ -122,12 +125,13 @@ class Sealer:
             raise SealingFailed
         return [work.written for work in at_work]
 
-    def _start(self, stack: ExitStack, recipients: Sequence[Recipient], output: Path) -> _Sealing:
+    def _start(self, stack: ExitStack, recipients: Sequence[Recipient], output: Output) -> _Sealing:
         if not recipients:
             raise ValueError("sealed to nobody")
-        arguments = ["--encrypt", "--output", os.fspath(output), "--trust-model", "always"]
+        place = f"-&{output}" if isinstance(output, int) else os.fspath(output)
+        arguments = ["--encrypt", "--output", place, "--trust-model", "always"]
         with ExitStack() as inherited:
-            descriptors = []
+            descriptors = [output] if isinstance(output, int) else []
             for recipient in recipients:
                 if isinstance(recipient, Path):
                     name = os.fspath(recipient)

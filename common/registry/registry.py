@@ -11,13 +11,13 @@ from typing import Any
 
 from common import canonical, signing
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.registry import forces, soundness, units
 from common.registry.forces import Force
 from common.registry.units import Unit, UnitKind
 from common.transport import settled_hours
 from common.version import VERSION, NotAVersion, numbers
 
-CONTEXT = "candour/1 registry"
 MOST_VERSION = 2**31 - 1
 _NO_REGISTRY = "it is not a registry, or it is damaged"
 
@@ -133,7 +133,7 @@ def verify(untrusted: bytes, root_public_key: bytes, today: date, grace_days: in
 def verify_signature(untrusted: bytes, root_public_key: bytes) -> Registry:
     """The registry in a file, whether or not it has expired. Raises RegistryRefused."""
     try:
-        body = signing.verify(untrusted, CONTEXT, root_public_key)
+        body = signing.verify(untrusted, Context.REGISTRY, root_public_key)
     except signing.BadSignature as error:
         raise SignatureRefused("its signature does not hold") from error
     except (NotCanonical, ValueError) as error:

@@ -25,17 +25,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical, signing
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.durable import write_whole
+from common.envelope_id import is_envelope_id
 from common.registry.holders import NEEDED
 from common.registry.registry import Registry, UnknownUnit
 from common.registry.units import Unit
 from common.report import contact
 from common.report.contact import SealedContact
 from common.signing import BadSignature
-from common.store.blobs import is_blob_id
 
 MOST_BYTES = 64 * 1024
-_REQUEST, _ENTRY = "candour/1 contact request", "candour/1 contact entry"
 _FILE = re.compile(r"contact-(request|entry)-[0-9a-f]{8}\.json")
 
 Kind = Literal["request", "entry"]
@@ -131,14 +131,14 @@ def sign_request(request: Request, key: Ed25519PrivateKey) -> bytes:
         "handed_on": request.handed_on,
         "contact": contact.to_body(request.contact),
     }
-    return signing.sign(body, _REQUEST, key)
+    return signing.sign(body, Context.CONTACT_REQUEST, key)
 
 
 def read_request(untrusted: bytes, registry: Registry) -> Request:
     """A request that the unit it names has signed. Raises DisclosureRefused."""
     try:
         by = canonical.text(signing.read_unverified(untrusted), "by")
-        body = signing.verify(untrusted, _REQUEST, registry.recipient(by).reply_key)
+        body = signing.verify(untrusted, Context.CONTACT_REQUEST, registry.recipient(by).reply_key)
         request = Request(
             id=canonical.text(body, "id"),
             by=by,
@@ -156,7 +156,7 @@ def read_request(untrusted: bytes, registry: Registry) -> Request:
         raise DisclosureRefused("it was altered, or not signed by the unit that it names") from error
     except (NotCanonical, ValueError) as error:
         raise DisclosureRefused("it is damaged, or no request") from error
-    if not is_blob_id(request.id) or not contact.is_conversation(request.conversation):
+    if not is_envelope_id(request.id) or not contact.is_conversation(request.conversation):
         raise DisclosureRefused("it is damaged, or no request")
     return request
 
@@ -175,7 +175,9 @@ def sign_entry(entry: Entry, keys: Mapping[str, Ed25519PrivateKey]) -> bytes:
         "day": entry.day.isoformat(),
         "by": sorted(entry.by),
     }
-    signed = {name: canonical.encode(signing.sign(body, _ENTRY, key)) for name, key in keys.items()}
+    signed = {
+        name: canonical.encode(signing.sign(body, Context.CONTACT_ENTRY, key)) for name, key in keys.items()
+    }
     return canonical.dump({"signed": signed})
 
 
@@ -201,14 +203,15 @@ def read_entry(untrusted: bytes, unit: Unit, key: str) -> Entry:
                 "it is not signed by identity holders whom the registry names for that key"
             )
         bodies = [
-            signing.verify(canonical.octets(signed, name), _ENTRY, holders[name]) for name in sorted(signed)
+            signing.verify(canonical.octets(signed, name), Context.CONTACT_ENTRY, holders[name])
+            for name in sorted(signed)
         ]
         entry = _entry(bodies[0])
     except BadSignature as error:
         raise DisclosureRefused("it was altered, or not signed by those whom it names") from error
     except (NotCanonical, ValueError) as error:
         raise DisclosureRefused("it is damaged, or no entry") from error
-    if not is_blob_id(entry.id):
+    if not is_envelope_id(entry.id):
         raise DisclosureRefused("it is damaged, or no entry")
     if any(body != bodies[0] for body in bodies) or list(entry.by) != sorted(signed):
         raise DisclosureRefused("those who signed it did not sign the same")

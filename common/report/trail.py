@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical, phrases, signing
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.conversation.mailbox import SLOTS
 from common.registry.registry import Registry, UnknownUnit
 from common.signing import BadSignature
 
-_CONTEXT = "candour/1 custody"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -82,7 +82,7 @@ def sign(step: Step, key: Ed25519PrivateKey) -> bytes:
         "originals": list(step.originals),
         "used": list(step.used),
     }
-    return signing.sign(body, _CONTEXT, key)
+    return signing.sign(body, Context.CUSTODY, key)
 
 
 def claimed(untrusted: bytes) -> Step:
@@ -94,7 +94,7 @@ def holds(untrusted: bytes, conversation: str, registry: Registry) -> bool:
     """Whether a step is signed by the unit that it names, for this conversation."""
     try:
         step = claimed(untrusted)
-        signing.verify(untrusted, _CONTEXT, registry.unit(step.by).reply_key)
+        signing.verify(untrusted, Context.CUSTODY, registry.unit(step.by).reply_key)
     except (BadSignature, NotCanonical, UnknownUnit):
         return False
     return step.conversation == conversation

@@ -10,26 +10,28 @@ is returned too, for the desk's may have changed meanwhile; it takes no more tha
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import islice
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from common.canonical import NotCanonical
 from common.config import Limits
 from common.conversation.mailbox import TAG_BYTES
 from common.days import midnight_of
+from common.envelope_id import forwarded_id, is_forwarded_id
+from common.folders import entered
 from common.registry.registry import Registry, UnknownUnit
 from common.registry.units import Unit
 from common.signing import BadSignature
-from common.store.blobs import FORWARDED_PREFIX, PendingBlob, is_forwarded_id
-from common.store.delivered import MOST_LOOKED_AT, Found, UnitFolder
-from common.store.folders import entered
+from common.store import returned
+from common.store.blobs import PendingBlob
+from common.store.delivered import MOST_LOOKED_AT, Found, NotEntered, UnitFolder, delete_folder, unit_folder
 from common.store.inbox import AHEAD, MOST_FORWARDS, MOST_POSTS, OLDEST, PART, SLIP, Inbox
-from common.store.models import TAKEN, EnvelopeRow, ReturnedRow
+from common.store.models import TAKEN, EnvelopeRow
 from common.store.repository import Store, add_reply
 from common.store.values import NoFreeSlot, State, Why
 from common.transport import forwarding, post
@@ -37,7 +39,6 @@ from common.transport.forwarding import SLIP_BYTES, Slip
 from common.transport.post import ReceiptsPost, ReplyPost
 
 KEEP_UNFINISHED = timedelta(days=7)
-MOST_RETURNED = 2000  # rows that are kept of a unit; what its desk did not sign takes at most half of them
 _ROOM_OF_A_POST = 64 * 1024  # bytes: more than its row takes, with SQLite's log
 _CHUNK = 1024 * 1024
 _DIGESTS = select(EnvelopeRow.id, EnvelopeRow.sha256).where(
@@ -47,10 +48,6 @@ _DIGESTS = select(EnvelopeRow.id, EnvelopeRow.sha256).where(
 
 class _Refused(Exception):
     """It is as a courier leaves it, and not to be taken."""
-
-
-class _NotEntered(Exception):
-    """A unit's folder is none, or one that may not be entered."""
 
 
 def take_in(store: Store, inbox: Inbox, registry: Registry, limits: Limits, day: date) -> int:
@@ -63,7 +60,7 @@ def take_in(store: Store, inbox: Inbox, registry: Registry, limits: Limits, day:
     with entered(inbox.root) as root:
         for unit in units.values():
             try:
-                with _units_folder(unit.id, root) as folder:
+                with unit_folder(unit.id, root) as folder:
                     if folder is None:
                         continue
                     arrivals = _UnitsArrivals(store, registry, limits, unit, folder, day)
@@ -71,36 +68,14 @@ def take_in(store: Store, inbox: Inbox, registry: Registry, limits: Limits, day:
                     folder.blur()
                 if not unit.is_enrolled:
                     odd += not UnitFolder(root).delete(unit.id)
-            except _NotEntered:  # a link, perhaps: it goes, so that the unit's courier can deliver again
+            except NotEntered:  # a link, perhaps: it goes, so that the unit's courier can deliver again
                 UnitFolder(root).delete(unit.id)
                 odd += 1
         with os.scandir(root) as entries:
             others = [entry.name for entry in islice(entries, MOST_LOOKED_AT) if entry.name not in units]
-        odd += sum(_delete_folder(root, name) for name in others)
+        odd += sum(delete_folder(root, name) for name in others)
         UnitFolder(root).blur()
     return odd
-
-
-@contextmanager
-def _units_folder(name: str, root: int) -> Iterator[UnitFolder | None]:
-    """None where a unit has none. Raises _NotEntered."""
-    with ExitStack() as stack:
-        try:
-            descriptor = stack.enter_context(entered(name, root))
-        except FileNotFoundError:
-            yield None
-            return
-        except OSError as error:
-            raise _NotEntered from error
-        yield UnitFolder(descriptor)
-
-
-def _delete_folder(root: int, name: str) -> int:
-    """Delete what lies in a folder and the folder itself. Returns how many things are still there."""
-    left = 0
-    with suppress(OSError), entered(name, root) as descriptor:
-        left = sum(not UnitFolder(descriptor).delete(one) for one in UnitFolder(descriptor).names())
-    return left or int(not UnitFolder(root).delete(name))
 
 
 @dataclass
@@ -217,35 +192,10 @@ class _UnitsArrivals:
     def _note_outcomes(
         self, connection: Connection, outcomes: dict[str, str], unsigned: Sequence[str] = ()
     ) -> None:
-        """`outcomes`: of what the desk signed. `unsigned`: what is refused, and noted only while there is much room."""
-        mine = ReturnedRow.unit == self._unit.id
-        connection.execute(delete(ReturnedRow).where(mine, ReturnedRow.post.in_([*outcomes, *unsigned])))
-        kept = connection.execute(select(func.count()).select_from(ReturnedRow).where(mine)).scalar_one()
-        taken = [name for name, why in outcomes.items() if why == TAKEN]
-        returned = [name for name, why in outcomes.items() if why != TAKEN][: max(0, MOST_RETURNED - kept)]
-        room = max(0, MOST_RETURNED // 2 - kept - len(returned))
-        noted = {name: outcomes[name] for name in (*taken, *returned)}
-        noted |= dict.fromkeys(unsigned[:room], Why.REFUSED)
-        rows = [
-            {"unit": self._unit.id, "post": name, "why": why, "day": self._day} for name, why in noted.items()
-        ]
-        if rows:
-            connection.execute(insert(ReturnedRow), rows)
+        returned.note_outcomes(connection, self._unit.id, self._day, outcomes, unsigned)
 
     def _forget_taken(self) -> set[str]:
-        """Nothing says which posts were taken once their files are gone. Returns those whose files are still there.
-
-        A kill leaves such files, and so does a folder out of which nothing may be deleted: none is taken twice.
-        """
-        taken = ReturnedRow.unit == self._unit.id, ReturnedRow.why == TAKEN
-        with self._store.reading() as connection:
-            names = list(connection.execute(select(ReturnedRow.post).where(*taken)).scalars())
-        gone = [name for name in names if self._folder.delete(name)]
-        if gone:
-            self._folder.blur()
-            with self._store.writing() as connection:
-                connection.execute(delete(ReturnedRow).where(*taken, ReturnedRow.post.in_(gone)))
-        return set(names) - set(gone)
+        return returned.forget_taken(self._store, self._unit.id, self._folder)
 
     # Envelopes that one unit passes on to another.
 
@@ -277,7 +227,7 @@ class _UnitsArrivals:
             raise NotCanonical("no slip, or not of an envelope passed on")
         slip = forwarding.read_slip(document, self._unit.reply_key)
         self._check(slip.by, slip.day)
-        if slip.id != envelope_id or slip.id != _id_of(slip.sha256):
+        if slip.id != envelope_id or slip.id != forwarded_id(slip.sha256):
             raise NotCanonical("a slip of another envelope")
         try:
             self._registry.recipient(slip.to)
@@ -299,9 +249,9 @@ class _UnitsArrivals:
             return  # it is here already
         if owner is not None:
             raise _Refused
-        with self._store.blobs.pending(slip.id) as blob:
+        with self._store.blobs.create(slip.id) as blob:
             self._copy(slip, blob)
-            size = self._store.blobs.publish(blob, self._day)
+            size = self._store.blobs.commit(blob, self._day)
             row = {"id": slip.id, "unit": slip.to, "day": self._day, "padded_size": size, "state": State.NEW}
             with self._store.writing() as connection:
                 connection.execute(insert(EnvelopeRow), row | {"receipt_tag": secrets.token_bytes(TAG_BYTES)})
@@ -316,7 +266,7 @@ class _UnitsArrivals:
                 raise NotCanonical("not a plain file") from error
             if size != slip.size:
                 raise NotCanonical("another size")
-            target = stack.enter_context(blob.path.open("r+b"))
+            target = stack.enter_context(open(blob.descriptor, "wb", closefd=False))
             while chunk := os.read(source, min(_CHUNK, slip.size + 1 - copied)):
                 copied += len(chunk)
                 digest.update(chunk)
@@ -342,7 +292,3 @@ class _UnitsArrivals:
             both = [name for name in found.unfinished if name in (one + PART, one + SLIP)]
             if all(self._folder.is_older(name, limit) for name in both):
                 self._delete(both)
-
-
-def _id_of(sha256: str) -> str:
-    return FORWARDED_PREFIX + sha256[: 32 - len(FORWARDED_PREFIX)]

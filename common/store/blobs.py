@@ -4,10 +4,6 @@ A blob's name is random and its time is midnight of the day. What a crash leaves
 blob without a row; both are swept at start. A blob without a row is set aside for a while before it is deleted: it
 may be the row that is missing, where the database is an old one or another. An object store can take its place.
 
-A file system notes when a file was made, and numbers files in that order. So empty files are made ahead, many at once,
-and each blob is written into one that is drawn from them, in `pool/`, at random: neither its number nor the time at
-which it was made tells when its message came, or what came with it.
-
 All of it is its owner's alone, whatever the umask. Where two users serve, as on a host, whoever sets it up makes the
 folder setgid. Then its group may enter, list nothing, and read the blobs that are `shown` to it; it can write nothing.
 """
@@ -15,62 +11,23 @@ folder setgid. Then its group may enter, list nothing, and read the blobs that a
 import fcntl
 import hashlib
 import os
-import re
-import secrets
 import shutil
 import stat
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from io import FileIO
 from pathlib import Path
+from typing import Protocol
 
-from common.days import midnight_of, today
+from common.days import blur_times, midnight_of, today
+from common.durable import sync_folder
+from common.envelope_id import is_envelope_id, new_id
+from common.store.blob_pool import BlobPool
 from common.store.set_aside import Aside
 
-_ID = re.compile(r"[0-9a-f]{32}")
-FORWARDED_PREFIX = "ffff"
-POOL = 256  # empty files that are made at once
-_FEW = POOL // 4  # with fewer to draw from, more are made: the last ones could be told from each other
 _DAY_NS = 86_400 * 10**9
-
-
-def is_blob_id(untrusted: str) -> bool:
-    """True for 32 hex digits: what may be a file's name here."""
-    return _ID.fullmatch(untrusted) is not None
-
-
-def is_forwarded_id(untrusted: str) -> bool:
-    """True for the id of an envelope that one unit passed on to another: no reporter's has this form.
-
-    So whoever gets it can tell, whatever is inside, that no reporter sent it.
-    """
-    return is_blob_id(untrusted) and untrusted.startswith(FORWARDED_PREFIX)
-
-
-def new_id(*, forwarded: bool = False) -> str:
-    """A random id for an envelope: 32 hex digits."""
-    if forwarded:
-        return FORWARDED_PREFIX + secrets.token_hex(16)[len(FORWARDED_PREFIX) :]
-    while is_forwarded_id(drawn := secrets.token_hex(16)):
-        pass
-    return drawn
-
-
-def blur_times(path: Path, day: date) -> None:
-    """Set a file's or folder's times to midnight of the day, if it is there."""
-    with suppress(FileNotFoundError):
-        os.utime(path, (midnight_of(day), midnight_of(day)))
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def is_shared(folder: Path) -> bool:
@@ -80,108 +37,95 @@ def is_shared(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class PendingBlob:
-    """A blob that is being written. `path` is an empty file, which whoever seals writes into."""
+    """A blob that is being written. `descriptor` is empty, and open for whoever seals to write into."""
 
     id: str
-    path: Path
+    descriptor: int
 
 
-class BlobFolder:
+class Blobs(Protocol):
+    """What keeps sealed envelopes, by their ids. A folder does; an object store can."""
+
+    def create(self, blob_id: str | None = None) -> AbstractContextManager[PendingBlob]:
+        """A new blob, open for writing. Whatever was written is gone at the end, unless it was committed."""
+
+    def commit(self, blob: PendingBlob, day: date) -> int:
+        """Put a finished blob in place, durably. Returns its size in bytes. Raises OSError."""
+
+    def open(self, blob_id: str) -> FileIO:
+        """A blob, open for reading from anywhere in it. Raises FileNotFoundError; ValueError for no blob's name."""
+
+    def delete(self, blob_id: str) -> None:
+        """Remove a blob, if it is there."""
+
+    def ids(self) -> Iterator[tuple[str, set[str]]]:
+        """The blobs, in parts: (a part's name, the ids in it)."""
+
+
+class BlobFolder(Blobs):
     """Blobs under one folder, in 256 subfolders by their first two digits. Safe to share between threads."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / "staging"
-        self._pool = root / "pool"
-        self._to_draw: list[str] = []  # names of empty files; another process may have taken some meanwhile
-        self._drawing = threading.Lock()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._shared = is_shared(root)
         mask = os.umask(0o067 if self._shared else 0o077)
         try:
-            for folder in (self._pool, self._staging, *self._folders()):
+            for folder in (root / "pool", self._staging, *self._folders()):
                 folder.mkdir(exist_ok=True)
         finally:
             os.umask(mask)
+        self._pool = BlobPool(root / "pool")
 
     def _folders(self) -> list[Path]:
         return [self._root / f"{n:02x}" for n in range(256)]
 
     @contextmanager
-    def pending(self, blob_id: str | None = None) -> Iterator[PendingBlob]:
-        """A new blob. Whatever was written is gone at the end, unless `publish` has put it in place.
+    def create(self, blob_id: str | None = None) -> Iterator[PendingBlob]:
+        """A new blob, open for writing. Whatever was written is gone at the end, unless it was committed.
 
         `blob_id`: its id, where that is not to be a random one.
         """
         identity = blob_id or new_id()
-        blob = PendingBlob(identity, self._staging / identity)
-        self._draw(blob.path)
+        place = self._staging / identity
+        self._pool.draw(place)
         try:
-            yield blob
-        finally:
-            blob.path.unlink(missing_ok=True)
-            blur_times(self._staging, today())
-
-    def _draw(self, place: Path) -> None:
-        """Give one of the empty files, at random, its place."""
-        while True:
-            with self._drawing:
-                if len(self._to_draw) < _FEW:
-                    self._to_draw = self._filled_pool(_FEW)
-                at = secrets.randbelow(len(self._to_draw))
-                self._to_draw[at], self._to_draw[-1] = self._to_draw[-1], self._to_draw[at]
-                drawn = self._pool / self._to_draw.pop()
+            descriptor = os.open(place, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
-                os.utime(drawn, (midnight_of(today()), midnight_of(today())))  # no sweep takes it now
-                drawn.rename(place)
-            except FileNotFoundError:
-                if drawn.exists():
-                    raise
-                continue  # another process has drawn it
-            for folder in (self._pool, self._staging):
-                blur_times(folder, today())
-            return
+                yield PendingBlob(identity, descriptor)
+            finally:
+                os.close(descriptor)
+        finally:
+            place.unlink(missing_ok=True)
+            blur_times(self._staging, today())
 
     def fill_pool(self) -> None:
         """Make empty files until there are 256."""
-        with self._drawing:
-            self._to_draw = self._filled_pool(POOL)
+        self._pool.fill()
 
-    def _filled_pool(self, enough: int) -> list[str]:
-        with os.scandir(self._pool) as entries:
-            names = [entry.name for entry in entries]
-        if len(names) < enough:
-            made = [secrets.token_hex(16) for _ in range(POOL - len(names))]
-            for name in made:
-                _make_empty(self._pool / name)
-            blur_times(self._pool, today())
-            names += made
-        return names
-
-    def publish(self, blob: PendingBlob, day: date) -> int:
+    def commit(self, blob: PendingBlob, day: date) -> int:
         """Put a finished blob in place, durably. Returns its size in bytes."""
-        place = self.path(blob.id)
-        descriptor = os.open(blob.path, os.O_RDONLY | os.O_NOFOLLOW)
-        try:
-            os.fchmod(descriptor, 0o600)
-            os.utime(descriptor, (midnight_of(day), midnight_of(day)))
-            os.fsync(descriptor)
-            size = os.fstat(descriptor).st_size
-        finally:
-            os.close(descriptor)
-        blob.path.rename(place)
+        place = self._path(blob.id)
+        os.fchmod(blob.descriptor, 0o600)
+        os.utime(blob.descriptor, (midnight_of(day), midnight_of(day)))
+        os.fsync(blob.descriptor)
+        (self._staging / blob.id).rename(place)
         sync_folder(place.parent)
         blur_times(place.parent, day)
-        return size
+        return os.fstat(blob.descriptor).st_size
 
-    def path(self, blob_id: str) -> Path:
-        """Where a blob is. Raises ValueError for what cannot be a blob's name."""
+    def open(self, blob_id: str) -> FileIO:
+        """A blob, open for reading from anywhere in it. Raises FileNotFoundError; ValueError for no blob's name."""
+        return open_blob(self._root, blob_id)
+
+    def _path(self, blob_id: str) -> Path:
         return blob_path(self._root, blob_id)
 
     def show(self, blob_id: str) -> bytes | None:
         """Let the folder's group, if there is one, read a blob. Returns its SHA-256; None where there is no blob."""
         try:
-            with self.path(blob_id).open("rb") as stream:
+            with self.open(blob_id) as stream:
                 if self._shared:
                     os.fchmod(stream.fileno(), 0o640)
                 return hashlib.file_digest(stream, "sha256").digest()
@@ -190,7 +134,7 @@ class BlobFolder:
 
     def delete(self, blob_id: str) -> None:
         """Remove a blob, if it is there."""
-        place = self.path(blob_id)
+        place = self._path(blob_id)
         place.unlink(missing_ok=True)
         blur_times(place.parent, today())
 
@@ -200,7 +144,7 @@ class BlobFolder:
         A file system notes when a file's times were last set, and no program can set that note. After this it says
         the same of all of them, one by one in the order of their names.
         """
-        for folder in (self._pool, *self._folders()):
+        for folder in (self._pool.folder, *self._folders()):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 with os.scandir(descriptor) as entries:
@@ -218,13 +162,13 @@ class BlobFolder:
         """The blobs, folder by folder: (their first two digits, their ids)."""
         for folder in self._folders():
             with os.scandir(folder) as entries:
-                yield folder.name, {entry.name for entry in entries if is_blob_id(entry.name)}
+                yield folder.name, {entry.name for entry in entries if is_envelope_id(entry.name)}
 
     def is_younger(self, blob_id: str, day: date) -> bool:
         """Whether a blob is of a later day; so is one that is gone."""
         limit = midnight_of(day + timedelta(days=1))
         try:
-            return self.path(blob_id).lstat().st_mtime >= limit
+            return self._path(blob_id).lstat().st_mtime >= limit
         except FileNotFoundError:
             return True
 
@@ -233,13 +177,13 @@ class BlobFolder:
 
         Raises OSError.
         """
-        place = self.path(blob_id)
+        place = self._path(blob_id)
         self.aside.put(place, day, held=held)
         blur_times(place.parent, day)
 
     def put_back(self, blob_id: str) -> None:
         """Move a blob that was set aside to its place again. Raises OSError."""
-        place = self.path(blob_id)
+        place = self._path(blob_id)
         self.aside.put_back(place)
         blur_times(place.parent, today())
 
@@ -277,17 +221,14 @@ class BlobFolder:
 
 def blob_path(root: Path, blob_id: str) -> Path:
     """Where a blob is in the folder of blobs `root`. Raises ValueError for what cannot be a blob's name."""
-    if not is_blob_id(blob_id):
+    if not is_envelope_id(blob_id):
         raise ValueError("not a blob's name")
     return root / blob_id[:2] / blob_id
 
 
-def _make_empty(place: Path) -> None:
-    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.utime(descriptor, (midnight_of(today()), midnight_of(today())))
-    finally:
-        os.close(descriptor)
+def open_blob(root: Path, blob_id: str) -> FileIO:
+    """A blob of the folder of blobs `root`, open for reading. Raises FileNotFoundError, or ValueError."""
+    return FileIO(os.open(blob_path(root, blob_id), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "r")
 
 
 def _set_to_midnight(place: Path | str | int, within: int | None = None) -> None:
@@ -295,11 +236,6 @@ def _set_to_midnight(place: Path | str | int, within: int | None = None) -> None
     status = os.stat(place, dir_fd=within, follow_symlinks=follow)
     midnight = status.st_mtime_ns - status.st_mtime_ns % _DAY_NS
     os.utime(place, ns=(midnight, midnight), dir_fd=within, follow_symlinks=follow)
-
-
-def set_aside_under(root: Path) -> list[Path]:
-    """The blobs set aside, of those in a folder of blobs. Raises OSError."""
-    return [file for file in Aside(root).files() if is_blob_id(file.name)]
 
 
 class Presence:

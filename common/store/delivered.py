@@ -7,12 +7,13 @@ read. Nothing of it is trusted after it was read: it is read once, into memory o
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
 from common.days import midnight_of, today
-from common.store.blobs import is_blob_id
+from common.envelope_id import is_envelope_id
+from common.folders import entered
 from common.store.inbox import PART, SLIP
 
 MOST_LOOKED_AT = 4096  # names in a folder, at one settlement: several times what a unit may have there
@@ -48,11 +49,11 @@ class UnitFolder:
         there, found = set(names), Found()
         for name in names:
             base = name.removesuffix(SLIP).removesuffix(PART)
-            if is_blob_id(name):
+            if is_envelope_id(name):
                 (found.forwards if name + SLIP in there else found.posts).append(name)
-            elif name.endswith(PART) or (is_blob_id(base) and base not in there):
+            elif name.endswith(PART) or (is_envelope_id(base) and base not in there):
                 found.unfinished.append(name)
-            elif not is_blob_id(base):
+            elif not is_envelope_id(base):
                 found.foreign.append(name)
         return found
 
@@ -107,3 +108,29 @@ class UnitFolder:
 def _check_plain(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise OSError("not a plain file")
+
+
+class NotEntered(Exception):
+    """A unit's folder is none, or one that may not be entered."""
+
+
+@contextmanager
+def unit_folder(name: str, root: int) -> Iterator[UnitFolder | None]:
+    """None where a unit has none. Raises NotEntered."""
+    with ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(entered(name, root))
+        except FileNotFoundError:
+            yield None
+            return
+        except OSError as error:
+            raise NotEntered from error
+        yield UnitFolder(descriptor)
+
+
+def delete_folder(root: int, name: str) -> int:
+    """Delete what lies in a folder and the folder itself. Returns how many things are still there."""
+    left = 0
+    with suppress(OSError), entered(name, root) as descriptor:
+        left = sum(not UnitFolder(descriptor).delete(one) for one in UnitFolder(descriptor).names())
+    return left or int(not UnitFolder(root).delete(name))

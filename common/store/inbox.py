@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from common.days import today
+from common.days import blur_times, today
 from common.durable import new_file, sync_folder, sync_stream
+from common.envelope_id import is_envelope_id
 from common.names import is_short_name
-from common.store.blobs import blur_times, is_blob_id, is_shared
+from common.store.blobs import is_shared
 from common.transport import post
 
 SLIP, PART = ".slip", ".part"
@@ -131,7 +132,7 @@ class Inbox:
                 with suppress(FileNotFoundError):  # taken in meanwhile
                     sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
         begun = {name.removesuffix(SLIP) for name in sizes if name.endswith(SLIP)}
-        posts = [name for name in sizes if is_blob_id(name) and name not in begun]
+        posts = [name for name in sizes if is_envelope_id(name) and name not in begun]
         forwards = [size for name, size in sizes.items() if name.removesuffix(PART) in begun]
         return Usage(len(posts), len(begun), sum(forwards))
 
@@ -189,6 +190,6 @@ class Inbox:
         return self.root / unit
 
     def _forward(self, unit: str, envelope_id: str) -> Path:
-        if not is_blob_id(envelope_id):
+        if not is_envelope_id(envelope_id):
             raise ValueError("not an envelope's name")
         return self._named(unit) / envelope_id

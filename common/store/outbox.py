@@ -11,13 +11,15 @@ import threading
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import date
+from io import FileIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from common.days import today
+from common.days import blur_times, today
 from common.durable import new_file, sync_file, sync_folder
-from common.store.blobs import blob_path, blur_times, is_blob_id, is_shared
+from common.envelope_id import is_envelope_id
+from common.store.blobs import is_shared, open_blob
 from common.store.values import Envelope, Returned
 
 FILE = "listing.sqlite"
@@ -60,14 +62,14 @@ class Outbox:
         rows = self._rows(_WAITING, unit, after, largest, most)
         return [Envelope(identity, date.fromisoformat(day), size) for identity, day, size in rows]
 
-    def sealed_file(self, unit: str, envelope_id: str) -> Path | None:
-        """The blob of an envelope that is listed for this unit; None for another's, or for none.
+    def open(self, unit: str, envelope_id: str) -> FileIO | None:
+        """An envelope that is listed for this unit, open for reading; None for another's, or for none.
 
-        It may be gone meanwhile, where the next settlement is under way.
+        Raises FileNotFoundError where it is gone meanwhile, as while the next settlement is under way.
         """
-        if not is_blob_id(envelope_id) or not self._rows(_LISTED, unit, envelope_id):
+        if not is_envelope_id(envelope_id) or not self._rows(_LISTED, unit, envelope_id):
             return None
-        return blob_path(self._blobs, envelope_id)
+        return open_blob(self._blobs, envelope_id)
 
     def returned(self, unit: str) -> list[Returned]:
         """What this unit posted in the last 30 days and was not taken."""

@@ -8,8 +8,8 @@ What a unit sees and sends passes through the settlement (common/store/settlemen
 """
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import date
 from pathlib import Path
 
@@ -17,14 +17,14 @@ from sqlalchemy import Connection, Date, Engine, bindparam, delete, insert, sele
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from common.conversation.mailbox import TAG_BYTES
-from common.days import today
-from common.store.blobs import BlobFolder, PendingBlob, blur_times
+from common.days import blur_times, today
+from common.store.blobs import BlobFolder, Presence
 from common.store.models import EnvelopeRow, ReplyRow
 from common.store.sweep import Sweep
 from common.store.values import (
     KEEP_REPLIES,
+    Addressed,
     AlreadyReceived,
-    Copy,
     Mailbox,
     NoFreeSlot,
     SealedReply,
@@ -117,38 +117,41 @@ class Store:
             return []
         return [Path(f"{self.engine.url.database}{suffix}") for suffix in ("", "-wal", "-shm")]
 
-    def accept(
+    def receive(
         self,
-        blob: PendingBlob,
-        *,
-        receipt_tag: bytes,
-        unit: str,
-        day: date,
+        envelopes: Sequence[Addressed],
         header: SealedReply,
-        second: Copy | None = None,
-    ) -> None:
-        """Keep a sealed message and the header that comes with it, under a tag of its own. Durable on return.
+        day: date,
+        seal: Callable[[Sequence[int]], object],
+    ) -> list[str]:
+        """Keep a message: an envelope for each unit, and the header that comes with it. Durable on return.
 
-        With `second` both copies are kept, or neither. Raises AlreadyReceived where such a tag is taken; nothing is
-        kept then. A header under its tag is left of a message that was withdrawn, or is gone: this one takes its place.
+        Returns the ids of the envelopes.
+
+        `seal`: writes each envelope's content into the descriptor at its place. All are kept, or none, as where it
+        raises; then this raises the same. Raises AlreadyReceived where the first one's tag is taken. A header under its
+        tag is left of a message that was withdrawn, or is gone: this one takes its place.
         """
-        copies = [Copy(blob, receipt_tag, unit), *([second] if second else [])]
-        rows: list[dict[str, object]] = []
-        try:
-            for copy in copies:
-                size = self.blobs.publish(copy.blob, day)
-                row = {"receipt_tag": copy.receipt_tag, "unit": copy.unit, "day": day, "padded_size": size}
-                rows.append(row | {"id": copy.blob.id, "state": State.NEW})
-            with self.writing() as connection:
-                connection.execute(_INSERT_ENVELOPE, rows)
-                connection.execute(_DELETE_REPLY, {"of_tag": header.tag})
-                connection.execute(_INSERT_REPLY, _reply_values(header, day))
-        except (SQLAlchemyError, OSError) as error:
-            for copy in copies:
-                self._discard_unless_kept(copy.blob.id)
-            if isinstance(error, IntegrityError) and self.was_received(receipt_tag):
-                raise AlreadyReceived from None
-            raise
+        with ExitStack() as stack:
+            blobs = [stack.enter_context(self.blobs.create()) for _ in envelopes]
+            seal([blob.descriptor for blob in blobs])
+            try:
+                rows = [
+                    {"id": blob.id, "receipt_tag": one.receipt_tag, "unit": one.unit, "day": day}
+                    | {"padded_size": self.blobs.commit(blob, day), "state": State.NEW}
+                    for one, blob in zip(envelopes, blobs, strict=True)
+                ]
+                with self.writing() as connection:
+                    connection.execute(_INSERT_ENVELOPE, rows)
+                    connection.execute(_DELETE_REPLY, {"of_tag": header.tag})
+                    connection.execute(_INSERT_REPLY, _reply_values(header, day))
+            except (SQLAlchemyError, OSError) as error:
+                for blob in blobs:
+                    self._discard_unless_kept(blob.id)
+                if isinstance(error, IntegrityError) and self.was_received(envelopes[0].receipt_tag):
+                    raise AlreadyReceived from None
+                raise
+            return [blob.id for blob in blobs]
 
     def _discard_unless_kept(self, blob_id: str) -> None:
         """Delete a blob whose row was not committed. Where that cannot be told, the sweep will."""
@@ -215,6 +218,20 @@ class Store:
         """Note that a unit's desk holds envelopes that were listed for it. What is not such a one is passed over."""
         with self.writing() as connection:
             connection.execute(_NOTE_HELD, {"ids": list(ids), "of_unit": unit, "since": day})
+
+    # What a server does at its start, and what it asks before it takes anything.
+
+    def enter(self) -> Presence:
+        """Say that this process may write blobs, for as long as it lives."""
+        return self.blobs.enter()
+
+    def fill_pool(self) -> None:
+        """Make the files ahead that blobs are written into. Raises OSError."""
+        self.blobs.fill_pool()
+
+    def free_bytes(self) -> int:
+        """Room left where blobs are kept."""
+        return self.blobs.free_bytes()
 
     def sweep(self, today: date, *, alone: bool, keep_free: int = 0) -> None:
         """See sweeping.py. `alone`: nobody writes blobs at this moment. Raises WrongDatabase."""

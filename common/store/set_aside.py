@@ -14,7 +14,8 @@ from datetime import date
 from pathlib import Path
 
 from common.days import midnight_of, today
-from common.store.folders import entered
+from common.envelope_id import is_envelope_id
+from common.folders import entered
 
 FOLDER = "set-aside"
 _HELD = "-held"
@@ -107,3 +108,8 @@ def _files(folder: int) -> list[str]:
 def _make(name: str, within: int) -> None:
     with suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=within)
+
+
+def set_aside_under(root: Path) -> list[Path]:
+    """The blobs set aside, of those in a folder of blobs. Raises OSError."""
+    return [file for file in Aside(root).files() if is_envelope_id(file.name)]

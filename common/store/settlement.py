@@ -7,17 +7,15 @@ sees nothing of it before that last rename, and then all of it.
 It runs as the source interface's user. What lies in the inbox is untrusted: the collection may be broken into.
 """
 
-import fcntl
 import logging
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 
 from sqlalchemy import bindparam, delete, select, update
 
 from common.config import Limits
 from common.days import today
+from common.durable import locked
 from common.registry.registry import Registry
 from common.store.arrivals import take_in
 from common.store.inbox import Inbox
@@ -62,7 +60,7 @@ class Settlement:
         presence = self._store.blobs.enter()
         presence.share()  # servers may start meanwhile
         try:
-            with self._only_one():
+            with locked(self._store.blobs.lock_of_settlement):
                 self._settle(hour, today())
         finally:
             presence.leave()
@@ -78,15 +76,6 @@ class Settlement:
         self._store.blobs.fill_pool()
         self._store.blobs.touch_all()
         write_listing(self._store, self._outbox, hour, self._limits, self._inbox.taken_bytes())
-
-    @contextmanager
-    def _only_one(self) -> Iterator[None]:
-        lock = os.open(self._store.blobs.lock_of_settlement, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
 
     def _delete_withdrawn(self) -> None:
         some = select(EnvelopeRow.id).where(EnvelopeRow.state == State.WITHDRAWN).limit(_AT_ONCE)

@@ -20,8 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from common import canonical
 from common.canonical import NotCanonical
 from common.conversation.mailbox import TAG_BYTES
+from common.envelope_id import is_envelope_id
 from common.report.padding import REPLY_CIPHERTEXT_BYTES
-from common.store.blobs import is_blob_id
 from common.store.database import NEWEST
 from common.store.models import TAKEN, Base
 from common.store.values import State, Why
@@ -132,7 +132,7 @@ def _from_text(column: Column[Any], untrusted: str) -> Any:
         return canonical.decode(untrusted, _BYTES[column.name])
     if isinstance(column.type, Date):
         return date.fromisoformat(untrusted)
-    if column.name in ("id", "post") and not is_blob_id(untrusted):
+    if column.name in ("id", "post") and not is_envelope_id(untrusted):
         raise BadRows("not an id")
     if column.name in _WORDS and untrusted not in _WORDS[column.name]:
         raise BadRows("not a word that there is")

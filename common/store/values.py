@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
-from common.store.blobs import PendingBlob
-
 KEEP_REPLIES = timedelta(days=365)
 KEEP_RETURNED = timedelta(days=30)
 
@@ -67,10 +65,9 @@ class SealedReply:
 
 
 @dataclass(frozen=True)
-class Copy:
-    """A message that is sealed anew to one more: an envelope like any, with a tag and an owner of its own."""
+class Addressed:
+    """An envelope to be: the tag (16 bytes) by which its reporter finds it, and the unit that it is sealed to."""
 
-    blob: PendingBlob
     receipt_tag: bytes = field(repr=False)
     unit: str
 

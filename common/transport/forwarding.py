@@ -15,21 +15,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical, signing
 from common.canonical import NotCanonical
-from common.store.blobs import FORWARDED_PREFIX
+from common.contexts import Context
+from common.envelope_id import forwarded_id
 from common.transport import post
 
 MOST_BYTES = 512 * 1024
 MOST_ENVELOPES = 256
 SLIP_BYTES = 4 * 1024  # more than any slip takes
 CHUNK = 1024 * 1024  # of an envelope, in one request
-_CONTEXT = "candour/1 forward"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ID_DIGITS = 32
-
-
-def forwarded_id(sha256: str) -> str:
-    """The id of an envelope that is passed on. `sha256`: that of its sealed file, in hex."""
-    return (FORWARDED_PREFIX + sha256)[:_ID_DIGITS]
 
 
 @dataclass(frozen=True)
@@ -65,12 +60,12 @@ def sign_slip(slip: Slip, key: Ed25519PrivateKey) -> bytes:
         "size": slip.size,
         "sha256": slip.sha256,
     }
-    return signing.sign(body, _CONTEXT, key)
+    return signing.sign(body, Context.FORWARD, key)
 
 
 def read_slip(untrusted: bytes, signed_by: bytes) -> Slip:
     """A slip whose signature holds. Raises BadSignature or NotCanonical."""
-    return _slip(signing.verify(untrusted, _CONTEXT, signed_by))
+    return _slip(signing.verify(untrusted, Context.FORWARD, signed_by))
 
 
 def renew_slip(own: bytes, day: date, key: Ed25519PrivateKey) -> bytes:

@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical, signing
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.conversation.mailbox import CANDIDATES, TAG_BYTES
 from common.report.padding import REPLY_CIPHERTEXT_BYTES
 
 MOST_BYTES = 32 * 1024
 MOST_RECEIPTS = 200  # in one post: each takes 120 bytes
 ID_DIGITS = 32
-_CONTEXT = "candour/1 post"
 _REPLY, _RECEIPTS = "reply", "receipts"
 _ID = re.compile(r"[0-9a-f]{32}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -57,7 +57,7 @@ def sign_reply(
         "kind": _REPLY,
         "unit": unit,
     }
-    return signing.sign(body, _CONTEXT, key)
+    return signing.sign(body, Context.POST, key)
 
 
 def sign_receipts(unit: str, day: date, held: Mapping[str, str], key: Ed25519PrivateKey) -> bytes:
@@ -70,14 +70,14 @@ def sign_receipts(unit: str, day: date, held: Mapping[str, str], key: Ed25519Pri
         "kind": _RECEIPTS,
         "unit": unit,
     }
-    return signing.sign(body, _CONTEXT, key)
+    return signing.sign(body, Context.POST, key)
 
 
 def read(untrusted: bytes, signed_by: bytes) -> ReplyPost | ReceiptsPost:
     """A post whose signature holds. `signed_by`: 32 bytes, the reply key. Raises BadSignature or NotCanonical."""
     if len(untrusted) > MOST_BYTES:
         raise NotCanonical("too large for a post")
-    body = signing.verify(untrusted, _CONTEXT, signed_by)
+    body = signing.verify(untrusted, Context.POST, signed_by)
     kind = canonical.text(body, "kind")
     if kind == _REPLY:
         return _reply(body)

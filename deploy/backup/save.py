@@ -13,11 +13,11 @@ from pathlib import Path
 
 from common import canonical
 from common.config import BadConfiguration
-from common.days import today
+from common.days import blur_times, today
 from common.durable import sync_file, sync_folder, write_whole
+from common.envelope_id import is_envelope_id
 from common.gpg.sealing import RecipientRefused, Sealer, SealingFailed
 from common.store import snapshot
-from common.store.blobs import blur_times, is_blob_id
 from common.store.database import NEWEST
 from deploy.backup.archive import FORMAT, FORMAT_FILE, Writer
 from deploy.backup.errors import BackupFailed
@@ -141,7 +141,7 @@ class Contents:
     def _blobs(self, writer: Writer, envelopes: list[str]) -> Iterator[bytes]:
         missing = []
         for envelope in envelopes:
-            if not is_blob_id(envelope):
+            if not is_envelope_id(envelope):
                 raise BackupFailed("A row of the database names no envelope. `candour doctor` may say more.")
             try:
                 with opened(self._layout.blobs, envelope[:2], envelope) as (stream, size):

@@ -12,10 +12,10 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from common import canonical
-from common.days import midnight_of, today
+from common.days import blur_times, midnight_of, today
 from common.durable import new_file, sync_stream, write_new
 from common.store import snapshot
-from common.store.blobs import blur_times
+from common.store.blobs import blob_path
 from common.store.database import NEWEST, open_store
 from common.store.models import EnvelopeRow
 from common.store.repository import Store
@@ -129,7 +129,9 @@ class Unpacking:
         is_shown = (
             row.state != State.NEW and self._fresh.kind == "host"
         )  # what was listed, the collection reads
-        return _Written(self._store.blobs.path(envelope), midnight_of(row.day), 0o640 if is_shown else 0o600)
+        return _Written(
+            blob_path(self._fresh.blobs, envelope), midnight_of(row.day), 0o640 if is_shown else 0o600
+        )
 
     def finish(self) -> None:
         """Let rows and envelopes agree: what was deleted while the backup was made has a row here and no envelope."""

@@ -13,8 +13,7 @@ from common.days import today
 from common.registry import gaps
 from common.registry.registry import Registry, RegistryRefused, SignatureRefused
 from common.store import snapshot
-from common.store.blobs import set_aside_under
-from common.store.set_aside import was_held
+from common.store.set_aside import set_aside_under, was_held
 from common.store.sweep import KEEP_SET_ASIDE
 from deploy.doctor import expiry
 from deploy.doctor.finding import Finding, State, carefully

@@ -17,6 +17,7 @@ FORMS = (
     r"A connection that tells of no circuit was refused\.",
     r"the disk is nearly full: a message was refused",
     rf"a message could not be kept: {_KIND}",
+    rf"(?:a page failed|an envelope's archive was refused|an envelope was set aside): {_KIND}(?: at {_PLACE})?",
     r"\d+ sealed messages that the database does not know were set aside for \d+ days",
     r"Something odd lies among the messages that are set aside: it was left alone",
     r"\d+ things in the inbox were not as a courier leaves them: none was taken",

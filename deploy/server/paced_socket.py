@@ -22,6 +22,7 @@ from common.transport.pace import Crowded, TooSlow
 
 _BUFFER = 256 * 1024  # bytes of an answer that the kernel takes: no thread waits until a page has been read
 _MOST_AT_ONCE = 1024 * 1024
+_MOST_KEPT = 1024 * 1024
 _LOOK_SECONDS = 1.0
 _NEVER = float("inf")
 
@@ -29,7 +30,8 @@ _NEVER = float("inf")
 class PacedSocket(socket.socket):
     """Takes over a connected stream socket.
 
-    `waited` (seconds) and `moved` (bytes) are those since the pace was last looked at.
+    `waited` (seconds) and `moved` (bytes) are those since the pace was last looked at. `keeps`: whether `sendall` keeps
+    what the kernel does not take, where that is little, for `send_kept` to send. `kept`: that.
     """
 
     def __init__(self, taken: socket.socket) -> None:
@@ -37,6 +39,7 @@ class PacedSocket(socket.socket):
         super().setblocking(False)
         self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         self._timeout: float | None = 0.0
+        self.keeps, self.kept = False, b""
         self.begin(_NEVER)
 
     def begin(self, seconds: float) -> None:
@@ -87,11 +90,24 @@ class PacedSocket(socket.socket):
                 self._wait(select.POLLOUT)
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """All of it. Raises TooSlow, Crowded, OSError."""
+        """All of it, or all but what is kept. Raises TooSlow, Crowded, OSError."""
         with memoryview(data) as view, view.cast("B") as left:
             sent = 0
             while sent < len(left):
+                if self.keeps and len(self.kept) + len(left) - sent <= _MOST_KEPT:
+                    self.kept += left[sent:]
+                    self.send_kept()
+                    return
                 sent += self.send(left[sent : sent + _MOST_AT_ONCE], flags)
+
+    def send_kept(self) -> int:
+        """As much of what is kept as there is room for. Raises OSError."""
+        try:
+            sent = super().send(self.kept) if self.kept else 0
+        except BlockingIOError:
+            return 0
+        self.kept = self.kept[sent:]
+        return sent
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """`count` bytes of a file that has a descriptor, by sendfile(2). Raises TooSlow, Crowded, OSError."""

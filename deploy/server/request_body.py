@@ -5,6 +5,7 @@ network once at most.
 """
 
 from functools import partial
+from math import inf
 
 from gunicorn.http.body import Body, LengthReader
 
@@ -15,6 +16,13 @@ class ArrivingBody(Body):  # type: ignore[misc]  # gunicorn carries no types
     """Once reading it has failed, it fails: what comes after is not taken for its end."""
 
     failed: bool
+
+    @property
+    def left(self) -> float:
+        """How many bytes of it have yet to arrive; without end where nobody has said."""
+        if isinstance(self.reader, LengthReader):
+            return float(max(0, self.reader.length - self.reader.unreader.buf.getbuffer().nbytes))
+        return inf if self.reader.parser and not self.failed else 0
 
     def read(self, size: int | None = None) -> bytes:
         """At most `size` bytes, or all; b"" at the end. Raises TooSlow, Crowded, OSError."""

@@ -9,11 +9,19 @@ from collections.abc import Iterable
 
 from gunicorn.http import wsgi
 
+_LITTLE = 64 * 1024  # bytes; the rest of a request that gunicorn hears before the next
 TELLTALE = frozenset({"server", "date", "etag", "last-modified"})
 
 
 class Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn carries no types
-    """gunicorn's response, with fewer fields."""
+    """gunicorn's response, with fewer fields. The last one where much of its request has yet to come."""
+
+    def should_close(self) -> bool:
+        """Whether the connection ends with it. If so, no thread waits until the other side has taken it."""
+        if self.req.body.left > _LITTLE:
+            self.force_close()
+            self.sock.keeps = True
+        return bool(super().should_close())
 
     def default_headers(self) -> list[str]:
         """The status line and the fields that are gunicorn's to give, each with its line end."""

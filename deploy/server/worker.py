@@ -6,8 +6,8 @@
 - A connection that says nothing holds no thread: neither a new one, nor one that is kept for a next request, nor one
   whose next request came before the last answer was read, nor one that waits its turn. When there are too many of
   these, one goes of the circuit that holds most: the oldest, and never who has just come.
-- A connection that ends is lingered over (RFC 9112, 9.6) in the thread that served it. gunicorn does that in the one
-  loop that accepts connections, two seconds for each.
+- A connection that ends is lingered over in the loop, without a thread (`lingering.py`): a browser that is refused in
+  the middle of an upload sends the rest, and then reads why. gunicorn holds up that loop for it, two seconds for each.
 - With gunicorn's option `--proxy-protocol v1`, each connection must begin with tor's line (`circuit.py`), or it is
   ended. No thread waits for the line or for what follows it, and circuits take turns for the threads (`turns.py`).
   gunicorn itself would take a connection without the line as well, and a line of another kind.
@@ -20,18 +20,18 @@ import selectors
 import signal
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any
 
-from gunicorn import util
 from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from common.allowance import CIRCUIT, HELD_CODENAME, RETIRE, STOPPING
 from common.transport import pace
-from deploy.server import response_head, worker_renewal
+from deploy.server import lingering, response_head, worker_renewal
 from deploy.server.circuit_line import Greeting, NoCircuit
 from deploy.server.fair_queue import Turns
 from deploy.server.paced_socket import PacedSocket
@@ -54,6 +54,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         super().__init__(*arguments, **named)
         self._served: set[Any] = set()  # connections that hold a thread
         self._unread: dict[Any, float] = {}  # that have not read their answer -> when it must have been read
+        self._lingering: dict[Any, lingering.Lingering] = {}  # connections that end
         self._newest: Any = None  # the connection that came last
         self._look_at = 0.0
         self._behind_tor = self.cfg.proxy_protocol != "off"
@@ -127,17 +128,28 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
 
     def _end_surplus(self) -> None:
         """Only between two rounds of events: one that is still to be handled may be of a connection ended here."""
+        while len(self._lingering) > lingering.MOST:
+            self._end_one(self._lingering)
         while self.nr_conns > self.max_keepalived:
-            idle = [*self._unread, *self.keepalived_conns, *self.pending_conns, *self._turns.waiting()]
-            held = Counter(conn.circuit for conn in idle)
-            others = [conn for conn in idle if conn is not self._newest]
-            if not others:
+            waiting = [*self._unread, *self.keepalived_conns, *self.pending_conns, *self._turns.waiting()]
+            if not self._end_one([*self._lingering, *waiting]):
                 return
+
+    def _end_one(self, conns: Iterable[Any]) -> bool:
+        """Of the circuit that has most of these. False when there is none but the newest."""
+        held = Counter(conn.circuit for conn in conns)
+        others = [conn for conn in conns if conn is not self._newest]
+        if others:
             conn = max(others, key=lambda one: held[one.circuit])  # the first of the greatest
             self._leave(conn)
             self._drop(conn)
+        return bool(others)
 
     def _leave(self, conn: Any) -> None:
+        if conn in self._lingering:
+            del self._lingering[conn]
+            self.poller.unregister(conn.sock)
+            return
         if conn in self._unread:
             del self._unread[conn]
             return
@@ -156,26 +168,40 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         """A thread is done with a request."""
         if conn.circuit:
             self._turns.end(conn.circuit)
-        super().finish_request(conn, fs)
+        if not fs.exception() and fs.result() is False:
+            self._linger(conn)
+        else:
+            super().finish_request(conn, fs)
         self._serve_ready()
+
+    def _linger(self, conn: Any) -> None:
+        if conn.sock.fileno() < 0:
+            self._drop(conn)
+            return
+        self._lingering[conn] = lingering.Lingering(conn.sock, conn.body.left if conn.body else 0)
+        conn.parser = conn.body = None
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._go_on, conn))
+        self._go_on(conn)
+
+    def _go_on(self, conn: Any, _: Any = None) -> None:
+        if not self._lingering[conn].go_on():
+            self._leave(conn)
+            self._drop(conn)
 
     def handle(self, conn: Any) -> Any:
         """Serve a request, in a thread of its own."""
         conn.sock.begin(HEAD_SECONDS)
+        conn.body = None
         self._served.add(conn)
         try:
-            kept = super().handle(conn)
-            if kept is False:
-                util.close_graceful(conn.sock)
-                conn.close = _closed_already
+            return super().handle(conn)
         finally:
             self._served.discard(conn)
-        return kept
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """The head is here."""
         conn.sock.head_is_here()
-        req.body = ArrivingBody(req.body.reader)
+        req.body = conn.body = ArrivingBody(req.body.reader)
         self._serving.circuit = conn.circuit
         return super().handle_request(req, conn)
 
@@ -213,6 +239,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             self._unread.clear()
             for conn in self.pending_conns:
                 conn.timeout = 0.0
+            self._hurry()
         super().murder_pending()
         self._end_surplus()
         self._leave_when_replaced()
@@ -220,6 +247,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         if now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
             self._look_after_unread(now)
+            for conn in list(self._lingering):
+                self._go_on(conn)
             self._make_room()
         self._serve_ready()
 
@@ -233,6 +262,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         if self.renewal.leaves and (monotonic() >= self._cut_all_at or not self.is_parent_alive()):
             for conn in list(self._served):
                 conn.sock.cut()
+            self._hurry()
+
+    def _hurry(self) -> None:
+        for ending in self._lingering.values():
+            ending.hurry()
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Called by gunicorn's loop at its end. Who has a successor has time: a request may be on its way already."""
@@ -261,7 +295,3 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
             slow.remove(conn)
             held[conn.circuit] -= 1
             conn.sock.cut()
-
-
-def _closed_already(graceful: bool = False) -> None:
-    """In place of a connection's own `close`, which gunicorn's loop calls afterwards."""

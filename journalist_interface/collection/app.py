@@ -42,7 +42,7 @@ def create_app(config: ServerConfig | None = None) -> Flask:
     )
     errors.install(app)
     app.before_request(_admit)
-    app.after_request(_seal_answer)
+    app.after_request(_finish_response)
     app.register_blueprint(envelopes.blueprint)
     app.register_blueprint(posts.blueprint)
     app.register_blueprint(forwards.blueprint)
@@ -64,7 +64,7 @@ def _admit() -> None:
     g.unit = verify(request, collection.registry.current(), collection.freshness, most)
 
 
-def _seal_answer(response: Response) -> Response:
+def _finish_response(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
     if response.status_code == 204:
         del response.headers["Content-Type"]  # there is none

@@ -1,16 +1,16 @@
 """Envelopes, as they stood at the last settled hour: listed and downloaded.
 
 What is not in the listing for the caller's unit is not here, whatever lies on the disk. An id that is another unit's,
-unknown or none at all gets one answer.
+unknown or none at all gets one response.
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, NotFound
 
-from common.store.blobs import is_blob_id
+from common.envelope_id import is_envelope_id
+from common.store.outbox import Outbox
 from common.transport import parcel
 from journalist_interface.collection.errors import Refused
 from journalist_interface.collection.ranges import send_part
@@ -29,7 +29,7 @@ def listed() -> Response:
     """Up to `most` listed envelopes of the caller's unit whose id is greater than `after`, in order of id."""
     after = request.args.get("after", "")
     most = request.args.get("most", "100")
-    if after and not is_blob_id(after):
+    if after and not is_envelope_id(after):
         raise BadRequest
     if not (most.isascii() and most.isdigit() and len(most) <= 4 and 1 <= int(most) <= MOST_LISTED):
         raise BadRequest
@@ -47,25 +47,25 @@ def small() -> Response:
     """The listed envelopes that are small, `from` an id on, in order of id, as a parcel (see
     common/transport/parcel.py)."""
     begin = request.args.get("from", "")
-    if not is_blob_id(begin):
+    if not is_envelope_id(begin):
         raise BadRequest
     before = f"{int(begin, 16) - 1:032x}" if int(begin, 16) else ""
     outbox, unit = services().outbox, calling_unit()
     found = outbox.waiting(unit, before, MOST_LISTED, no_larger_than=parcel.SMALL_BYTES)
-    files = ((one.id, outbox.sealed_file(unit, one.id)) for one in found)
-    return Response(_parcel(files), mimetype="application/octet-stream")
+    return Response(_parcel(outbox, unit, [one.id for one in found]), mimetype="application/octet-stream")
 
 
-def _parcel(files: Iterable[tuple[str, Path | None]]) -> Iterator[bytes]:
+def _parcel(outbox: Outbox, unit: str, ids: Iterable[str]) -> Iterator[bytes]:
     sent = 0
-    for identity, file in files:
-        if file is None:  # a settlement came in between
-            continue
+    for identity in ids:
         try:
-            with file.open("rb") as stream:
-                content = stream.read(parcel.SMALL_BYTES)
+            envelope = outbox.open(unit, identity)
         except FileNotFoundError:  # the next settlement is under way
             continue
+        if envelope is None:  # a settlement came in between
+            continue
+        with envelope:
+            content = envelope.read(parcel.SMALL_BYTES)
         yield parcel.head(identity, len(content)) + content
         sent += len(content)
         if sent >= _PARCEL_BYTES:
@@ -75,10 +75,10 @@ def _parcel(files: Iterable[tuple[str, Path | None]]) -> Iterator[bytes]:
 @blueprint.get("/<envelope_id>")
 def sealed(envelope_id: str) -> Response:
     """The sealed bytes, or a range of them."""
-    file = services().outbox.sealed_file(calling_unit(), envelope_id)
-    if file is None:
-        raise NotFound
     try:
-        return send_part(file, request)
+        envelope = services().outbox.open(calling_unit(), envelope_id)
     except FileNotFoundError as error:  # the next settlement is under way
         raise NotFound from error
+    if envelope is None:
+        raise NotFound
+    return send_part(envelope, request)

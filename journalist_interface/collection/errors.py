@@ -35,7 +35,7 @@ _NO_REGISTRY = (
 
 
 class Refused(Exception):
-    """This request is refused; the sentence says what to do. `more`: further members of the answer."""
+    """This request is refused; the sentence says what to do. `more`: further members of the response."""
 
     def __init__(self, status: int, sentence: str, **more: str) -> None:
         super().__init__(sentence)
@@ -52,7 +52,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _answer(status: int, sentence: str, **more: str) -> Response:
+def _response(status: int, sentence: str, **more: str) -> Response:
     response = jsonify({"error": sentence, **more})
     response.status_code = status
     if status == 413:
@@ -61,18 +61,18 @@ def _answer(status: int, sentence: str, **more: str) -> Response:
 
 
 def _refused(error: Refused) -> Response:
-    return _answer(error.status, str(error), **error.more)
+    return _response(error.status, str(error), **error.more)
 
 
 def _registry_refused(_: RegistryRefused) -> Response:
-    return _answer(503, _NO_REGISTRY)
+    return _response(503, _NO_REGISTRY)
 
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
     if status >= 500:
         return _unexpected(error)
-    response = _answer(status, _SENTENCES.get(status, _OTHER))
+    response = _response(status, _SENTENCES.get(status, _OTHER))
     for name, value in error.get_headers():
         if name in ("Allow", "Content-Range"):
             response.headers[name] = value
@@ -80,9 +80,9 @@ def _http(error: HTTPException) -> Response:
 
 
 def _failed_to_write(error: OSError) -> Response:
-    return _answer(507, NO_ROOM) if error.errno in _FULL else _unexpected(error)
+    return _response(507, NO_ROOM) if error.errno in _FULL else _unexpected(error)
 
 
 def _unexpected(error: Exception) -> Response:
     _log.error("%s", kind_and_place(error))
-    return _answer(500, _UNEXPECTED)
+    return _response(500, _UNEXPECTED)

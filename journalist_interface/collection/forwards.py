@@ -3,7 +3,7 @@
     POST /v1/forwards               a slip, signed by the desk of the caller's unit: how much of it is here
     POST /v1/forwards/<id>?at=N     the next piece of the envelope: how much of it is here now
 
-Answers say `at`, so that a line that broke goes on from there, and what came twice counts once. An envelope that is
+Responses say `at`, so that a line that broke goes on from there, and what came twice counts once. An envelope that is
 whole and has the slip's SHA-256 lies in the inbox, with its slip, until the next settled hour. What a unit may post
 until then is counted by what lies there, and by nothing else.
 """
@@ -12,9 +12,9 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, NotFound
 
 from common.canonical import NotCanonical
+from common.envelope_id import is_envelope_id
 from common.registry.registry import UnknownUnit
 from common.signing import BadSignature
-from common.store.blobs import is_blob_id
 from common.store.inbox import MOST_FORWARDS
 from common.transport import forwarding
 from common.transport.forwarding import Slip
@@ -49,7 +49,9 @@ def begun() -> Response:
 def continued(envelope_id: str) -> Response:
     """The next piece; the last one makes the envelope one that the settlement takes in."""
     position = request.args.get("at", "")
-    if not is_blob_id(envelope_id) or not (position.isascii() and position.isdigit() and len(position) < 16):
+    if not is_envelope_id(envelope_id) or not (
+        position.isascii() and position.isdigit() and len(position) < 16
+    ):
         raise BadRequest
     inbox, unit = services().inbox, calling_unit()
     with services().delivering(unit):

@@ -1,11 +1,10 @@
-"""A file as an answer, whole or one range of it (RFC 9110, section 14), in constant memory.
+"""A file as a response, whole or one range of it (RFC 9110, section 14), in constant memory.
 
 Says nothing of when the file was written: no Last-Modified, no ETag. Under gunicorn the bytes go from file to
 socket by sendfile(2).
 """
 
 from io import FileIO
-from pathlib import Path
 
 from flask import Request, Response
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
@@ -33,9 +32,8 @@ class _Window:
         self._file.close()
 
 
-def send_part(file: Path, request: Request) -> Response:
-    """The range of `file` that is asked for, or the whole. Raises FileNotFoundError, or answers 416."""
-    stream = FileIO(file, "r")
+def send_part(stream: FileIO, request: Request) -> Response:
+    """The range of a file that is asked for, or the whole; the file is closed when it is sent. May raise 416."""
     try:
         size = stream.seek(0, 2)
         asked = _asked(request, size)

@@ -1,7 +1,7 @@
 """Whose request this is: HTTP Message Signatures (RFC 9421) with Ed25519, by a key that the registry enrols.
 
 The signature covers the method, the authority, the path, the query where there is one, and by its Content-Digest
-(RFC 9530) the body where there is one. An unknown key and a signature that does not hold get one answer; only a
+(RFC 9530) the body where there is one. An unknown key and a signature that does not hold get one response; only a
 signature that holds is told that its time or its nonce is wrong.
 """
 

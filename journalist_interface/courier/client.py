@@ -1,4 +1,4 @@
-"""The collection, as a courier calls it: every request signed anew, failures tried again, answers not trusted.
+"""The collection, as a courier calls it: every request signed anew, failures tried again, responses not trusted.
 
 Nothing of the environment is used: no proxy variables, no netrc. Redirects are not followed.
 """
@@ -183,7 +183,7 @@ class CollectionClient:
             return nothing
 
     def _get(self, path: str) -> bytes:
-        """A whole answer of moderate size."""
+        """A whole response of moderate size."""
         tries = Tries(self._patience)
         while True:
             try:
@@ -214,7 +214,7 @@ class CollectionClient:
     def _ask(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> Iterator[requests.Response]:
-        """One signed request and its answer; signed once more if it asks for that. Raises _Failed, TurnedAway."""
+        """One signed request and its response; signed once more if it asks for that. Raises _Failed, TurnedAway."""
         try:
             for again in (False, True):
                 with self._send(method, path, body, headers) as response:
@@ -265,7 +265,7 @@ def _append(response: requests.Response, part: Path, begin: int, size: int, trie
             tries.reached(stream.tell())
         if stream.tell() < size:
             if response.headers.get("Content-Length") == str(stream.tell() - begin):
-                raise WrongSize  # a whole answer, and too little
+                raise WrongSize  # a whole response, and too little
             raise _Failed(_CUT)
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from common.canonical import NotCanonical
 from common.registry.units import Unit
 from common.signing import BadSignature
-from common.transport import bundle, forwarding, post
-from common.transport.bundle import Bundle, BundleRefused, Item, ItemRefused, Kind
+from common.transport import bundle, bundle_item, forwarding, post
+from common.transport.bundle import Bundle, BundleRefused, Kind
+from common.transport.bundle_item import Item, ItemRefused
 from common.transport.forwarding import Forward, Slip
 from common.transport.post import ReplyPost
 from journalist_interface.courier import stick as sticks
@@ -97,7 +98,7 @@ def _deliver_posts(run: _Run, carried: Bundle) -> list[str]:
 
 def _read_post(carried: Bundle, item: Item, unit: Unit) -> tuple[bytes, bool]:
     """A signed post, and whether it is a reply. Raises ItemRefused."""
-    document = bundle.read_item(carried, item, post.MOST_BYTES)
+    document = bundle_item.read_item(carried.folder, item, post.MOST_BYTES)
     try:
         read = post.read(document, unit.reply_key)
     except (NotCanonical, BadSignature) as error:
@@ -121,7 +122,10 @@ def _deliver_forward(run: _Run, carried: Bundle) -> list[str]:
         for at in carried.items[1:]:
             if at.name in done:
                 continue
-            with bundle.opened_item(carried, at) as file, run.progress.bar("Posting", at.size) as bar:
+            with (
+                bundle_item.opened_item(carried.folder, at) as file,
+                run.progress.bar("Posting", at.size) as bar,
+            ):
                 run.client.post_forward(slips[at.name], at.name, file, bar.within)
             run.note(carried, at.name, None)
         handover = post.identity(forward.handover)
@@ -139,7 +143,7 @@ def _read_forward(carried: Bundle, unit: Unit) -> tuple[Forward, dict[str, bytes
     """What a bundle of forwards says, and its signed slips by envelope; all items are checked. Raises ItemRefused."""
     first, *envelopes = carried.items
     try:
-        forward = forwarding.load(bundle.read_item(carried, first, forwarding.MOST_BYTES))
+        forward = forwarding.load(bundle_item.read_item(carried.folder, first, forwarding.MOST_BYTES))
         slips = {slip.id: (slip, signed) for slip, signed in _slips(forward, unit)}
         is_reply = isinstance(post.read(forward.handover, unit.reply_key), ReplyPost)
     except (NotCanonical, BadSignature) as error:
@@ -150,7 +154,7 @@ def _read_forward(carried: Bundle, unit: Unit) -> tuple[Forward, dict[str, bytes
         slip, _ = slips[item.name]
         if (item.size, item.sha256) != (slip.size, slip.sha256):
             raise ItemRefused(item.name, "it is not what its slip says")
-        bundle.check_item(carried, item)
+        bundle_item.check_item(carried.folder, item)
     return forward, {name: signed for name, (_, signed) in slips.items()}
 
 

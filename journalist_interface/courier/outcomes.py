@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.days import today
 from common.durable import append, write_whole
-from common.store.blobs import is_blob_id
+from common.envelope_id import is_envelope_id
 from common.transport.bundle import Returned, Why
 
 DELIVERED = "delivered"
@@ -70,7 +70,7 @@ def _read(file: Path) -> dict[Said, date]:
     for line in text.split("\n"):
         post, _, rest = line.partition(" ")
         word, _, day = rest.partition(" ")
-        if is_blob_id(post) and word in _WORDS:
+        if is_envelope_id(post) and word in _WORDS:
             try:
                 found[Said(post, _WORDS[word])] = date.fromisoformat(day)
             except ValueError:

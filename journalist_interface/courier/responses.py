@@ -1,4 +1,4 @@
-"""What the collection answers, read as from a stranger: bounded, checked, and safe to show."""
+"""What the collection responds, read as from a stranger: bounded, checked, and safe to show."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -7,13 +7,13 @@ import requests
 
 from common import canonical
 from common.canonical import NotCanonical
-from common.store.blobs import is_blob_id
+from common.envelope_id import is_envelope_id
 from common.transport import bundle
 from common.transport.bundle import Returned
 from journalist_interface.courier.errors import NotTheCollection
 
 CHUNK = 64 * 1024
-_MOST_ANSWER = 1024 * 1024
+_MOST_RESPONSE_BYTES = 1024 * 1024
 _LONGEST_SENTENCE = 300
 _LONGEST_MARK = 32
 _HOUR = "%Y-%m-%dT%H"
@@ -49,11 +49,11 @@ class WrongSize(Exception):
 
 
 def content(response: requests.Response) -> bytes:
-    """An answer's body, to its end. Raises NotTheCollection when it is too long."""
+    """A response's body, to its end. Raises NotTheCollection when it is too long."""
     read = bytearray()
     for chunk in response.iter_content(CHUNK):
         read += chunk
-        if len(read) > _MOST_ANSWER:
+        if len(read) > _MOST_RESPONSE_BYTES:
             raise NotTheCollection
     return bytes(read)
 
@@ -74,7 +74,7 @@ def page(untrusted: bytes) -> Page:
         ]
     except (ValueError, AttributeError) as error:
         raise NotTheCollection from error
-    if not all(is_blob_id(envelope.id) for envelope in found):
+    if not all(is_envelope_id(envelope.id) for envelope in found):
         raise NotTheCollection
     return Page(settled, tuple(found))
 
@@ -99,7 +99,7 @@ def position(untrusted: bytes, size: int) -> int:
 
 
 def begin_of(response: requests.Response, size: int) -> int:
-    """Where a partial answer begins, by its Content-Range. Raises WrongSize when it does not go to the end."""
+    """Where a partial response begins, by its Content-Range. Raises WrongSize when it does not go to the end."""
     unit, _, rest = response.headers.get("Content-Range", "").partition(" ")
     begin, _, rest = rest.partition("-")
     if unit != "bytes" or not begin.isdigit() or rest != f"{size - 1}/{size}":
@@ -110,10 +110,10 @@ def begin_of(response: requests.Response, size: int) -> int:
 def problem_of(response: requests.Response) -> Problem:
     """What a refusal says, or the little that can be said of it."""
     try:
-        answer = canonical.load(content(response))
+        told = canonical.load(content(response))
     except (NotCanonical, NotTheCollection):
-        answer = {}
-    sentence, mark = answer.get("error"), answer.get("nonce")
+        told = {}
+    sentence, mark = told.get("error"), told.get("nonce")
     if not isinstance(sentence, str):
         sentence = f"it answered with the status {response.status_code}."
     if not (isinstance(mark, str) and mark.isalnum() and len(mark) <= _LONGEST_MARK):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.durable import append, locked, sync_file, write_whole
-from common.store.blobs import is_blob_id
+from common.envelope_id import is_envelope_id
 from common.transport.parcel import SMALL_BYTES
 from journalist_interface.courier.errors import AnotherCourier
 from journalist_interface.courier.outcomes import Telling
@@ -75,7 +75,7 @@ class State:
         kept = frozenset(envelope_ids)
         for entry in list(self.incoming.iterdir()):
             name = entry.name.removesuffix(_PART)
-            if is_blob_id(name) and name not in kept:
+            if is_envelope_id(name) and name not in kept:
                 entry.unlink()
 
     def carried(self) -> frozenset[str]:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from common.days import today
 from common.durable import sync_file, sync_folder, sync_stream
-from common.transport import bundle
-from common.transport.bundle import Bundle, BundleRefused, Item, ItemRefused, Returned
+from common.transport import bundle, bundle_item
+from common.transport.bundle import Bundle, BundleRefused, Returned
+from common.transport.bundle_item import Item, ItemRefused
 from journalist_interface.courier.errors import NoRoom, NoStick, StickDamaged
 from journalist_interface.courier.identity import Identity
 from journalist_interface.courier.outcomes import Said
@@ -96,7 +97,7 @@ def _put(file: Path, target: Path) -> Item:
     except OSError:
         return _copy(file, target)
     sync_file(target)
-    return bundle.describe(target)
+    return bundle_item.describe(target)
 
 
 def _copy(file: Path, target: Path) -> Item:
@@ -107,7 +108,7 @@ def _copy(file: Path, target: Path) -> Item:
             copy.write(chunk)
         sync_stream(copy)
         os.posix_fadvise(copy.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    item = bundle.describe(target)
+    item = bundle_item.describe(target)
     if item.sha256 != digest.hexdigest():
         raise StickDamaged
     return item
@@ -115,6 +116,6 @@ def _copy(file: Path, target: Path) -> Item:
 
 def _is_intact(file: Path, item: Item) -> bool:
     try:
-        return bundle.describe(file) == item
+        return bundle_item.describe(file) == item
     except (OSError, ItemRefused):  # gone, or no plain file: a pipe would keep us waiting for ever
         return False

@@ -13,8 +13,8 @@ from common.config import BadConfiguration
 from common.gpg.sealing import SealingFailed
 from common.phrases import count
 from common.registry.registry import RegistryRefused
-from journalist_interface.desk.replies.composition import NoReplyKey
-from journalist_interface.desk.rows.replies import TakenBack
+from journalist_interface.desk.answers.composition import NoReplyKey
+from journalist_interface.desk.rows.answers import TakenBack
 from journalist_interface.desk.services import StickBusy, open_desk
 from journalist_interface.desk.stick import bundle_export, bundle_import, disclosures
 from journalist_interface.desk.stick.bundle_export import NoStick

@@ -10,15 +10,15 @@ from common.gpg.sealing import SealingFailed
 from common.registry.registry import RegistryRefused
 from common.report.archive import WrongFile
 from common.report.disclosure import DisclosureRefused
+from journalist_interface.desk.answers.composition import AnswerLost, NoMoreRoom, NoReplyKey
 from journalist_interface.desk.epochs.months import NotNow
 from journalist_interface.desk.opening.inspection import CannotOpen
 from journalist_interface.desk.opening.oversight import CopyOnly
 from journalist_interface.desk.opening.saved_files import NotSaved
 from journalist_interface.desk.passing_on.handover import ForwardLost
 from journalist_interface.desk.passing_on.resealing import NotForwardable
-from journalist_interface.desk.replies.composition import AnswerLost, NoMoreRoom, NoReplyKey
+from journalist_interface.desk.rows.answers import HandedOver, TakenBack
 from journalist_interface.desk.rows.forwards import Changed
-from journalist_interface.desk.rows.replies import HandedOver, TakenBack
 from journalist_interface.desk.services import NotHere, StickBusy
 from journalist_interface.desk.settings import NoCaseKey
 from journalist_interface.desk.stick.bundle_export import NoStick

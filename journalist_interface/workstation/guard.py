@@ -9,24 +9,13 @@ from collections.abc import Mapping
 from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 from werkzeug import Response as AnyResponse
 
+from common.page_headers import NOT_KEPT, PAGE_HEADERS
 from journalist_interface.workstation.entry import Entry
 
 EXTENSION = "candour.entry"
 MOST_FORM_BYTES = 64 * 1024
 _URLENCODED = "application/x-www-form-urlencoded"
 _OPEN_TO_ALL = {"entering.enter", "static"}
-
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 
 def guard(app: Flask, entry: Entry, longer: Mapping[str, int]) -> None:
@@ -79,6 +68,6 @@ def _admit(entry: Entry, longer: Mapping[str, int]) -> None:
 
 
 def _protect(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers[name] = value
+    response.headers.update(PAGE_HEADERS)
+    response.headers["Cache-Control"] = NOT_KEPT
     return response

@@ -14,13 +14,13 @@ from common.durable import write_whole
 from common.phrases import count
 from common.phrases import day as day_words
 from common.registry import registry as registries
-from common.registry.registry import Registry
 from common.registry.units import Status, Unit, UnitKind
 from common.signing import PUBLIC_KEY_BYTES
 from common.transport import settled_hours
 from common.transport.courier_key import CourierCard
 from keys.cards import UnitCard, read_card
-from keys.commands.shared import Group, grouped, path
+from keys.commands.registry_summary import show_registry
+from keys.commands.shared import Group, path
 from keys.private_key import read_private_key
 from keys.registry.changes import changes
 from keys.registry.draft import (
@@ -238,7 +238,7 @@ def sign(draft: Path, out: Path, root_key: Path, version: int) -> None:
         out, signed, version, read_private_key(root_key, passphrase).public_key().public_bytes_raw()
     )
     write_whole(out, signed)
-    _show(registry)
+    show_registry(registry)
     click.echo(f"Signed: {out}")
 
 
@@ -249,7 +249,7 @@ def verify(file: Path, root: str) -> None:
     """Say whether the registry in FILE holds today, and what is in it."""
     registry = registries.verify(file.read_bytes(), read_digits(root), today())
     click.echo("The signature holds.")
-    _show(registry)
+    show_registry(registry)
 
 
 @registry_group.command("publish")
@@ -272,45 +272,3 @@ def read_digits(hex_or_file: str) -> bytes:
     if len(root) != PUBLIC_KEY_BYTES:
         raise click.ClickException("The root is 64 hex digits, or a file that holds them.")
     return root
-
-
-def _show(registry: Registry) -> None:
-    click.echo(
-        f"Version {registry.version}, issued on {day_words(registry.issued)}, "
-        f"of {count(len(registry.forces), 'force')}."
-    )
-    click.echo(f"Candour {registry.signed_with} signed it.")
-    click.echo(f"The last day on which it holds is {day_words(registry.expires)}.")
-    click.echo(f"Hours between two settled hours: {registry.settle_every_hours}.")
-    for unit in registry.units:
-        click.echo(f"\n{unit.name} ({unit.id}), {unit.kind}, {unit.status}")
-        for service in unit.serves:
-            since = f" from {day_words(service.since)}" if service.since else ""
-            until = f" until {day_words(service.until)}" if service.until else ""
-            name = registry.force(service.force).name_on(registry.issued)
-            click.echo(f"  serves {name} ({service.force}){since}{until}")
-        for what, value in (
-            ("certificate", grouped(unit.fingerprint)),
-            ("signs answers", grouped(unit.reply_key.hex())),
-            ("identity key", grouped(unit.identity_fingerprint)),
-            ("in conflict", unit.conflict_route),
-            ("also sealed to", unit.second_seal),
-        ):
-            if value:
-                click.echo(f"  {what:<14} {value}")
-        for key in unit.former_reply_keys:
-            click.echo(f"  signed answers before\n                 {grouped(key.hex())}")
-        _show_holders("the identity key", unit.identity_holders)
-        for former in unit.former_identities:
-            click.echo(f"  a former identity key\n                 {grouped(former.fingerprint)}")
-            _show_holders("that one", former.holders)
-        for key_id, public_key in sorted(unit.couriers.items()):
-            click.echo(f"  courier {key_id}\n                 {grouped(public_key.hex())}")
-        if unit.is_enrolled and not unit.couriers:
-            click.echo("  no courier: nothing can be collected for it")
-    click.echo()
-
-
-def _show_holders(what: str, holders: Mapping[str, bytes]) -> None:
-    for name, public_key in sorted(holders.items()):
-        click.echo(f"  holds {what}, with others: {name}\n                 {grouped(public_key.hex())}")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common import signing
+from common.contexts import Context
 from common.days import midnight_of, today
 from common.gpg.certificate import UnfitCertificate, look
 from common.registry import registry as registries
@@ -26,7 +27,7 @@ def sign_registry(draft: Registry, root_key_file: Path, passphrase: str | None =
         _check_certificates(unit)
     registries.check_content(draft)
     root = read_private_key(root_key_file, passphrase)
-    signed = signing.sign(registries.to_body(replace(draft, signed_with=VERSION)), registries.CONTEXT, root)
+    signed = signing.sign(registries.to_body(replace(draft, signed_with=VERSION)), Context.REGISTRY, root)
     # What is written must be what the servers will read.
     registries.verify(signed, root.public_key().public_bytes_raw(), draft.issued)
     return signed

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common import canonical, signing
 from common.canonical import NotCanonical
 from common.config import BadConfiguration, read_root
+from common.contexts import Context
 from common.days import today
 from common.durable import write_whole
 from common.registry import registry
@@ -27,8 +28,6 @@ from common.registry.registry import MOST_VERSION, Registry, RegistryRefused
 from keys.registry.publication import FILE_NAME, PUBLIC, ROOT_NAME, NotPublished
 
 _ONLY_A_THIEF = MOST_VERSION - 1000  # no ceremony comes so far: whoever signs it wants that none is higher
-_BY_OLD = "candour/1 root succession, by the old root"
-_BY_NEW = "candour/1 root succession, by the new root"
 
 
 class SuccessionRefused(Exception):
@@ -52,7 +51,10 @@ def succeed(old: Ed25519PrivateKey, new: Ed25519PrivateKey, version: int) -> byt
     body = {"old": canonical.encode(publics[0]), "new": canonical.encode(publics[1]), "version": version}
     signatures = {
         name: canonical.load(signing.sign(body, context, key))["signature"]
-        for name, context, key in (("by_old", _BY_OLD, old), ("by_new", _BY_NEW, new))
+        for name, context, key in (
+            ("by_old", Context.SUCCESSION_BY_OLD_ROOT, old),
+            ("by_new", Context.SUCCESSION_BY_NEW_ROOT, new),
+        )
     }
     return canonical.dump({"body": body, **signatures})
 
@@ -67,8 +69,8 @@ def read_succession(untrusted: bytes) -> Succession:
             canonical.octets(body, "new", signing.PUBLIC_KEY_BYTES),
             canonical.whole(body, "version"),
         )
-        _verify(document, "by_old", _BY_OLD, found.old)
-        _verify(document, "by_new", _BY_NEW, found.new)
+        _verify(document, "by_old", Context.SUCCESSION_BY_OLD_ROOT, found.old)
+        _verify(document, "by_new", Context.SUCCESSION_BY_NEW_ROOT, found.new)
     except (NotCanonical, signing.BadSignature) as error:
         raise SuccessionRefused(
             "This is no succession, or it was altered. Get it again from whoever signs the registry."
@@ -76,7 +78,7 @@ def read_succession(untrusted: bytes) -> Succession:
     return found
 
 
-def _verify(document: dict[str, Any], name: str, context: str, key: bytes) -> None:
+def _verify(document: dict[str, Any], name: str, context: Context, key: bytes) -> None:
     signed = {"body": canonical.inner(document, "body"), "signature": canonical.text(document, name)}
     signing.verify(canonical.dump(signed), context, key)
 

@@ -17,6 +17,7 @@ from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
 from shamir_mnemonic.share import Share
 
 from common import canonical
+from common.contexts import Context
 from common.durable import write_new
 from common.gpg.keyring import Where, destroy, keys_of
 from common.gpg.runner import private_home, run_gpg
@@ -32,7 +33,6 @@ from keys.unit.unit_keys import (
 )
 
 BOX = "primary.box"
-_PURPOSE = b"candour: a unit's primary key, box 1"
 _NONCE = bytes(12)  # its key seals one box
 
 
@@ -63,7 +63,9 @@ def split(
     boxed = _Boxed(card, given.stdout, passphrase or "")
     key = secrets.token_bytes(32)
     out.mkdir(mode=0o700)
-    write_new(out / BOX, ChaCha20Poly1305(key).encrypt(_NONCE, _document(boxed), _PURPOSE))
+    write_new(
+        out / BOX, ChaCha20Poly1305(key).encrypt(_NONCE, _document(boxed), Context.PRIMARY_KEY_BOX.octets)
+    )
     [shares] = generate_mnemonics(1, [(need, of)], key)
     files = [out / f"share-{number}-of-{of}.txt" for number in range(1, of + 1)]
     for number, (file, words) in enumerate(zip(files, shares, strict=True), 1):
@@ -119,7 +121,9 @@ def _open_box(box: Path, shares: Sequence[Path]) -> _Boxed:
             "These shares do not open it: too few of them, one twice, or of another split."
         ) from error
     try:
-        document = canonical.load(ChaCha20Poly1305(key).decrypt(_NONCE, box.read_bytes(), _PURPOSE))
+        document = canonical.load(
+            ChaCha20Poly1305(key).decrypt(_NONCE, box.read_bytes(), Context.PRIMARY_KEY_BOX.octets)
+        )
     except (InvalidTag, ValueError) as error:
         raise CeremonyFailed(f"{box} is not the box of these shares, or it is damaged.") from error
     card = UnitCard(

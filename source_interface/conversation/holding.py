@@ -3,7 +3,7 @@
 A pure function of the reporter's own header, of what lies in the slots and is signed for this conversation, and of the
 registry. From the header's holder on, one step is taken for each handover that counts. At each point it is asked
 whether who holds it is there, and what that one said at this link; `TABLE` gives the state, or None to go on with the
-next holder. No day is needed: a link says at which point a holder held the conversation.
+next holder. No day is needed for that: a link says at which point a holder held the conversation.
 
     state      whose answers are shown              who gets the next message
     held       the holder's                         the holder, and its second seal
@@ -33,8 +33,10 @@ from types import MappingProxyType
 from common.conversation.header import MOST_MARKS, Header
 from common.conversation.links import MOST_HANDOVERS, links
 from common.conversation.reply import Handover, Reply
+from common.days import today
 from common.registry.registry import Registry, UnknownUnit
-from common.registry.units import Unit
+from common.registry.units import Unit, UnitKind
+from common.report.routing import kept_from_units
 
 
 class State(StrEnum):
@@ -93,20 +95,23 @@ class Item:
 
 @dataclass(frozen=True)
 class Holding:
-    """Who holds a conversation, and what follows from that.
+    """Who holds a conversation, and what follows from that: the one value by which pages say it and messages go.
 
-    `holders`: ids, from the header's first on; the last one has it, or would have it. `named`: ids of those that the
-    last one may have given it to. `shown`: the answers that may be shown. `marks`: what a header calls the handovers of
-    this way. `copies`: ids of those that got a copy as it was passed on; `rewritten`: some of it went in other words.
+    `header`: the reporter's; None where there is none. `holders`: ids, from the header's first on; the last one has it,
+    or would have it. `named`: ids of those that the last one may have given it to. `shown`: the answers that may be
+    shown. `told`: the handovers of this way. `recipients`: all that a message goes to, the second seal with them; none
+    where the reporter has to choose first. `despite`: whoever was given it serves a force that the reporter wanted kept
+    from it.
     """
 
     state: State
+    header: Header | None = None
     holders: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     shown: tuple[Item, ...] = field(default=(), repr=False)
-    marks: tuple[str, ...] = ()
-    copies: tuple[str, ...] = ()
-    rewritten: bool = False
+    told: tuple[tuple[Item, Handover], ...] = field(default=(), repr=False)
+    recipients: tuple[Unit, ...] = ()
+    despite: bool = False
 
     @property
     def holder(self) -> str | None:
@@ -117,6 +122,54 @@ class Holding:
     def before(self) -> tuple[str, ...]:
         """The ids of those who passed it on, in order."""
         return self.holders[:-1]
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What a header calls the handovers of this way."""
+        return tuple(sorted({item.digest for item, _ in self.told}))[:MOST_MARKS]
+
+    @property
+    def copies(self) -> tuple[str, ...]:
+        """The ids of those that got a copy as it was passed on."""
+        return tuple(sorted({said.copy_to for _, said in self.told if said.copy_to}))
+
+    @property
+    def rewritten(self) -> bool:
+        """Some of it was passed on in other words."""
+        return any(said.rewritten for _, said in self.told)
+
+    @property
+    def has_moved(self) -> bool:
+        """Somebody passed it on, or may have."""
+        return bool(self.before or self.named)
+
+    @property
+    def is_lost(self) -> bool:
+        """Somebody was to have it, and nothing goes to anybody before the reporter has chosen."""
+        return self.header is not None and not self.recipients
+
+    @property
+    def is_seen(self) -> bool:
+        """Somebody has used it before, as anybody can see: it need not look like a codename that was never used.
+
+        A message alone does not show that: whoever only tries a codename may have written it.
+        """
+        return bool(self.shown or self.before or self.is_lost)
+
+    @property
+    def despite_involved(self) -> bool:
+        """Whoever was given it is a unit, where units are or might be involved."""
+        if not (self.header and self.header.destination.involved and self.before and self.recipients):
+            return False
+        return self.recipients[0].kind is UnitKind.UNIT
+
+    @property
+    def without_copy(self) -> bool:
+        """Whoever was given it has a second seal that gets nothing of what is written."""
+        if not self.before or len(self.recipients) != 1:
+            return False
+        [holder] = self.recipients
+        return holder.second_seal not in (None, holder.id)
 
 
 def follow(registry: Registry, header: Header | None, items: Sequence[Item]) -> Holding:
@@ -133,14 +186,17 @@ def follow(registry: Registry, header: Header | None, items: Sequence[Item]) -> 
         if not item.by_former_key and _holder(registry, said.unit) is Holder.ENROLLED
         for digest in said.standing
     )
+    barred = kept_from_units(registry, today(), [header.destination.kept_from])
+    recipients = _recipients(registry, header, holders, barred) if state is State.HELD else ()
     return Holding(
         state,
+        header,
         holders,
         named if state in (State.CONTESTED, State.DOUBTFUL) else (),
         _answers(items, {one for one in showing if _holder(registry, one) is Holder.ENROLLED}, standing),
-        marks=tuple(sorted({item.digest for item, _ in told}))[:MOST_MARKS],
-        copies=tuple(sorted({said.copy_to for _, said in told if said.copy_to})),
-        rewritten=any(said.rewritten for _, said in told),
+        tuple(told),
+        recipients,
+        despite=bool(recipients) and len(holders) > 1 and holders[-1] in barred,
     )
 
 
@@ -155,6 +211,32 @@ def _walk(
     return state, holders, named
 
 
+def _recipients(
+    registry: Registry, header: Header, holders: tuple[str, ...], barred: frozenset[str]
+) -> tuple[Unit, ...]:
+    """All that a message goes to.
+
+    The second seal that the header names is the first holder's: it was chosen with it, so without the one there is
+    nobody. Who was given it has their own, or none at present, and the page says which. Who gave it away, of whom the
+    page says that nothing more goes to them, gets no copy either.
+    """
+    holder = registry.unit(holders[-1])
+    if len(holders) == 1:
+        if not header.destination.second:
+            return (holder,)
+        second = _enrolled(registry, header.destination.second)
+        return (holder, second) if second else ()
+    second = _enrolled(registry, holder.second_seal) if holder.second_seal not in (None, holder.id) else None
+    if second is None or second.id in barred or second.id in holders[:-1]:
+        return (holder,)
+    return (holder, second)
+
+
+def _enrolled(registry: Registry, unit_id: str | None) -> Unit | None:
+    unit = known(registry, unit_id) if unit_id else None
+    return unit if unit is not None and unit.is_enrolled else None
+
+
 def known(registry: Registry, unit_id: str) -> Unit | None:
     """The unit of this id, whatever its status."""
     try:
@@ -164,8 +246,7 @@ def known(registry: Registry, unit_id: str) -> Unit | None:
 
 
 def _holder(registry: Registry, unit_id: str) -> Holder:
-    unit = known(registry, unit_id)
-    return Holder.ENROLLED if unit is not None and unit.is_enrolled else Holder.MISSING
+    return Holder.ENROLLED if _enrolled(registry, unit_id) else Holder.MISSING
 
 
 def _word(items: Sequence[Item], holders: Sequence[str], link: str) -> tuple[Word, tuple[str, ...]]:

@@ -10,7 +10,6 @@ puts them. So it is known what to do with the files before their first byte.
 
 import re
 from collections.abc import Iterator
-from time import monotonic
 from typing import Protocol
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
@@ -63,7 +62,6 @@ class StreamedForm:
         self._delimiter = b"--" + boundary.encode("ascii")
         self._events = self._decode()
         self._first_file: File | None = None
-        self.is_whole_so_far = True  # False once it has turned out to be no proper form
         # What is typed and not too long is kept whole, so that it can be given back, in whichever field it stands.
         self._typed_left = _BYTES_A_CHARACTER * (limits.max_text_chars + LONGEST)
         self._parts = 0
@@ -102,25 +100,12 @@ class StreamedForm:
                 yield FilePart(file.filename, _prepend(first, chunks))
             file = self._next_file()
 
-    def drain(self, seconds: float, most: int) -> bool:
-        """Read the rest and throw it away, so that the browser will listen to the answer. True at the end."""
-        until = monotonic() + seconds
-        while most > 0 and monotonic() < until:
-            try:
-                chunk = self._body.read(_CHUNK)
-            except (OSError, ClientDisconnected):
-                return False
-            if not chunk:
-                return True
-            most -= len(chunk)
-        return False
-
     def _next_file(self) -> File | None:
         """Keep the fields that come, up to the next file. None at the end."""
         for event in self._events:
             self._parts += 1
             if self._parts > _MOST_FIELDS + self._limits.max_files:
-                raise self._broken()
+                raise Refused("broken")
             if isinstance(event, File):
                 return event
             if isinstance(event, Field):
@@ -129,7 +114,7 @@ class StreamedForm:
 
     def _keep(self, field: Field) -> None:
         if not field.name or field.name in self.fields:
-            raise self._broken()
+            raise Refused("broken")
         cut = {TEXT: "text cut", CONTACT: "contact cut"}.get(field.name)
         most = _BYTES_A_CHARACTER * self._limits.max_text_chars
         longest = min(most, self._typed_left) if cut else _LONGEST_FIELD
@@ -139,7 +124,7 @@ class StreamedForm:
                 room = longest - len(content)
                 content += chunk[:room]
                 if len(chunk) > room:
-                    raise Refused(cut, field=field.name) if cut else self._broken()
+                    raise Refused(cut, field=field.name) if cut else Refused("broken")
         finally:  # also when it broke off: what had arrived can be given back
             self._typed_left -= len(content) if cut else 0
             self.fields[field.name] = content.decode(errors="replace")
@@ -149,7 +134,7 @@ class StreamedForm:
         size = 0
         for event in self._events:
             if not isinstance(event, Data):
-                raise self._broken()
+                raise Refused("broken")
             size += len(event.data)
             if most is not None and size > most:
                 raise Refused("file too large", field=FILES)
@@ -172,7 +157,7 @@ class StreamedForm:
                         self._decoder.receive_data(self._read())
                     continue
             except (ValueError, UnicodeDecodeError, RequestEntityTooLarge) as error:
-                raise self._broken() from error
+                raise Refused("broken") from error
             if isinstance(event, Epilogue):
                 return
             if isinstance(event, Field | File | Data):
@@ -206,16 +191,11 @@ class StreamedForm:
         if end:
             yield Data(whole[:end] if end < len(whole) else whole, more_data=True)
 
-    def _broken(self) -> Refused:
-        self.is_whole_so_far = False
-        return Refused("broken")
-
     def _read(self, most: int = _CHUNK) -> bytes | None:
         left = most if self._length is None else min(most, self._length - self._received)
         try:
             chunk = self._body.read(left) if left > 0 else b""
         except (TooSlow, Crowded) as error:
-            self.is_whole_so_far = False
             raise Refused("too slow" if isinstance(error, TooSlow) else "busy") from error
         except (OSError, ClientDisconnected) as error:  # the connection is gone
             raise Refused("cut") from error

@@ -9,8 +9,7 @@ owner of its own: neither owner is shown that there is another. Both are kept, o
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -18,16 +17,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.config import Limits
 from common.conversation import mailbox
-from common.conversation.derivation import ConversationSecrets
 from common.conversation.header import Header, compose_header
-from common.conversation.links import Conversation
 from common.days import today
 from common.gpg.sealing import RecipientRefused, SealingFailed
 from common.registry.units import Unit
 from common.report import archive, contact
 from common.report.contact import Contact, SealedContact
 from common.report.report import Report, clean_text
-from common.store.values import AlreadyReceived, Copy, SealedReply
+from common.store.values import Addressed, AlreadyReceived, SealedReply
+from source_interface.conversation.keys import Keys
 from source_interface.intake import certificates
 from source_interface.intake.form import CONTACT, TEXT, StreamedForm
 from source_interface.refusals import Refused
@@ -46,12 +44,10 @@ class Sender:
     from its reporter.
     """
 
-    secrets: ConversationSecrets = field(repr=False)
-    reply_key: mailbox.ReplyKey = field(repr=False)
-    conversation: Conversation = field(repr=False)
+    keys: Keys = field(repr=False)
     recipients: tuple[Unit, ...]
     header: Header
-    first: bool = True
+    first: bool
 
     @property
     def unit(self) -> Unit:
@@ -73,53 +69,44 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
     if expected_bytes > limits.max_report_bytes:
         raise Refused("report too large", field="files")
     _check_room(services, expected_bytes * len(sender.recipients))
-    receipt_tag = mailbox.tags(sender.secrets.receipt_key)[slot]
-    if form.has_files and services.store.was_received(receipt_tag):
+    if form.has_files and services.store.was_received(sender.keys.receipt_tags[slot]):
         raise AlreadyReceived  # rather than sealing all of it first
     if TEXT in form.fields:
         _checked_text(form, limits)  # before any file is read, where the page's order is kept
 
     day = today()
     typed_contact = form.contact
-    sealed_contact = _sealed_contact(services, form, sender.unit, sender.conversation)
+    sealed_contact = _sealed_contact(services, form, sender)
 
     def report() -> Report:
         text = _checked_text(form, limits)
         if form.contact != typed_contact:  # it came after the first file, as on no page of ours
             raise Refused("broken", field=CONTACT)
+        to = sender.header.destination
         return Report(
             text=text,
-            unit=sender.unit.id,
+            unit=to.unit,
             day=day,
             first=sender.first,
-            conversation=sender.conversation,
+            conversation=sender.keys.conversation,
             link=sender.header.link,
             sequence=sender.header.sequence,
-            kept_from=sender.header.kept_from,
-            involved=sender.header.involved,
+            kept_from=to.kept_from,
+            involved=to.involved,
             contact=sealed_contact,
         )
 
+    def seal(outputs: Sequence[int]) -> None:
+        pieces = _watching_the_disk(services, archive.write(form.files(), report))
+        recipients = [[certificates.certificate_of_the_day(unit, day)] for unit in sender.recipients]
+        services.sealer.seal_each(_Pulled(pieces), list(zip(recipients, outputs, strict=True)))
+
+    envelopes = [
+        Addressed(sender.keys.receipt_tags[number], unit.id)
+        for number, unit in zip((slot, mailbox.second_slot(slot)), sender.recipients, strict=False)
+    ]
     try:
-        with ExitStack() as stack:
-            pieces = _watching_the_disk(services, archive.write(form.files(), report))
-            blob = stack.enter_context(services.store.blobs.pending())
-            second = None
-            copies = [([certificates.certificate_of_the_day(sender.unit, day)], blob.path)]
-            if sender.second:
-                second_blob = stack.enter_context(services.store.blobs.pending())
-                tag = mailbox.tags(sender.secrets.receipt_key)[mailbox.second_slot(slot)]
-                second = Copy(second_blob, tag, sender.second.id)
-                copies.append(([certificates.certificate_of_the_day(sender.second, day)], second_blob.path))
-            services.sealer.seal_each(_Pulled(pieces), copies)
-            services.store.accept(
-                blob,
-                receipt_tag=receipt_tag,
-                unit=sender.unit.id,
-                day=day,
-                header=_header(sender, slot),
-                second=second,
-            )
+        services.store.receive(envelopes, _header(sender, slot), day, seal)
     except RecipientRefused as error:
         for unit in sender.recipients:  # gpg does not say which
             _log.error("the certificate of unit %s is refused by gpg", unit.id)
@@ -139,18 +126,17 @@ def _checked_text(form: StreamedForm, limits: Limits) -> str:
     return text
 
 
-def _sealed_contact(
-    services: Services, form: StreamedForm, unit: Unit, conversation: Conversation
-) -> SealedContact | None:
+def _sealed_contact(services: Services, form: StreamedForm, sender: Sender) -> SealedContact | None:
     """How to reach the reporter, sealed to other people than the reviewers; None where nothing was typed there."""
     text = clean_text(form.contact)
     if not text.strip():
         return None
     if len(text) > contact.LONGEST:
         raise Refused("contact too long", field=CONTACT)
+    unit = sender.unit
     if not unit.takes_contacts:
         raise Refused("contact closed", field=CONTACT)
-    plain = contact.compose(Contact(text, conversation.identity))
+    plain = contact.compose(Contact(text, sender.keys.conversation.identity))
     try:
         sealed = services.sealer.seal_in_memory(plain, [certificates.identity_certificate(unit)])
     except SealingFailed as error:
@@ -161,15 +147,14 @@ def _sealed_contact(
 
 def _header(sender: Sender, slot: int) -> SealedReply:
     """Who holds this conversation, for the next visit: sealed to the codename itself, under a tag of its own."""
-    plain = compose_header(sender.header, sender.secrets.header_key)
-    tag = mailbox.tags(sender.secrets.header_tag_key, mailbox.MESSAGE_SLOTS)[slot]
-    return SealedReply(tag, mailbox.seal(plain, sender.reply_key.public()))
+    plain = compose_header(sender.header, sender.keys.secrets.header_key)
+    return SealedReply(sender.keys.header_tags[slot], mailbox.seal(plain, sender.keys.reply_key.public()))
 
 
 def _check_room(services: Services, wanted: int) -> None:
     limits = services.config.limits
     keep_free = limits.keep_free_of_small if 0 < wanted <= _SMALL else limits.keep_free_bytes
-    if services.store.blobs.free_bytes() - wanted < keep_free:
+    if services.store.free_bytes() - wanted < keep_free:
         _log.error("the disk is nearly full: a message was refused")
         raise Refused("no room", field="files")
 

@@ -1,7 +1,8 @@
 """Coming back: in by codename, read, write again, withdraw, delete, leave."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 from flask import Blueprint, Response, g, request
 
@@ -9,18 +10,19 @@ from common.conversation import codename
 from common.conversation.codename import NotACodename
 from common.conversation.derivation import Busy, derive_root
 from common.conversation.header import compose_deleted
-from common.conversation.mailbox import SLOTS, seal, second_slot, tags
+from common.conversation.mailbox import SLOTS, seal, second_slot
 from common.registry.registry import Registry
 from common.store.values import State as Kept
 from common.store.values import Withdrawal
 from source_interface import circuits
-from source_interface.conversation.holding import State, known
-from source_interface.conversation.reply_pages import paginate
-from source_interface.conversation.visit import WAITING, Message, Visit, visit
+from source_interface.conversation.answer_pages import paginate
+from source_interface.conversation.holding import known
+from source_interface.conversation.keys import Keys
+from source_interface.conversation.visit import WAITING, Message
 from source_interface.intake.message import Sender
 from source_interface.pages import messages
 from source_interface.pages.messages import TypedMessage, slot_number
-from source_interface.pages.report import go
+from source_interface.pages.report import go, look
 from source_interface.refusals import Refused
 from source_interface.render import page
 from source_interface.request import small_form
@@ -70,7 +72,7 @@ def _ask_again(typed: str, error: str, positions: tuple[int, ...], status: int) 
 @reporter
 def conversation(session: Session) -> Response:
     """Answers, what was sent, and the form to add something."""
-    response = _conversation_page(session, TypedMessage())
+    response = _conversation_page(session, Keys(root_of(session)), TypedMessage())
     keep(replace(session, corrected=()))
     return response
 
@@ -79,7 +81,7 @@ def conversation(session: Session) -> Response:
 @reporter
 def more_answers(session: Session, number: int) -> Response:
     """A further page of answers."""
-    pages = paginate(look(session).answers)
+    pages = paginate(look(Keys(root_of(session))).answers)
     if not 1 < number <= len(pages):
         return go("conversation.conversation")
     return page("answers.html", pieces=pages[number - 1], number=number, pages=len(pages))
@@ -89,7 +91,7 @@ def more_answers(session: Session, number: int) -> Response:
 @reporter
 def more_sent(session: Session, number: int) -> Response:
     """A further page of what was sent."""
-    pages = _pages_of(look(session).messages)
+    pages = _pages_of(look(Keys(root_of(session))).messages)
     if not 1 < number <= len(pages):
         return go("conversation.conversation")
     return page("sent_before.html", messages=pages[number - 1], sent_number=number, sent_pages=len(pages))
@@ -105,16 +107,17 @@ def _pages_of(messages: Sequence[Message]) -> list[Sequence[Message]]:
 @reporter
 def write_again(session: Session) -> Response:
     """A later message of the same conversation."""
+    keys = Keys(root_of(session))
 
     def sender(untrusted_word: str) -> Sender:
-        found = look(session)
-        return of_next(session, services().registry.current(), found).sender(found, untrusted_word)
+        found = look(keys)
+        return of_next(session, services().registry.current(), found).check_word(untrusted_word)
 
     def taken() -> Response:
-        keep(replace(session, notice="sent", kept_from="", involved=False, again=False))
+        keep(replace(session, notice="sent", destination=session.destination.unsaid, again=False))
         return go("report.sent" if session.words else "conversation.conversation")
 
-    return messages.take(session, sender, taken, lambda typed: _conversation_page(session, typed))
+    return messages.take(session, sender, taken, lambda typed: _conversation_page(session, keys, typed))
 
 
 @pages.post("/withdraw")
@@ -123,16 +126,15 @@ def withdraw(session: Session) -> Response:
     """Withdraw a message that no unit has said to hold, after asking once more."""
     fields = small_form(request, session)
     slot = slot_number(fields.get("slot", ""))
-    found = look(session)
+    found = look(Keys(root_of(session)))
     if fields.get("confirm") != "1":
         for message in found.messages:
             if message.slot == slot and message.can_be_withdrawn:
                 return _ask_before_withdrawing(message)
         keep(replace(session, notice="too late"))
         return go("conversation.conversation")
-    of_receipt = tags(found.secrets.receipt_key)
     there = next((message for message in found.messages if message.slot == slot), None)
-    done = [services().store.withdraw(of_receipt[copy]) for copy in (slot, second_slot(slot))]
+    done = [services().store.withdraw(found.keys.receipt_tags[copy]) for copy in (slot, second_slot(slot))]
     keep(replace(session, notice=_withdrawn(there, done)))
     return go("conversation.conversation")
 
@@ -167,12 +169,12 @@ def _ask_before_withdrawing(message: Message) -> Response:
 def delete_answer(session: Session) -> Response:
     """Delete an answer, from every slot that it lies in. What is left there looks like any other."""
     slot = slot_number(small_form(request, session).get("answer", ""), SLOTS)
-    found = look(session)
-    public, of_reply = found.reply_key.public(), tags(found.secrets.mailbox_key)
+    keys = Keys(root_of(session))
+    found, public = look(keys), keys.reply_key.public()
     for answer in found.answers:
         for copy in answer.slots if slot in answer.slots else ():
-            left = compose_deleted(answer.deleted, found.secrets.header_key)
-            services().store.overwrite_reply(of_reply[copy], seal(left, public))
+            left = compose_deleted(answer.deleted, keys.secrets.header_key)
+            services().store.overwrite_reply(keys.reply_tags[copy], seal(left, public))
     keep(replace(session, notice="deleted"))
     return go("conversation.conversation")
 
@@ -188,10 +190,10 @@ def leave(session: Session) -> Response:
     return response
 
 
-def _conversation_page(session: Session, typed: TypedMessage) -> Response:
+def _conversation_page(session: Session, keys: Keys, typed: TypedMessage) -> Response:
     """The same for a codename that was never used as for one with no news."""
     registry = services().registry.current()
-    found = look(session)
+    found = look(keys)
     to = of_next(session, registry, found)
     slot = found.free_slot()
     pages, sent = paginate(found.answers), _pages_of(found.messages)
@@ -212,11 +214,9 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
         messages=sent[0],
         sent_number=1,
         sent_pages=len(sent),
-        held=_in_names(found, registry),
-        lost=found.lost,
-        despite=found.despite,
-        despite_involved=found.despite_involved,
-        without_copy=found.without_copy,
+        held=found.holding,
+        names=partial(_names, registry),
+        most_named=_MOST_NAMED,
         can_write=slot is not None,
         slot=slot,
         addressees=to,
@@ -224,46 +224,8 @@ def _conversation_page(session: Session, typed: TypedMessage) -> Response:
     )
 
 
-def look(session: Session) -> Visit:
-    """What the session's codename opens."""
-    return visit(services().store, services().registry.current(), root_of(session))
-
-
-@dataclass(frozen=True)
-class _Names:
-    """Who has a conversation, by name: `now`, and `by` whom it was passed on.
-
-    `said_by`: whose word on passing it on is `contested` or `doubtful`. `copies`: who got one as well, then, whoever
-    would today; `rewritten`: it did not go as it was written.
-    """
-
-    state: State
-    now: str
-    by: tuple[str, ...]
-    named: tuple[str, ...]
-    copies: tuple[str, ...]
-    rewritten: bool
-
-
-def _in_names(found: Visit, registry: Registry) -> _Names | None:
-    """The holders of a conversation that was passed on; of any other nothing is said."""
-    held = found.holding
-    if not (held.before or held.named):
-        return None
-
-    def names(ids: tuple[str, ...]) -> tuple[str, ...]:
-        units = (known(registry, unit_id) for unit_id in ids)
-        return tuple(dict.fromkeys(unit.name if unit else "one that is no longer here" for unit in units))
-
-    def some(ids: tuple[str, ...]) -> tuple[str, ...]:
-        found = names(ids)
-        return found if len(found) <= _MOST_NAMED else (*found[:_MOST_NAMED], "others")
-
-    return _Names(
-        state=held.state,
-        now=names(held.holders[-1:])[0],
-        by=names(held.before),
-        named=some(held.named),
-        copies=some(held.copies),
-        rewritten=held.rewritten,
-    )
+def _names(registry: Registry, ids: Sequence[str], most: int | None = None) -> list[str]:
+    """What units are called, each once; of more than `most` that many, and that there are others."""
+    units = (known(registry, unit_id) for unit_id in ids)
+    names = list(dict.fromkeys(unit.name if unit else "one that is no longer here" for unit in units))
+    return names if most is None or len(names) <= most else [*names[:most], "others"]

@@ -20,9 +20,6 @@ from source_interface.session import Session
 
 MESSAGE_FORMS = frozenset({"report.report", "conversation.write_again"})
 _SLOT_NAMES = {most: frozenset(map(str, range(most))) for most in (MESSAGE_SLOTS, SLOTS)}
-_PATIENCE = 900.0  # seconds
-_SHORT_PATIENCE = 20.0
-_SHORT_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -63,10 +60,11 @@ def take(
     """Take the message in this request.
 
     `taken` answers when it is durable; `again` when nothing was kept, or the same form had been kept before.
-    `sender` is asked for only when the form's token is good, with the word that the form has for who was shown.
+    Both, and `sender`, are asked only when the form's token is good: `sender` with the word that the form has for who
+    was shown. Raises StaleForm for any other.
 
-    A browser shows an answer only when it has sent all it wanted to send. So a form that is refused in the middle
-    is heard to its end all the same: otherwise the reporter would see a broken connection, and lose the words.
+    A browser shows an answer only when it has sent all it wanted to send. So what comes of a form that is refused in
+    the middle is heard by the server afterwards (`deploy/server/lingering.py`).
     """
     form: StreamedForm | None = None
     try:
@@ -83,24 +81,14 @@ def take(
     except AlreadyReceived:
         return again(replace(_typed(form), came_before=True))
     except Refused as refused:
-        if form and "csrf" in form.fields:
-            _check_token(session, form)
+        if form is None or "csrf" not in form.fields:
+            raise StaleForm(refused, _typed(form)) from None  # nothing says that it is ours
+        _check_token(session, form)
         return again(replace(_typed(form), refused=refused))
-    finally:
-        if form is not None:
-            _hear_out(form)
 
 
 def _typed(form: StreamedForm | None) -> TypedMessage:
     return TypedMessage(form.text, form.contact) if form else TypedMessage()
-
-
-def _hear_out(form: StreamedForm) -> None:
-    """Read the rest of a form that is ours, as far as a report may go; of any other only a little."""
-    if form.is_whole_so_far:
-        form.drain(_PATIENCE, services().config.limits.max_report_bytes)
-    else:
-        form.drain(_SHORT_PATIENCE, _SHORT_BYTES)
 
 
 def _open_form() -> StreamedForm:
@@ -124,24 +112,23 @@ def typed_words() -> TypedMessage:
             _open_form().read_fields()
     if "form" not in g:
         return TypedMessage()
-    form = cast(StreamedForm, g.form)
-    _hear_out(form)
-    return _typed(form)
+    return _typed(cast(StreamedForm, g.form))
 
 
 def _check_token(session: Session, form: StreamedForm) -> None:
     """A form of another session is not shown again in this one: it would go out under another codename."""
     try:
         check_token(session, form.fields.get("csrf", ""))
-    except Refused:
-        raise StaleForm(_typed(form)) from None
+    except Refused as refused:
+        raise StaleForm(refused, _typed(form)) from None
 
 
 class StaleForm(Exception):
-    """The form belongs to an earlier session. Holds what was typed, to be given back."""
+    """The form belongs to an earlier session, or to none. Holds what was typed, to be given back."""
 
-    def __init__(self, typed: TypedMessage) -> None:
+    def __init__(self, refused: Refused, typed: TypedMessage) -> None:
         super().__init__()
+        self.refused = refused
         self.typed = typed
 
 

@@ -7,10 +7,12 @@ from flask import Blueprint, Response, g, make_response, redirect, request, url_
 
 from common.conversation import codename
 from common.conversation.derivation import derive_root
+from common.conversation.destination import Destination
 from common.conversation.mailbox import MESSAGE_SLOTS
 from common.days import today
-from common.report.routing import Answers, Route, route
+from common.report.routing import Answers, route
 from source_interface import circuits
+from source_interface.conversation.keys import Keys
 from source_interface.conversation.visit import Visit, visit
 from source_interface.intake.message import Sender
 from source_interface.pages import messages
@@ -19,7 +21,6 @@ from source_interface.render import page
 from source_interface.request import small_form
 from source_interface.routing import questions
 from source_interface.routing.addressees import of_first_report, of_next
-from source_interface.routing.questions import Questions
 from source_interface.services import services
 from source_interface.session import Session, keep, new_session, reporter, root_of, visitor
 
@@ -33,36 +34,27 @@ def start(_session: Session) -> Response:
     return page("start.html", only=only_way(), asked={}, wrong={})
 
 
-def begin(to: Route, asked: Questions) -> None:
+def begin(destination: Destination) -> None:
     """A new codename, in a session of its own: forms of the one before do not work with it."""
     drawn = codename.generate()
     with circuits.derivation():
         root = derive_root(drawn, services().config.pepper)
-    keep(replace(chosen(new_session(), to, asked), root=root, words=drawn.words))
-
-
-def chosen(session: Session, to: Route, asked: Questions) -> Session:
-    """With who was chosen to open it, and what goes into the seal of all that was answered."""
-    return replace(
-        session,
-        unit=to.unit.id,
-        second=to.second.id if to.second else "",
-        kept_from=questions.kept_from(asked),
-        involved=questions.involved(asked),
-    )
+    keep(replace(new_session(), root=root, words=drawn.words, destination=destination))
 
 
 @pages.route("/report", methods=["GET", "POST"])
 @reporter
 def report(session: Session) -> Response:
     """Write the first report: GET shows the form, POST sends it."""
-    registry = services().registry.current()
-    found = visit(services().store, registry, root_of(session))
-    to = of_first_report(session, registry, found)
+    keys = Keys(root_of(session))
 
     def again(typed: TypedMessage) -> Response:
-        if typed.came_before and (arrived := visit(services().store, registry, root_of(session))).messages:
-            return _arrived_before(session, arrived, typed)
+        found = look(keys)
+        to = of_first_report(session, services().registry.current(), found)
+        if found.messages and typed.came_before:
+            return _arrived_before(session, found, typed)
+        if found.messages and request.method == "GET":  # although its answer was lost on the way
+            return go("report.sent")
         return page(
             "report.html",
             typed.status,
@@ -72,11 +64,11 @@ def report(session: Session) -> Response:
         )
 
     def sender(untrusted_word: str) -> Sender:
-        return to.sender(found, untrusted_word)
+        found = look(keys)
+        return of_first_report(session, services().registry.current(), found).check_word(untrusted_word)
 
     if request.method == "GET":
-        # A first report may have arrived although its answer was lost on the way.
-        return go("report.sent") if found.messages else again(TypedMessage())
+        return again(TypedMessage())
     return messages.take(session, sender, lambda: go("report.sent"), again)
 
 
@@ -86,7 +78,7 @@ def sent(session: Session) -> Response:
     """The codename, shown once the first message is durable, and until it is said to be written down."""
     if not session.words:
         return go("conversation.conversation")
-    found = visit(services().store, services().registry.current(), root_of(session))
+    found = look(Keys(root_of(session)))
     if not found.messages:
         return go("report.report")
     return page("sent.html", words=session.words, received_day=found.messages[0].day)
@@ -112,7 +104,7 @@ def _arrived_before(session: Session, found: Visit, typed: TypedMessage) -> Resp
 def noted(session: Session) -> Response:
     """The codename is on paper: from now on nobody can show it again."""
     small_form(request, session)
-    keep(replace(session, words=(), kept_from="", involved=False))
+    keep(replace(session, words=(), destination=session.destination.unsaid))
     return go("conversation.conversation")
 
 
@@ -132,6 +124,11 @@ def go(endpoint: str) -> Response:
     return make_response(redirect(url_for(endpoint), 303))
 
 
+def look(keys: Keys) -> Visit:
+    """What a codename opens."""
+    return visit(services().store, services().registry.current(), keys)
+
+
 @dataclass(frozen=True)
 class OnlyWay:
     """Where there is one force, and its unit can receive reports: who gets them, if nothing speaks against it."""
@@ -148,16 +145,12 @@ def only_way() -> OnlyWay | None:
     if force is None:
         return None
     found = route(Answers(frozenset({force.id})), today(), registry)
-    return OnlyWay(force.id, holders(found), tuple(unit.name for unit in found.units))
-
-
-def holders(found: Route) -> str:
-    """Who can open a report, as a form carries it: so that what was shown is what counts."""
-    return " ".join(unit.id for unit in found.units)
+    ids, names = [unit.id for unit in found.units], tuple(unit.name for unit in found.units)
+    return OnlyWay(force.id, " ".join(ids), names)
 
 
 def has_unsaved_codename(session: Session) -> bool:
     """A report has arrived, and its codename was never said to be written down: it must not be replaced."""
     if session.root is None or not session.words:
         return False
-    return bool(visit(services().store, services().registry.current(), session.root).messages)
+    return bool(look(Keys(session.root)).messages)

@@ -12,6 +12,8 @@ import secrets
 from dataclasses import dataclass, field, replace
 
 from common import canonical
+from common.contexts import Context
+from common.conversation.destination import Destination
 from common.conversation.header import Header
 from common.conversation.links import new_link
 from common.days import today
@@ -19,57 +21,52 @@ from common.registry.registry import Registry, UnknownUnit
 from common.registry.units import Unit
 from common.report.report import SEVERAL
 from common.report.routing import kept_from_units
+from source_interface.conversation.holding import Holding
 from source_interface.conversation.visit import Visit
 from source_interface.intake.message import Sender
 from source_interface.refusals import Refused
 from source_interface.session import Session
 
-_CONTEXT = b"candour/1 addressees\n"
 _WORD_BYTES = 16
 _FIRST_SEQUENCES = 2**40  # so that no unit learns from one how many messages went before
 
 
 @dataclass(frozen=True)
 class Addressees:
-    """Whom the next message goes to. No `units`: nobody, before the reporter has chosen.
+    """Whom the next message goes to. No `sender`: nobody, before the reporter has chosen.
 
-    `header`: what that message leaves. `first`: they have had nothing of this conversation from its reporter. `chosen`:
-    by the reporter, in this visit.
+    `chosen`: by the reporter, in this visit.
     """
 
-    units: tuple[Unit, ...] = ()
-    header: Header | None = None
+    sender: Sender | None = None
     word: str = field(default="", repr=False)  # for a form that may be sent to them
-    first: bool = True
     chosen: bool = False
 
     @property
     def shown(self) -> tuple[str, ...]:
         """Whom the page names."""
-        return tuple(unit.name for unit in self.units)
+        return tuple(unit.name for unit in self.sender.recipients) if self.sender else ()
 
     @property
     def contact_to(self) -> str | None:
         """The holder's name, where contact details can be given to it in confidence."""
-        return self.units[0].name if self.units and self.units[0].takes_contacts else None
+        return self.sender.unit.name if self.sender and self.sender.unit.takes_contacts else None
 
-    def sender(self, found: Visit, untrusted_word: str) -> Sender:
+    def check_word(self, untrusted_word: str) -> Sender:
         """Who writes, to whom. Raises Refused where it would go to nobody, or to others than the page had shown."""
-        if self.header is None:
+        if self.sender is None:
             raise Refused("unrouted")
         if not hmac.compare_digest(untrusted_word.encode(), self.word.encode()):
             raise Refused("other addressees")
-        return Sender(
-            found.secrets, found.reply_key, found.conversation, self.units, self.header, first=self.first
-        )
+        return self.sender
 
 
 def of_first_report(session: Session, registry: Registry, found: Visit) -> Addressees:
     """Who was shown when it began: all of them, or nobody. Raises Refused."""
-    units = _chosen(session, registry)
-    if not units:
+    to = _addressees(session, registry, found, _chosen(session, registry), chosen=False)
+    if to.sender is None:
         raise Refused("stale")
-    return _addressees(session, registry, found, units, chosen=False)
+    return to
 
 
 def of_next(session: Session, registry: Registry, found: Visit) -> Addressees:
@@ -78,10 +75,11 @@ def of_next(session: Session, registry: Registry, found: Visit) -> Addressees:
     What the reporter chose in this visit stands, even if who had it is there again; and if who was chosen is not, it
     goes to nobody, never back to others.
     """
-    if session.again or (session.unit and not found.messages and found.header is None):
+    has_chosen = bool(session.destination.unit)
+    if session.again or (has_chosen and not found.messages and found.holding.header is None):
         return _addressees(session, registry, found, _chosen(session, registry), chosen=session.again)
-    if found.is_seen or (session.unit and found.messages):
-        return _addressees(session, registry, found, found.recipients, chosen=False)
+    if found.holding.is_seen or (has_chosen and found.messages):
+        return _addressees(session, registry, found, found.holding.recipients, chosen=False)
     return Addressees()
 
 
@@ -90,61 +88,56 @@ def _addressees(
 ) -> Addressees:
     if not units:
         return Addressees(chosen=chosen)
-    if chosen:
-        session = _with_what_was_said(session, registry, found, units)
-    word, goes_on = _word(session, found, units), _next_header(session, found, units, chosen=chosen)
-    first = found.header is None or goes_on.first_link != found.header.first_link
-    return Addressees(units, goes_on, word, first, chosen)
+    before, header = (
+        found.holding.header,
+        _next_header(session, registry, found.holding, units, chosen=chosen),
+    )
+    first = before is None or header.first_link != before.first_link
+    return Addressees(Sender(found.keys, units, header, first), _word(session, found, units), chosen)
 
 
-def _next_header(session: Session, found: Visit, units: tuple[Unit, ...], *, chosen: bool) -> Header:
+def _next_header(
+    session: Session, registry: Registry, held: Holding, units: tuple[Unit, ...], *, chosen: bool
+) -> Header:
     """As it went on until now where it goes to the same; otherwise it begins anew with whom the reporter chose."""
-    before = found.header
-    if before is not None and units == found.recipients:
-        header = replace(
-            before,
-            holders=found.holding.holders,
-            marks=found.holding.marks,
-            sequence=before.sequence + 1,
-            second=None if found.holding.before or len(units) == 1 else units[1].id,
-        )
-        return replace(header, kept_from=session.kept_from, involved=session.involved) if chosen else header
-    return Header(
-        first_link=new_link(),
-        holders=(units[0].id,),
-        sequence=before.sequence + 1 if before else secrets.randbelow(_FIRST_SEQUENCES),
-        second=units[1].id if len(units) > 1 else None,
-        kept_from=session.kept_from,
-        involved=session.involved,
+    before, said = held.header, session.destination
+    if before is None:
+        return Header(new_link(), said, secrets.randbelow(_FIRST_SEQUENCES))
+    if chosen and not held.is_seen:
+        said = _with_what_was_said(said, before.destination, registry)
+    if units != held.recipients:
+        return Header(new_link(), said, before.sequence + 1)
+    said = said if chosen else before.destination
+    return replace(
+        before,
+        destination=replace(said, unit=units[0].id, second=units[1].id if len(units) > 1 else ""),
+        sequence=before.sequence + 1,
+        before=held.before,
+        marks=held.marks,
     )
 
 
-def _with_what_was_said(
-    session: Session, registry: Registry, found: Visit, units: tuple[Unit, ...]
-) -> Session:
-    """The answers of this visit, with those of before where the questions did not show them.
+def _with_what_was_said(now: Destination, before: Destination, registry: Registry) -> Destination:
+    """The answers of this visit, with those of before, which the questions did not show.
 
     Whoever now chooses a unit that serves a force of before has said something else, and that counts.
     """
-    before = found.header
-    if before is None or found.is_seen:
-        return session
-    said = {before.kept_from, session.kept_from} - {""}
-    if {unit.id for unit in units} & kept_from_units(registry, today(), [before.kept_from]):
+    said = {before.kept_from, now.kept_from} - {""}
+    if kept_from_units(registry, today(), [before.kept_from]).intersection(now.units):
         said.discard(before.kept_from)
     kept_from = SEVERAL if len(said) > 1 else next(iter(said), "")
-    return replace(session, kept_from=kept_from, involved=before.involved or session.involved)
+    return replace(now, kept_from=kept_from, involved=before.involved or now.involved)
 
 
 def _chosen(session: Session, registry: Registry) -> tuple[Unit, ...]:
     """Who was chosen in this visit: all of them, and never another in their place; otherwise nobody."""
     try:
-        return tuple(registry.recipient(chosen) for chosen in (session.unit, session.second) if chosen)
+        return tuple(registry.recipient(chosen) for chosen in session.destination.units)
     except UnknownUnit:
         return ()
 
 
 def _word(session: Session, found: Visit, units: tuple[Unit, ...]) -> str:
     named = " ".join((session.csrf, *(unit.id for unit in units))).encode()
-    mac = hmac.digest(found.secrets.header_key.reveal(), _CONTEXT + named, hashlib.sha256)
+    mac = hmac.digest(found.keys.secrets.header_key.reveal(), Context.ADDRESSEES.line + named, hashlib.sha256)
     return canonical.encode(mac[:_WORD_BYTES])

@@ -12,11 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from common.conversation.destination import Destination
 from common.registry.forces import Force, Nation, grouped
 from common.registry.registry import Registry, UnknownForce
 from common.registry.units import UnitKind
 from common.report.report import SEVERAL
-from common.report.routing import Answers, Involved
+from common.report.routing import Answers, Involved, Route
 
 NOT_KNOWN = "not-known"
 MORE = "more"
@@ -97,15 +98,15 @@ def answers(questions: Questions, registry: Registry) -> Answers:
     )
 
 
-def kept_from(questions: Questions) -> str:
-    """The force that must not see it, as a report says it; "" where there is none."""
+def destination(questions: Questions, way: Route) -> Destination:
+    """Where a message goes by answers that are right, and what is said in its seal of who must not see it."""
     named = questions.given.get("keep_from", "")
-    return SEVERAL if named == MORE else named
-
-
-def involved(questions: Questions) -> bool:
-    """Whether those who would see it, or who are above them, are or might be involved: of answers that are right."""
-    return bool(_INVOLVED[questions.given["involved"]])
+    return Destination(
+        way.unit.id,
+        way.second.id if way.second else "",
+        SEVERAL if named == MORE else named,
+        involved=bool(_INVOLVED[questions.given["involved"]]),
+    )
 
 
 def kept_from_in_words(questions: Questions, registry: Registry, day: date) -> str:

@@ -78,13 +78,24 @@ def test_an_interrupted_setup_is_mended(project, tmp_path):
     assert candour(project / "candour", cwd=tmp_path).stderr == ""
 
 
-def test_a_package_without_a_hash_is_refused_with_what_to_do(project, tmp_path):
+@pytest.fixture
+def path_of_a_tester(tmp_path) -> str:
+    """A PATH on which the programs of the tests are found, whether they are here or not: none of them is run."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for program in bootstrap.MORE_PROGRAMS["test"]:
+        (folder / program).symlink_to("/bin/false")
+    return f"{os.environ['PATH']}:{folder}"
+
+
+def test_a_package_without_a_hash_is_refused_with_what_to_do(project, tmp_path, path_of_a_tester):
+    """One of the tests: those are installed by the same pip, beside what is there, and nothing is made anew."""
     candour(project / "candour", cwd=tmp_path)
-    (project / bootstrap.REQUIREMENTS).write_text("flask==3.1.0\n", encoding="utf-8")
+    (project / bootstrap.TEST_REQUIREMENTS).write_text("flask==3.1.0\n", encoding="utf-8")
     try:
-        refused = candour(project / "candour", cwd=tmp_path)
+        refused = candour(project / "candour", "test", cwd=tmp_path, PATH=path_of_a_tester)
     finally:
-        (project / bootstrap.REQUIREMENTS).write_text("", encoding="utf-8")
+        (project / bootstrap.TEST_REQUIREMENTS).write_text("", encoding="utf-8")
     assert refused.returncode == 1
     assert "--require-hashes" in refused.stderr
     assert refused.stderr.rstrip().endswith("run this again.")

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from common.conversation.links import Conversation
 from common.days import today
+from common.envelope_id import new_id
 from common.gpg.keyring import end_agent
 from common.registry.holders import GNUPG_HOME, HOLDERS, open_box
 from common.report import disclosure
@@ -16,7 +17,6 @@ from common.report.contact import SealedContact
 from common.report.report import Report
 from common.report.trail import Why
 from common.secret import Secret
-from common.store.blobs import new_id
 from journalist_interface.desk.__main__ import main as desk_command
 from journalist_interface.desk.app import create_app as create_desk
 from journalist_interface.desk.opening.inspection import open_envelope

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.config import ServerConfig
 from common.days import today
+from common.envelope_id import forwarded_id
 from common.gpg.opening import Opener, OpeningFailed
 from common.gpg.sealing import Sealer
 from common.registry.registry import Registry
@@ -25,8 +26,8 @@ from common.store.database import open_store
 from common.store.inbox import Inbox
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
-from common.transport import bundle
-from common.transport.forwarding import Slip, forwarded_id, sign_slip
+from common.transport import bundle_item
+from common.transport.forwarding import Slip, sign_slip
 from common.transport.settled_hours import this_hour
 from journalist_interface.collection.app import create_app as create_collection
 from journalist_interface.courier.client import CollectionClient
@@ -36,13 +37,13 @@ from journalist_interface.courier.pickup import collect
 from journalist_interface.courier.progress import Progress
 from journalist_interface.courier.retries import Patience
 from journalist_interface.courier.state import State
+from journalist_interface.desk.answers import composition
 from journalist_interface.desk.app import create_app as create_desk
 from journalist_interface.desk.opening import display
 from journalist_interface.desk.opening.oversight import CopyOnly
 from journalist_interface.desk.passing_on import handover
 from journalist_interface.desk.passing_on.handover import Choice
 from journalist_interface.desk.passing_on.resealing import NotForwardable
-from journalist_interface.desk.replies import composition
 from journalist_interface.desk.services import Desk, open_desk
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
@@ -506,7 +507,7 @@ def test_no_unit_hides_a_conversation_from_whoever_it_gave_it_to(
     sealed = tmp_path / "sealed"
     packed = BytesIO(b"".join(archive.write((), lambda: forged)))
     Sealer(tmp_path / "home").seal(packed, [tmp_path / "overseer.asc"], sealed)
-    item = bundle.describe(sealed)
+    item = bundle_item.describe(sealed)
     name = forwarded_id(item.sha256)
     slip = Slip(name, "test-unit", "test-overseer", today(), item.size, item.sha256)
     config = read_courier_config(a.folder / "courier" / "courier.toml", None)
@@ -594,7 +595,7 @@ def test_what_a_hostile_unit_posts_is_not_taken_for_a_reporter_s(
     forged = Report("I made it all up.", "other-unit", today(), False, first.conversation, first.link, 1)
     packed = BytesIO(b"".join(archive.write((), lambda: forged)))
     Sealer(tmp_path / "home").seal(packed, [tmp_path / "b.asc"], sealed)
-    item = bundle.describe(sealed)
+    item = bundle_item.describe(sealed)
     name = forwarded_id(item.sha256)
     slip = Slip(name, "test-unit", "other-unit", today(), item.size, item.sha256)
     config = read_courier_config(a.folder / "courier" / "courier.toml", None)

@@ -20,6 +20,8 @@ from keys.commands.main import keys
 from keys.commands.shared import grouped
 from keys.registry.draft import read_draft
 
+pytestmark = pytest.mark.slow
+
 NEXT_YEAR = (today() + timedelta(days=365)).isoformat()
 PHRASE = "a long passphrase\n"
 

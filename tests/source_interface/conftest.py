@@ -477,12 +477,13 @@ def header_of(headers_of):
 
 @pytest.fixture
 def header_to(secrets_of, conversation_of, headers_of, put_row):
-    """Puts another header into a conversation, after all that are there."""
+    """Puts another header into a conversation, after all that are there. `changed`: where it goes."""
 
-    def put(words, header):
+    def put(words, header, **changed):
         found, there = secrets_of(words), headers_of(words)
         slot = next(slot for slot in range(mailbox.MESSAGE_SLOTS) if slot not in there)
-        after = replace(header, sequence=1 + max(one.sequence for one in there.values()))
+        to = replace(header.destination, **changed)
+        after = replace(header, destination=to, sequence=1 + max(one.sequence for one in there.values()))
         tag = mailbox.tags(found.header_tag_key, mailbox.MESSAGE_SLOTS)[slot]
         plain = compose_header(after, found.header_key)
         put_row(tag, mailbox.seal(plain, conversation_of(words).reply_public_key))

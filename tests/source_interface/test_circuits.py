@@ -11,6 +11,8 @@ from source_interface import circuits
 from source_interface.circuits import DERIVATIONS, MOST_DELAYED, UPLOADS, UPLOADS_AT_ONCE, Circuits
 from source_interface.refusals import Refused
 
+pytestmark = pytest.mark.slow
+
 MANY = 10_000
 
 
@@ -183,9 +185,7 @@ def test_starting_is_refused_too_and_a_mistyped_codename_costs_nothing(on_circui
     assert "Wait a minute" in answer.text
 
 
-def test_a_message_that_is_refused_is_heard_out_and_its_words_given_back(
-    on_circuit, no_delays, app, arrived, house
-):
+def test_a_message_that_is_refused_has_its_words_given_back(on_circuit, no_delays, app, arrived, house):
     reporter = on_circuit("busy")
     reporter.report("The first.")
     reporter.get("/sent")

@@ -7,6 +7,8 @@ from sqlalchemy import text as sql
 
 from common.conversation.derivation import Busy, Gate
 
+pytestmark = pytest.mark.slow
+
 PLANTED = "Zanzibar-the-planted-word"
 
 

@@ -9,11 +9,15 @@ from flask import g, make_response
 
 from common.conversation import codename
 from common.conversation.derivation import derive_root
+from common.conversation.destination import Destination
 from common.secret import Secret
 from source_interface import session as sessions
 from source_interface.app import create_app
 from source_interface.session import NoSession, Session, SessionBox, new_session
 
+pytestmark = pytest.mark.slow
+
+CHOSEN = Destination("unit", "second", "force", involved=True)
 ENDED = "Your visit has ended"
 
 
@@ -118,7 +122,7 @@ def test_a_cookie_sealed_under_another_context_or_key_is_nothing(app):
 
 def test_a_session_says_what_it_was_given(app):
     box: SessionBox = app.extensions[sessions.EXTENSION]
-    given = Session("token", Secret(secrets.token_bytes(32)), tuple("abcdefg"), "unit", (1, 7), "sent")
+    given = Session("token", Secret(secrets.token_bytes(32)), tuple("abcdefg"), (1, 7), "sent", CHOSEN)
     assert box.open(box.close(given)) == given
     assert "token" not in repr(given)
     assert "abc" not in repr(given).replace("'", "")
@@ -127,7 +131,12 @@ def test_a_session_says_what_it_was_given(app):
 def test_the_longest_session_fits_into_its_cookie(app):
     box: SessionBox = app.extensions[sessions.EXTENSION]
     longest = Session(
-        "x" * 24, Secret(bytes(32)), ("wwwwwwwww",) * 7, "u" * 64, tuple(range(1, 8)), "sent before"
+        "x" * 24,
+        Secret(bytes(32)),
+        ("wwwwwwwww",) * 7,
+        tuple(range(1, 8)),
+        "sent before",
+        Destination("u" * 64),
     )
     assert box.open(box.close(longest)) == longest
 
@@ -181,13 +190,13 @@ def test_a_codename_is_still_shown_when_its_message_arrived_after_the_end(new_ap
     reporter.start()
     now[0] += 590
     store = app.extensions["candour"].store
-    accept = store.accept
+    receive = store.receive
 
     def slowly(*arguments, **named):
         now[0] += 7200
-        return accept(*arguments, **named)
+        return receive(*arguments, **named)
 
-    monkeypatch.setattr(type(store), "accept", lambda _, *arguments, **named: slowly(*arguments, **named))
+    monkeypatch.setattr(type(store), "receive", lambda _, *arguments, **named: slowly(*arguments, **named))
     assert reporter.write("A long upload.").status == 303
     assert len(reporter.codename()) == 7
     now[0] += 590

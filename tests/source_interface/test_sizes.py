@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import insert
 
 from common import signing
-from common.conversation import codename, mailbox
+from common.contexts import Context
+from common.conversation import codename, derivation, mailbox
+from common.conversation.destination import Destination
 from common.days import today
 from common.gpg.certificate import look
 from common.registry import registry as registries
@@ -24,6 +26,13 @@ from source_interface.notices import NOTICES
 from source_interface.session import Session, longest_session, new_session
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _cheap_derivations(monkeypatch):
+    """No size depends on what a derivation costs, and there are some hundred of them here."""
+    cheap = derivation.Parameters(derivation.CURRENT.version, memory_kib=64, passes=1, lanes=1)
+    monkeypatch.setattr(derivation.derive_root, "__defaults__", (cheap,))
 
 
 def whole(answer, reason):
@@ -155,9 +164,9 @@ def test_every_cookie_has_the_length_of_the_longest(app):
     states = [
         new_session(),
         longest_session(),
-        Session("x" * 24, root, words, "test-unit"),
-        Session("x" * 24, root, (), "", (3,)),
-        *(Session("x" * 24, root, (), "", (), notice) for notice in NOTICES),
+        Session("x" * 24, root, words, destination=Destination("test-unit")),
+        Session("x" * 24, root, corrected=(3,)),
+        *(Session("x" * 24, root, notice=notice) for notice in NOTICES),
     ]
     assert {len(box.close(state)) for state in states} == {sessions.COOKIE_CHARS}
     assert [box.open(box.close(state)) for state in states] == states
@@ -166,7 +175,7 @@ def test_every_cookie_has_the_length_of_the_longest(app):
 def test_a_session_that_would_show_by_its_length_is_refused(app):
     box = app.extensions[sessions.EXTENSION]
     with pytest.raises(ValueError):
-        box.close(Session("x" * 24, Secret(bytes(32)), ("w" * 9,) * 7, "u" * 400))
+        box.close(Session("x" * 24, Secret(bytes(32)), ("w" * 9,) * 7, destination=Destination("u" * 400)))
 
 
 def test_every_page_of_a_visit_carries_the_cookie_and_it_never_changes_its_length(reporter, answer):
@@ -222,13 +231,13 @@ def test_the_questions_fit_with_every_force_of_the_country_and_everything_wrong(
 
 
 def test_the_certificates_of_sixty_units_are_pages_like_any_other(
-    reporter, house, registry, root_key, unit_keys, charity_keys, size
+    reporter, house, registry, root_key, lasting_keys, charity_keys, size
 ):
     """The list of them all, and each with its 24 months."""
     forces = tuple(replace(force, oversight=()) for force in read_country().forces)
     sixty = tuple(
         replace(
-            unit_keys.unit,
+            lasting_keys.unit,
             id=f"{forces[number % len(forces)].id[:40]}-anti-corruption-{number}",
             name=f"{forces[number % len(forces)].names[-1].name} Anti-Corruption Unit",
             serves=(Service(forces[number].id),) if number < len(forces) else (),
@@ -239,13 +248,13 @@ def test_the_certificates_of_sixty_units_are_pages_like_any_other(
         for number in range(60)
     )
     draft = replace(registry, version=2, forces=forces, units=(*sixty, charity_keys.unit))
-    signed = signing.sign(registries.to_body(draft), registries.CONTEXT, read_private_key(root_key.file))
+    signed = signing.sign(registries.to_body(draft), Context.REGISTRY, read_private_key(root_key.file))
     house.config.registry.write_bytes(signed)
     pages = [reporter.get("/certificate"), reporter.get(f"/certificate/{sixty[7].id}")]
     assert pages[0].text.count('<a href="/certificate/') == 61
     assert "For Kent Police." in pages[0].page.words
     assert pages[1].text.count("BEGIN PGP PUBLIC KEY BLOCK") == 1
-    months = look(unit_keys.unit.certificate).last_day
+    months = look(lasting_keys.unit.certificate).last_day
     assert months is not None
     assert months > today() + timedelta(days=700), "it has 24 months"
     assert [size(page) for page in pages] == [PAGE_BYTES] * 2

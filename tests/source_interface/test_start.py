@@ -7,9 +7,9 @@ import pytest
 
 from common.config import BadConfiguration, read_server_config
 from common.days import midnight_of, today
-from common.store.blobs import POOL
+from common.store.blob_pool import POOL
 from common.store.outbox import Outbox
-from common.store.values import SealedReply
+from common.store.values import Addressed, SealedReply
 from common.transport.settled_hours import is_due, last_settled_hour
 from source_interface.services import build
 
@@ -18,10 +18,10 @@ TAG = b"t" * 16
 
 def take_in(house):
     """A message, as a reporter leaves it."""
-    with house.store.blobs.pending() as blob:
-        blob.path.write_bytes(b"sealed")
-        header = SealedReply(os.urandom(16), b"x")
-        house.store.accept(blob, receipt_tag=TAG, unit="test-unit", day=today(), header=header)
+    header = SealedReply(os.urandom(16), b"x")
+    house.store.receive(
+        [Addressed(TAG, "test-unit")], header, today(), lambda outputs: os.write(outputs[0], b"sealed")
+    )
 
 
 def outbox_of(house):

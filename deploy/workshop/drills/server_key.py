@@ -14,6 +14,7 @@ from common.conversation import codename, mailbox
 from common.conversation.derivation import CURRENT, PEPPER_BYTES, conversation_secrets, derive_root
 from common.gpg.runner import private_home, run_gpg
 from common.secret import Secret
+from common.store.blobs import blob_path
 from common.store.database import open_store
 from deploy.workshop.drills.country import UNIT, Country, copy_home, opens
 from deploy.workshop.drills.rehearsal import Exposed, Outcome, Rehearsal
@@ -90,7 +91,7 @@ def _lost_with_a_backup(rehearsal: Rehearsal, country: Country, reporter: Report
     rehearsal.run("./candour restore --from backup.gpg --gnupg operator --data .")
     service = Service(country.config())
     rehearsal.check("A codename still finds its answer", service.shown(reporter) == ["We have read it."])
-    sealed = service.services.store.blobs.path(name)
+    sealed = blob_path(service.services.config.blobs, name)
     rehearsal.check("The unit still opens the report", opens(sealed, country.west / GNUPG_HOME))
     service.close()
 

@@ -15,6 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from common.config import ServerConfig
 from common.conversation import codename, mailbox, reply
 from common.conversation.derivation import conversation_secrets, derive_root
+from common.conversation.destination import Destination
 from common.conversation.header import Header, compose_header
 from common.conversation.links import Conversation, new_link
 from common.days import today
@@ -24,16 +25,18 @@ from common.report import archive
 from common.report.report import Report
 from common.report.routing import Answers, route
 from common.secret import Secret
+from common.store.blobs import blob_path
 from common.store.inbox import Inbox
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
-from common.store.values import Envelope, SealedReply
+from common.store.values import Addressed, Envelope, SealedReply
 from common.transport.settled_hours import this_hour
 from deploy.workshop.drills.country import FORCE
 from journalist_interface.collection.app import create_app
 from keys.private_key import parse_private_key
 from keys.unit.unit_keys import GNUPG_HOME, REPLY_KEY
 from source_interface.conversation import visit
+from source_interface.conversation.keys import Keys
 from source_interface.intake import certificates
 from source_interface.services import Services, build
 
@@ -69,26 +72,23 @@ class Service:
         keys = conversation_secrets(reporter.root(services.config.pepper))
         reply_key = mailbox.ReplyKey(keys.reply_seed)
         conversation = Conversation(keys.mailbox_key, reply_key.public())
-        header = Header(new_link(), (unit.id,))
+        header = Header(new_link(), Destination(unit.id))
         report = Report(
             text, unit.id, today(), first=True, conversation=conversation, link=header.link, sequence=0
         )
-        with services.store.blobs.pending() as blob:
-            pieces = archive.write((), lambda: report)
-            services.sealer.seal(
-                _Pulled(pieces), [certificates.certificate_of_the_day(unit, today())], blob.path
-            )
-            services.store.accept(
-                blob,
-                receipt_tag=mailbox.tags(keys.receipt_key)[0],
-                unit=unit.id,
-                day=today(),
-                header=SealedReply(
-                    mailbox.tags(keys.header_tag_key)[0],
-                    mailbox.seal(compose_header(header, keys.header_key), reply_key.public()),
-                ),
-            )
-        return services.store.blobs.path(blob.id)
+        certificate = certificates.certificate_of_the_day(unit, today())
+        (envelope,) = services.store.receive(
+            [Addressed(mailbox.tags(keys.receipt_key)[0], unit.id)],
+            SealedReply(
+                mailbox.tags(keys.header_tag_key)[0],
+                mailbox.seal(compose_header(header, keys.header_key), reply_key.public()),
+            ),
+            today(),
+            lambda outputs: services.sealer.seal(
+                _Pulled(archive.write((), lambda: report)), [certificate], outputs[0]
+            ),
+        )
+        return blob_path(services.config.blobs, envelope)
 
     def answer(self, reporter: Reporter, unit_id: str, text: str, signed_by: Ed25519PrivateKey) -> None:
         """Post an answer, as whoever has the key, the report and a courier can."""
@@ -122,7 +122,8 @@ class Service:
     def visit(self, reporter: Reporter) -> visit.Visit:
         """What the reporter finds on coming back."""
         services = self.services
-        return visit.visit(services.store, services.registry.current(), reporter.root(services.config.pepper))
+        keys = Keys(reporter.root(services.config.pepper))
+        return visit.visit(services.store, services.registry.current(), keys)
 
     def shown(self, reporter: Reporter) -> list[str]:
         """The answers that the reporter is shown."""

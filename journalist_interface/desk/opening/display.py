@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from common.days import today
+from common.envelope_id import is_forwarded_id
 from common.registry.registry import Registry, UnknownUnit
 from common.report import trail
 from common.report.report import INVOLVED, Attachment, Report, clean_text
-from common.store.blobs import is_forwarded_id
+from journalist_interface.desk.answers.composition import AnswerLost, read_answer
 from journalist_interface.desk.opening import facts, failure_reasons
 from journalist_interface.desk.opening.hand_sealed import (
     HandSealed,
@@ -22,7 +23,6 @@ from journalist_interface.desk.opening.hand_sealed import (
 )
 from journalist_interface.desk.opening.inspection import AT_ONCE, CannotOpen, key_is_locked, open_envelope
 from journalist_interface.desk.opening.oversight import addressee, is_second_seal
-from journalist_interface.desk.replies.composition import AnswerLost, read_answer
 from journalist_interface.desk.rows.conversations import Place
 from journalist_interface.desk.rows.envelopes import Envelope
 from journalist_interface.desk.services import Desk, NotHere

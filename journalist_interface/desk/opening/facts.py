@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
+from common.envelope_id import is_forwarded_id
 from common.registry.registry import Registry, UnknownForce
 from common.report import trail
 from common.report.report import SEVERAL, Report
 from common.report.trail import Step
-from common.store.blobs import is_forwarded_id
 from journalist_interface.desk.opening.inspection import CannotOpen, open_envelope
 from journalist_interface.desk.services import Desk, NotHere
 

@@ -8,10 +8,10 @@ decides. Of what a unit passed on the trail is that unit's word: it is shown, an
 unit that hands a conversation over could hide it from whoever gets it.
 """
 
+from common.envelope_id import is_forwarded_id
 from common.registry.registry import Registry, UnknownUnit
 from common.report import trail
 from common.report.report import Report
-from common.store.blobs import is_forwarded_id
 from journalist_interface.desk.rows.conversations import Conversation
 
 

@@ -9,13 +9,13 @@ from common.report import disclosure
 from common.report.disclosure import Why
 from journalist_interface.desk.pages import (
     about,
+    answers,
     contacts,
     conversations,
     entry,
     epochs,
     forwards,
     messages,
-    replies,
     stick,
     unreadable,
 )
@@ -32,7 +32,7 @@ def register(app: Flask) -> None:
         entry,
         conversations,
         messages,
-        replies,
+        answers,
         contacts,
         forwards,
         unreadable,

@@ -25,10 +25,7 @@ from common.report.routing import kept_from_units
 from common.report.trail import Why
 from common.transport import forwarding, post
 from common.transport.forwarding import Slip
-from journalist_interface.desk.opening import facts
-from journalist_interface.desk.opening.oversight import check_ours
-from journalist_interface.desk.passing_on.resealing import NotForwardable, Resealing, certificate_file
-from journalist_interface.desk.replies.composition import (
+from journalist_interface.desk.answers.composition import (
     AnswerLost,
     address,
     first_report,
@@ -36,6 +33,9 @@ from journalist_interface.desk.replies.composition import (
     reply_key,
     used_slots,
 )
+from journalist_interface.desk.opening import facts
+from journalist_interface.desk.opening.oversight import check_ours
+from journalist_interface.desk.passing_on.resealing import NotForwardable, Resealing, certificate_file
 from journalist_interface.desk.rows.envelopes import Envelope
 from journalist_interface.desk.rows.forwards import Forward
 from journalist_interface.desk.rows.models import WAITING

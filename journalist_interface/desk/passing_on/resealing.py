@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.conversation.links import MOST_HANDOVERS, next_link
 from common.days import today
+from common.envelope_id import forwarded_id
 from common.registry.registry import Registry
 from common.registry.units import Unit
 from common.report import archive, trail
@@ -21,8 +22,7 @@ from common.report.archive import FilePart, NotAnEnvelope
 from common.report.report import Report
 from common.report.trail import Step, Why
 from common.report.transfer import Passing, Pulled
-from common.transport import bundle
-from common.transport.forwarding import forwarded_id
+from common.transport import bundle_item
 from journalist_interface.desk.opening import failure_reasons
 from journalist_interface.desk.opening.inspection import CannotOpen, open_envelope, open_sealed
 from journalist_interface.desk.rows.envelopes import Envelope
@@ -128,7 +128,7 @@ class Resealing:
             ]
             copies = [([certificate], part) for certificate, part in zip(certificates, parts, strict=True)]
             self.desk.sealer.seal_each(Pieces(pieces), copies)
-        items = [bundle.describe(part) for part in parts]
+        items = [bundle_item.describe(part) for part in parts]
         names = [forwarded_id(item.sha256) for item in items]
         files.put_forwarded(list(zip(parts, names, strict=True)))
         return [

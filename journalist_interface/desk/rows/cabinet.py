@@ -11,12 +11,12 @@ from sqlalchemy import URL, Engine
 
 from common.store.database import open_engine
 from journalist_interface.desk.rows import models
+from journalist_interface.desk.rows.answers import Answers
 from journalist_interface.desk.rows.contacts import Contacts
 from journalist_interface.desk.rows.conversations import Conversations
 from journalist_interface.desk.rows.envelopes import Envelopes
 from journalist_interface.desk.rows.forwards import Forwards
 from journalist_interface.desk.rows.posts import Posts
-from journalist_interface.desk.rows.replies import Answers
 from journalist_interface.desk.rows.sealed_to import SealedTo
 
 

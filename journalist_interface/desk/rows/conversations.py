@@ -9,7 +9,7 @@ from datetime import date
 
 from sqlalchemy import Engine, literal, select, tuple_
 
-from common.store.blobs import FORWARDED_PREFIX
+from common.envelope_id import FORWARDED_PREFIX
 from journalist_interface.desk.rows.models import AnswerRow, ConversationRow, EnvelopeRow
 
 PAGE = 25

@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import Connection, Engine, func, insert, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from common.transport.bundle import Item
+from common.transport.bundle_item import Item
 from journalist_interface.desk.rows.models import (
     OPENED,
     SEALED,

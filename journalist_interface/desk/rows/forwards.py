@@ -10,6 +10,7 @@ from datetime import date
 from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from journalist_interface.desk.rows.answers import TakenBack, keep_in_step
 from journalist_interface.desk.rows.envelopes import record
 from journalist_interface.desk.rows.models import (
     DELIVERED,
@@ -23,7 +24,6 @@ from journalist_interface.desk.rows.models import (
     ForwardedRow,
     ForwardRow,
 )
-from journalist_interface.desk.rows.replies import TakenBack, keep_in_step
 from journalist_interface.desk.rows.turn import new_turn
 
 FORWARDED, REWRITTEN = "forwarded", "rewritten"  # what a record of handling may say

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from common.days import midnight_of
 from common.durable import sync_file, sync_folder
-from common.store.blobs import is_blob_id
+from common.envelope_id import is_envelope_id
 
 
 class SealedFiles:
@@ -88,6 +88,6 @@ class SealedFiles:
 
 
 def _checked(untrusted: str) -> str:
-    if not is_blob_id(untrusted):
+    if not is_envelope_id(untrusted):
         raise ValueError("not a sealed file's name")
     return untrusted

@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common.days import today
 from common.durable import new_file, sync_folder, sync_stream, write_new
 from common.registry.units import Unit
-from common.transport import bundle, post
+from common.transport import bundle, bundle_item, post
 from common.transport.bundle import Bundle
 from common.transport.post import MOST_RECEIPTS
+from journalist_interface.desk.answers.composition import AnswerLost, read_answer, reply_key
 from journalist_interface.desk.passing_on.handover import ForwardLost, document_of
-from journalist_interface.desk.replies.composition import AnswerLost, read_answer, reply_key
+from journalist_interface.desk.rows.answers import Answer
 from journalist_interface.desk.rows.forwards import Forward
-from journalist_interface.desk.rows.replies import Answer
 from journalist_interface.desk.services import Desk
 
 _PARTIAL = ".partial-"
@@ -97,7 +97,7 @@ def _export(desk: Desk, waiting: list[Answer], owed: dict[str, str]) -> Exported
     receipts = _write_receipts(partial, unit, key, owed)
     if not written and not receipts:
         return Exported(None, 0, lost=lost)
-    items = tuple(bundle.describe(file) for file in sorted(partial.iterdir()))
+    items = tuple(bundle_item.describe(file) for file in sorted(partial.iterdir()))
     bundle.write_manifest(Bundle(partial, "posts", unit.id, day, items), key)
     desk.cabinet.posts.note_receipts(receipts)
     desk.cabinet.answers.leave(written)
@@ -141,7 +141,7 @@ def _pass_on(desk: Desk, forward: Forward) -> bool:
         with desk.files.forwarded(one.id).open("rb") as source, new_file(partial / one.id) as copy:
             shutil.copyfileobj(source, copy, _CHUNK)
             sync_stream(copy)
-    items = (bundle.describe(first), *(bundle.describe(partial / one.id) for one in envelopes))
+    items = (bundle_item.describe(first), *(bundle_item.describe(partial / one.id) for one in envelopes))
     if [item.sha256 for item in items[1:]] != [one.sha256 for one in envelopes]:
         return False
     bundle.write_manifest(Bundle(partial, "forwards", unit.id, day, items), key)

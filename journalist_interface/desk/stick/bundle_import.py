@@ -10,10 +10,10 @@ from datetime import date
 from pathlib import Path
 
 from common.days import today
-from common.store.blobs import is_forwarded_id
-from common.transport import bundle
-from common.transport.bundle import Bundle, BundleRefused, Item, ItemRefused
-from common.transport.forwarding import forwarded_id
+from common.envelope_id import forwarded_id, is_forwarded_id
+from common.transport import bundle, bundle_item
+from common.transport.bundle import Bundle, BundleRefused
+from common.transport.bundle_item import Item, ItemRefused
 from journalist_interface.desk.opening.inspection import Looked, look_into_new
 from journalist_interface.desk.services import Desk
 
@@ -117,6 +117,6 @@ def _copy_aside(desk: Desk, untrusted: Bundle, item: Item) -> None:
     if item.size + _KEEP_FREE > desk.files.free_bytes():
         raise ItemRefused(item.name, "this desk's disk has no room for it")
     try:
-        bundle.copy_item(untrusted, item, desk.files.staging / item.name)
+        bundle_item.copy_item(untrusted.folder, item, desk.files.staging / item.name)
     except OSError as error:
         raise ItemRefused(item.name, f"copying it failed ({error.strerror})") from error

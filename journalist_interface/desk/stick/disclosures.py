@@ -11,13 +11,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.days import today
+from common.envelope_id import is_forwarded_id
 from common.registry.registry import Registry, RegistryRefused, UnknownUnit
 from common.report import disclosure
 from common.report.disclosure import DisclosureRefused, Entry, Request, Why
 from common.report.report import Report
-from common.store.blobs import is_forwarded_id
+from journalist_interface.desk.answers.composition import reply_key
 from journalist_interface.desk.opening.inspection import open_envelope
-from journalist_interface.desk.replies.composition import reply_key
 from journalist_interface.desk.rows.contacts import Asked
 from journalist_interface.desk.rows.envelopes import Envelope
 from journalist_interface.desk.services import Desk, NotHere

@@ -9,14 +9,14 @@ from dataclasses import replace
 from common.conversation import reply
 from common.days import today
 from common.transport import forwarding, post
-from journalist_interface.desk.passing_on.handover import keep_forward, read_kept
-from journalist_interface.desk.replies.composition import (
+from journalist_interface.desk.answers.composition import (
     address,
     first_report,
     read_answer,
     reply_key,
     store_answer,
 )
+from journalist_interface.desk.passing_on.handover import keep_forward, read_kept
 from journalist_interface.desk.rows.models import RETURNED
 from journalist_interface.desk.services import Desk
 

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import canonical, signing
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.conversation import reply
 from common.conversation.mailbox import AnswerTooLong
 from common.conversation.reply import Handover
@@ -60,7 +61,7 @@ def test_who_got_a_copy_and_whether_it_was_rewritten_is_signed_with_the_rest(par
     for wrong in ({"copy_to": 3}, {"rewritten": "yes"}, {"after": None}, {"after": ["x"]}):
         body = reply._handover_body(handover(), party.identity) | wrong
         with pytest.raises(NotCanonical):
-            reply.read(signing.sign(body, reply._HANDOVER, signer), party.identity, public(signer))
+            reply.read(signing.sign(body, Context.HANDOVER, signer), party.identity, public(signer))
 
 
 def test_neither_passes_for_the_other(party, signer):

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from common import canonical, signing
 from common.canonical import NotCanonical
+from common.contexts import Context
 from common.conversation import mailbox, reply
+from common.conversation.destination import Destination
 from common.conversation.header import Deleted, Header, compose_deleted, compose_header
 from common.conversation.mailbox import AnswerTooLong
 from common.conversation.reply import Reply
@@ -62,7 +64,7 @@ def test_every_answer_handover_header_and_what_is_left_of_one_has_one_size(party
     sizes = {len(reply.compose(answer("x" * n), party.identity, signer)) for n in (0, 1, 1000)}
     handover = reply.Handover("0" * 32, "test-unit", "other-unit", DAY, ("f" * 64,), frozenset())
     sizes.add(len(reply.compose_handover(handover, party.identity, signer)))
-    sizes.add(len(compose_header(Header("f" * 64, ("test-unit",)), party.secrets.header_key)))
+    sizes.add(len(compose_header(Header("f" * 64, Destination("test-unit")), party.secrets.header_key)))
     sizes.add(len(compose_deleted(Deleted("test-unit", 1, "f" * 64), party.secrets.header_key)))
     assert sizes == {8192}
 
@@ -99,7 +101,7 @@ def test_a_signed_answer_of_the_wrong_shape_is_refused(party, signer):
         ("number", -1),
         ("number", "1"),
     ):
-        signed = signing.sign({**good, key: wrong}, reply._ANSWER, signer)
+        signed = signing.sign({**good, key: wrong}, Context.REPLY, signer)
         with pytest.raises(NotCanonical):
             reply.read(signed, party.identity, public(signer))
 

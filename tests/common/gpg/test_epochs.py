@@ -18,6 +18,11 @@ END = month_after(THIS, 24) + OVERLAP  # the certificate's
 DAY = timedelta(days=1)
 
 
+@pytest.fixture(scope="module")
+def unit_keys(lasting_keys):
+    return lasting_keys
+
+
 @pytest.fixture
 def sealed_on(unit_keys, tmp_path, monkeypatch):
     """Seal on a day by the sealer's clock, open, and say the month of the key that opened it."""

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import signing
+from common.contexts import Context
 from common.days import today
 from common.registry import registry as registries
 from common.registry.registry import RegistryRefused, UnknownForce, UnknownUnit
@@ -24,7 +25,7 @@ KEY = Ed25519PrivateKey.from_private_bytes(b"r" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw()
 
 
-def signed(registry, key=KEY, context=registries.CONTEXT, **changed):
+def signed(registry, key=KEY, context=Context.REGISTRY, **changed):
     return signing.sign({**registries.to_body(registry), **changed}, context, key)
 
 
@@ -46,7 +47,7 @@ def test_the_last_day_is_the_last(registry):
 def test_another_root_or_purpose_is_refused(registry):
     refused(signed(registry, Ed25519PrivateKey.generate()), "signature")
     refused(signed(registry), "signature", root=bytes(32))
-    refused(signed(registry, context="candour/1 bundle"), "signature")
+    refused(signed(registry, context=Context.BUNDLE), "signature")
 
 
 @given(data=st.data())
@@ -128,12 +129,12 @@ def test_a_unit_or_force_of_the_wrong_shape_is_refused(registry, part):
                 continue
             body = registries.to_body(registry)
             body[part][0][key] = wrong
-            refused(signing.sign(body, registries.CONTEXT, KEY), "not a registry|languages of the unit")
+            refused(signing.sign(body, Context.REGISTRY, KEY), "not a registry|languages of the unit")
         body = registries.to_body(registry)
         del body[part][0][key]
-        refused(signing.sign(body, registries.CONTEXT, KEY), "not a registry")
+        refused(signing.sign(body, Context.REGISTRY, KEY), "not a registry")
         body[part][0] |= {key: right, "unheard-of": 1}
-        refused(signing.sign(body, registries.CONTEXT, KEY), "not a registry")
+        refused(signing.sign(body, Context.REGISTRY, KEY), "not a registry")
 
 
 def test_days_and_kinds_that_are_none_are_refused(registry):
@@ -148,7 +149,7 @@ def test_days_and_kinds_that_are_none_are_refused(registry):
     ):
         body = registries.to_body(registry)
         body[part][0][key] = wrong
-        refused(signing.sign(body, registries.CONTEXT, KEY), "not a registry")
+        refused(signing.sign(body, Context.REGISTRY, KEY), "not a registry")
 
 
 def test_a_registry_that_contradicts_itself_is_refused_with_where(registry):

@@ -12,15 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.config import Limits
 from common.days import today
+from common.envelope_id import FORWARDED_PREFIX
 from common.registry.registry import Registry
 from common.registry.units import Status, Unit, UnitKind
-from common.store.blobs import FORWARDED_PREFIX
 from common.store.database import open_store
 from common.store.inbox import Inbox
 from common.store.outbox import Outbox
 from common.store.repository import Store
 from common.store.settlement import Settlement
-from common.store.values import SealedReply
+from common.store.values import Addressed, SealedReply
 from common.transport import post
 from common.transport.forwarding import Slip, sign_slip
 
@@ -56,15 +56,12 @@ def put(store: Store) -> Callable[..., bytes]:
         tag: bytes | None = None, *, unit: str = "u", day=None, header: bytes | None = None, content=b"x"
     ):
         tag = tag or secrets.token_bytes(16)
-        with store.blobs.pending() as blob:
-            blob.path.write_bytes(content)
-            store.accept(
-                blob,
-                receipt_tag=tag,
-                unit=unit,
-                day=day or today(),
-                header=SealedReply(header or secrets.token_bytes(16), os.urandom(9328)),
-            )
+        store.receive(
+            [Addressed(tag, unit)],
+            SealedReply(header or secrets.token_bytes(16), os.urandom(9328)),
+            day or today(),
+            lambda outputs: os.write(outputs[0], content),
+        )
         return tag
 
     return put

@@ -1,8 +1,8 @@
 """Killed at the worst moment: afterwards there is no row without its blob, and after a sweep no blob without a row."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.slow
 TAG = b"t" * 16
 
 PROGRAM = """
+import os
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from sqlalchemy import event
 from common.days import today
 from common.store.blobs import BlobFolder
 from common.store.database import open_store
-from common.store.values import Copy, SealedReply
+from common.store.values import Addressed, SealedReply
 
 folder, moment, twice = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "2"
 TAG = b"t" * 16
@@ -42,18 +42,16 @@ store = open_store(f"sqlite:///{folder / 'candour.sqlite'}", folder / "blobs")
 presence = store.blobs.enter()
 presence.share()
 
+def write(outputs):
+    for output in outputs:
+        os.write(output, b"sealed")
+    if moment == "before the blob is in place":
+        wait_to_be_killed()
+
 def accept():
-    with ExitStack() as stack:
-        blob = stack.enter_context(store.blobs.pending())
-        second = stack.enter_context(store.blobs.pending()) if twice else None
-        blob.path.write_bytes(b"sealed")
-        if twice:
-            second.path.write_bytes(b"sealed")
-        if moment == "before the blob is in place":
-            wait_to_be_killed()
-        also = Copy(second, b"s" * 16, "overseer") if twice else None
-        header = SealedReply(b"h" * 16, b"x")
-        store.accept(blob, receipt_tag=TAG, unit="u", day=today(), header=header, second=also)
+    also = [Addressed(b"s" * 16, "overseer")] if twice else []
+    header = SealedReply(b"h" * 16, b"x")
+    store.receive([Addressed(TAG, "u"), *also], header, today(), write)
 
 if moment == "before the row is written":
     @event.listens_for(store.engine, "before_cursor_execute")
@@ -61,13 +59,13 @@ if moment == "before the row is written":
         if statement.startswith("INSERT INTO envelope"):
             wait_to_be_killed()
 elif moment == "between the two blobs":
-    publish, published = store.blobs.publish, []
-    def publish_one(*arguments):
-        if published:
+    commit, committed = store.blobs.commit, []
+    def commit_one(*arguments):
+        if committed:
             wait_to_be_killed()
-        published.append(1)
-        return publish(*arguments)
-    store.blobs.publish = publish_one
+        committed.append(1)
+        return commit(*arguments)
+    store.blobs.commit = commit_one
 elif moment == "before the rows are committed":
     event.listen(store.engine, "commit", wait_to_be_killed)
 accept()
@@ -84,16 +82,26 @@ def known(store):
         return list(connection.execute(select(EnvelopeRow.id).order_by(EnvelopeRow.id)).scalars())
 
 
+def _run(program, arguments, said):
+    """In a process of its own, which has imported already what the program needs."""
+    sys.argv = ["-c", *map(str, arguments)]
+    sys.stdout = os.fdopen(said, "w")
+    sys.stdin, _never_written = map(os.fdopen, os.pipe(), "rw")
+    exec(program, {"__name__": "__main__"})  # noqa: S102
+
+
 def run_and_kill(program, *arguments):
     """Run a program, and kill it when it says that now is the moment."""
-    with subprocess.Popen(
-        [sys.executable, "-c", program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "now\n"
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate(timeout=30)
-    assert process.returncode == -signal.SIGKILL
+    here, there = os.pipe()
+    forked = multiprocessing.get_context("fork")
+    process = forked.Process(target=_run, args=(program, arguments, there))
+    process.start()
+    os.close(there)
+    with os.fdopen(here) as said:
+        assert said.readline() == "now\n"
+        process.kill()
+        process.join(30)
+    assert process.exitcode == -signal.SIGKILL
 
 
 @pytest.fixture
@@ -135,7 +143,7 @@ def test_killed_midway_leaves_no_row_without_blob_and_no_blob_without_row(
         moment in ("after all", "before a withdrawn blob is deleted")
     )
     store.sweep(today(), alone=True)
-    rows = [store.blobs.path(blob_id) for blob_id in known(store)]
+    rows = [store.blobs._path(blob_id) for blob_id in known(store)]
     assert blob_files() == rows
     assert len(rows) == kept
     assert all(path.read_bytes() == b"sealed" for path in rows)
@@ -263,7 +271,7 @@ def test_a_settlement_that_is_killed_leaves_the_listing_and_the_next_one_ends_it
     assert outbox.settled_hour() == "2026-11-28T18"
     assert [envelope.size for envelope in outbox.waiting("u")] == [3]
     assert outbox.waiting("other") == [Envelope(passed_on, today(), 9)]
-    assert outbox.sealed_file("other", passed_on).read_bytes() == b"passed on"
+    assert outbox.open("other", passed_on).read() == b"passed on"
     assert outbox.returned("u") == []
     assert [file for file in inbox.root.rglob("*") if file.is_file()] == []
     assert list((folder / "outbox").iterdir()) == [folder / "outbox" / "listing.sqlite"]

@@ -4,6 +4,7 @@ import os
 import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -11,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.days import today
 from common.store.sweep import KEEP_HELD
-from common.store.values import AlreadyReceived, SealedReply, Sent, State, Withdrawal
+from common.store.values import Addressed, AlreadyReceived, SealedReply, Sent, State, Withdrawal
 
 DAY = timedelta(days=1)
 TAG = b"t" * 16
@@ -29,8 +30,8 @@ def test_an_accepted_message_is_there(store, put, blob_files, settle, outbox):
     [envelope] = outbox.waiting("u")
     assert envelope.day == today()
     assert envelope.size == 6000
-    assert outbox.sealed_file("u", envelope.id).read_bytes() == b"sealed" * 1000
-    assert blob_files() == [outbox.sealed_file("u", envelope.id)]
+    assert outbox.open("u", envelope.id).read() == b"sealed" * 1000
+    assert [file.name for file in blob_files()] == [envelope.id]
 
 
 def test_a_blob_is_durable_and_in_place_before_its_row_is_written(
@@ -95,12 +96,13 @@ def test_many_at_once_with_their_own_tags_are_all_kept(another_process, put, blo
     assert len(outbox.waiting("u")) == len(blob_files()) == 16
 
 
+NOBODY: Any = None
+
+
 def test_only_a_message_that_is_kept_is_called_received(store, blob_files):
     """A row that the database refuses for another reason must not look like one that it has."""
-    with store.blobs.pending() as blob:
-        blob.path.write_bytes(b"x")
-        with pytest.raises(SQLAlchemyError):
-            store.accept(blob, receipt_tag=TAG, unit=None, day=today(), header=HEADER)
+    with pytest.raises(SQLAlchemyError):
+        store.receive([Addressed(TAG, NOBODY)], HEADER, today(), lambda outputs: os.write(outputs[0], b"x"))
     assert not store.was_received(TAG)
     assert blob_files() == []
 
@@ -111,18 +113,16 @@ def test_a_database_that_fails_leaves_no_blob(store, blob_files):
         if statement.startswith("INSERT INTO reply"):
             raise ZeroDivisionError
 
-    with store.blobs.pending() as blob:
-        blob.path.write_bytes(b"x")
-        with pytest.raises(ZeroDivisionError):
-            store.accept(blob, receipt_tag=TAG, unit="u", day=today(), header=HEADER)
+    with pytest.raises(ZeroDivisionError):
+        store.receive([Addressed(TAG, "u")], HEADER, today(), lambda outputs: os.write(outputs[0], b"x"))
     assert not store.was_received(TAG)
     store.sweep(today(), alone=True)
     assert blob_files() == []
 
 
 def test_what_was_never_accepted_is_gone_when_its_writer_leaves(store, blob_files):
-    with pytest.raises(ZeroDivisionError), store.blobs.pending() as blob:
-        blob.path.write_bytes(b"half a report")
+    with pytest.raises(ZeroDivisionError), store.blobs.create() as blob:
+        os.write(blob.descriptor, b"half a report")
         raise ZeroDivisionError
     assert blob_files() == []
 
@@ -165,10 +165,10 @@ def test_what_is_listed_is_withdrawn_at_the_next_settlement_and_the_unit_sees_no
         assert store.withdraw(TAG) is Withdrawal.LATER
         assert store.mailbox([TAG], []).sent == {TAG: Sent(today(), State.WITHDRAWN)}
         assert outbox.waiting("u") == [envelope]
-        assert outbox.sealed_file("u", envelope.id).read_bytes() == b"sealed"
+        assert outbox.open("u", envelope.id).read() == b"sealed"
     settle("2026-11-29T00")
     assert outbox.waiting("u") == []
-    assert outbox.sealed_file("u", envelope.id) is None
+    assert outbox.open("u", envelope.id) is None
     assert blob_files() == []
     assert store.mailbox([TAG], []).sent == {}
 
@@ -200,8 +200,8 @@ def test_a_unit_sees_nothing_of_anothers(store, put, settle, outbox):
     settle()
     [envelope] = outbox.waiting("u")
     assert outbox.waiting("other") == []
-    assert outbox.sealed_file("other", envelope.id) is None
-    assert outbox.sealed_file("u", envelope.id) is not None
+    assert outbox.open("other", envelope.id) is None
+    assert outbox.open("u", envelope.id) is not None
     store.note_held("other", [envelope.id], today())
     assert store.mailbox([TAG], []).sent == {TAG: Sent(today(), State.LISTED)}
 
@@ -217,10 +217,10 @@ def test_what_no_unit_was_shown_none_can_hold(store, put, blob_files):
 )
 def test_a_name_that_is_no_blobs_gives_no_file(store, settle, outbox, untrusted):
     settle()
-    assert outbox.sealed_file("u", untrusted) is None
+    assert outbox.open("u", untrusted) is None
     if untrusted != "0" * 32:
         with pytest.raises(ValueError, match="not a blob's name"):
-            store.blobs.path(untrusted)
+            store.blobs._path(untrusted)
 
 
 def test_listed_is_given_in_pages_by_id(put, settle, outbox):

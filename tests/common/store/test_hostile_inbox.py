@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from common.days import today
+from common.folders import entered
 from common.registry.units import Status
-from common.store import arrivals, delivered
+from common.store import arrivals, delivered, returned
 from common.store.delivered import MOST_LOOKED_AT, UnitFolder
-from common.store.folders import entered
 from common.store.values import Returned
 from common.transport import post
 from tests.common.store.conftest import Desk
@@ -129,7 +129,7 @@ def test_what_no_desk_signed_leaves_room_for_what_is_returned_to_its_unit(
 ):
     """However often a broken-into collection fills the inbox, the unit still learns what of its own was not taken."""
     monkeypatch.setattr(arrivals, "MOST_POSTS", 4)
-    monkeypatch.setattr(arrivals, "MOST_RETURNED", 8)
+    monkeypatch.setattr(returned, "MOST_RETURNED", 8)
     units = (Desk("u", status, desk.key).unit, other_desk.unit)
     for _ in range(5):
         for _ in range(4):
@@ -185,7 +185,7 @@ def test_an_envelope_that_changes_while_it_is_copied_is_kept_as_its_slip_says_or
 
     monkeypatch.setattr(os, "read", read_and_change)
     settle()
-    assert outbox.sealed_file("other", identity).read_bytes() == b"sealed"
+    assert outbox.open("other", identity).read() == b"sealed"
 
 
 def test_of_very_many_names_a_bounded_number_is_looked_at(settle, inbox, monkeypatch):

@@ -38,14 +38,14 @@ def test_what_is_written_is_read_by_its_unit_in_order(written):
 def test_without_a_listing_there_is_nothing(outbox):
     assert (outbox.settled_hour(), outbox.waiting("u"), outbox.returned("u")) == (None, [], [])
     assert outbox.room() == 0
-    assert outbox.sealed_file("u", ONE.id) is None
+    assert outbox.open("u", ONE.id) is None
 
 
 def test_an_id_that_is_not_listed_for_the_unit_has_no_file_whatever_lies_on_the_disk(written, folder, store):
     for blob_id in ("3" * 32, "4" * 32):
-        store.blobs.path(blob_id).write_bytes(b"sealed")
-        assert written.sealed_file("u", blob_id) is None
-    assert written.sealed_file("other", "3" * 32) == store.blobs.path("3" * 32)
+        store.blobs._path(blob_id).write_bytes(b"sealed")
+        assert written.open("u", blob_id) is None
+    assert written.open("other", "3" * 32).read() == b"sealed"
 
 
 def test_a_new_listing_is_read_as_soon_as_it_is_in_place_and_the_old_one_until_then(written):

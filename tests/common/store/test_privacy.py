@@ -25,9 +25,9 @@ def test_whatever_the_umask_files_and_folders_are_the_owners_alone(folder):
     mask = os.umask(0)
     try:
         blobs = BlobFolder(folder / "others")
-        with blobs.pending() as blob:
-            blob.path.write_bytes(b"x")
-            blobs.publish(blob, today())
+        with blobs.create() as blob:
+            os.write(blob.descriptor, b"x")
+            blobs.commit(blob, today())
     finally:
         os.umask(mask)
     assert modes(folder / "others") == {0o700, 0o600}
@@ -40,16 +40,16 @@ def test_in_a_folder_that_was_made_for_a_group_it_may_enter_and_reads_what_is_sh
     mask = os.umask(0o077)
     try:
         blobs = BlobFolder(shared)
-        with blobs.pending() as blob, blobs.pending() as other:
+        with blobs.create() as blob, blobs.create() as other:
             for one in (blob, other):
-                one.path.write_bytes(b"x")
-                blobs.publish(one, today())
+                os.write(one.descriptor, b"x")
+                blobs.commit(one, today())
         assert blobs.show(blob.id) == hashlib.sha256(b"x").digest()
         assert blobs.show("0" * 32) is None
     finally:
         os.umask(mask)
-    assert blobs.path(blob.id).stat().st_mode & 0o777 == 0o640
-    shown = blobs.path(blob.id)
+    assert blobs._path(blob.id).stat().st_mode & 0o777 == 0o640
+    shown = blobs._path(blob.id)
     assert modes(shared) == {0o2750, 0o2710, 0o640, 0o600}
     assert [file for file in shared.rglob("*") if file.stat().st_mode & 0o7777 == 0o640] == [shown]
 

@@ -8,11 +8,13 @@ from sqlalchemy import event
 
 from common.config import Limits
 from common.days import today
+from common.envelope_id import is_forwarded_id, new_id
 from common.registry.units import Status
-from common.store.arrivals import KEEP_UNFINISHED, MOST_RETURNED
-from common.store.blobs import is_forwarded_id, new_id, set_aside_under
+from common.store.arrivals import KEEP_UNFINISHED
 from common.store.inbox import AHEAD, MOST_FORWARDS, MOST_POSTS, OLDEST
 from common.store.models import TAKEN
+from common.store.returned import MOST_RETURNED
+from common.store.set_aside import set_aside_under
 from common.store.sweep import WrongDatabase
 from common.store.values import KEEP_RETURNED, Envelope, Returned, Sent, State
 from common.transport import post
@@ -240,7 +242,7 @@ def test_an_envelope_passed_on_is_listed_for_the_other_unit(store, settle, inbox
     assert outbox.waiting("other") == [Envelope(identity, today(), 11)]
     assert outbox.waiting("u") == []
     assert is_forwarded_id(identity)
-    assert outbox.sealed_file("other", identity).read_bytes() == b"sealed anew"
+    assert outbox.open("other", identity).read() == b"sealed anew"
     assert lying(inbox) == []
     assert outbox.returned("u") == []
 

@@ -9,11 +9,10 @@ import pytest
 
 from common.days import midnight_of, today
 from common.store import sweep
-from common.store.blobs import set_aside_under
 from common.store.database import open_store
-from common.store.set_aside import was_held
+from common.store.set_aside import set_aside_under, was_held
 from common.store.sweep import KEEP_HELD, KEEP_SET_ASIDE, WrongDatabase
-from common.store.values import KEEP_REPLIES, SealedReply
+from common.store.values import KEEP_REPLIES, Addressed, SealedReply
 
 DAY = timedelta(days=1)
 TAG = b"t" * 16
@@ -77,10 +76,10 @@ def test_a_reply_is_deleted_after_its_last_day(store):
 
 def orphan(store, day):
     """A blob without a row, as a crash leaves it."""
-    with store.blobs.pending() as blob:
-        blob.path.write_bytes(b"x")
-        store.blobs.publish(blob, day)
-    return store.blobs.path(blob.id)
+    with store.blobs.create() as blob:
+        os.write(blob.descriptor, b"x")
+        store.blobs.commit(blob, day)
+    return store.blobs._path(blob.id)
 
 
 def test_alone_it_takes_every_orphan_and_what_was_being_written(store, put, blob_files, folder):
@@ -204,24 +203,22 @@ def test_the_first_is_alone_and_a_second_waits_until_it_shares(store, another_pr
 
 
 def test_a_server_that_starts_beside_a_writer_does_not_take_its_blob(store, another_process, blob_files):
-    """The writer has published its blob and not yet committed its row, even over midnight."""
+    """The writer has put its blob in place and not yet committed its row, even over midnight."""
     writer = store.blobs.enter()
     writer.share()
-    with store.blobs.pending() as blob:
-        blob.path.write_bytes(b"x")
-        real = store.blobs.publish
+    real = store.blobs.commit
 
-        def publish_then_others_start(pending, day):
-            size = real(pending, day)
-            starter = another_process.blobs.enter()
-            for now in (today(), today() + DAY):
-                another_process.sweep(now, alone=starter.alone)
-            starter.leave()
-            return size
+    def commit_then_others_start(pending, day):
+        size = real(pending, day)
+        starter = another_process.blobs.enter()
+        for now in (today(), today() + DAY):
+            another_process.sweep(now, alone=starter.alone)
+        starter.leave()
+        return size
 
-        store.blobs.publish = publish_then_others_start
-        header = SealedReply(b"h" * 16, b"x")
-        store.accept(blob, receipt_tag=TAG, unit="u", day=today(), header=header)
+    store.blobs.commit = commit_then_others_start
+    header = SealedReply(b"h" * 16, b"x")
+    store.receive([Addressed(TAG, "u")], header, today(), lambda outputs: os.write(outputs[0], b"x"))
     assert [path.read_bytes() for path in blob_files()] == [b"x"]
     assert store.was_received(TAG)
     writer.leave()

@@ -1,5 +1,6 @@
 """What a file system keeps of its own accord: numbers, places and times that no program can set."""
 
+import os
 from contextlib import ExitStack
 from datetime import timedelta
 from itertools import pairwise
@@ -9,7 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from common.days import midnight_of, today
-from common.store.blobs import POOL, BlobFolder
+from common.store.blob_pool import POOL
+from common.store.blobs import BlobFolder
 from common.store.models import Base
 
 PAIRS = 60
@@ -20,8 +22,8 @@ def pairs(store):
     """Messages sealed twice, in the order in which they came: the inode numbers of each one's copies."""
     store.blobs.fill_pool()
     with ExitStack() as stack:
-        blobs = [[stack.enter_context(store.blobs.pending()) for _ in range(2)] for _ in range(PAIRS)]
-        yield [tuple(blob.path.stat().st_ino for blob in pair) for pair in blobs]
+        blobs = [[stack.enter_context(store.blobs.create()) for _ in range(2)] for _ in range(PAIRS)]
+        yield [tuple(os.fstat(blob.descriptor).st_ino for blob in pair) for pair in blobs]
 
 
 def correlation(values):
@@ -54,7 +56,7 @@ def test_files_are_made_many_at_once_and_before_the_last_ones_would_tell_themsel
     seen = []
     for _ in range(2 * POOL):
         before = {file.name for file in pool.iterdir()}
-        with blobs.pending():
+        with blobs.create():
             made = {file.name for file in pool.iterdir()} - before
             if made:
                 seen.append((len(made), len(before)))
@@ -66,8 +68,8 @@ def test_files_are_made_many_at_once_and_before_the_last_ones_would_tell_themsel
 def test_two_processes_draw_from_one_pool_and_never_the_same_file(folder):
     one, other = (BlobFolder(folder / "blobs") for _ in range(2))
     with ExitStack() as stack:
-        drawn = [stack.enter_context(blobs.pending()) for _ in range(POOL) for blobs in (one, other)]
-        assert len({blob.path.stat().st_ino for blob in drawn}) == 2 * POOL
+        drawn = [stack.enter_context(blobs.create()) for _ in range(POOL) for blobs in (one, other)]
+        assert len({os.fstat(blob.descriptor).st_ino for blob in drawn}) == 2 * POOL
 
 
 def at_the_next_step_of_its_clock(folder):
@@ -120,9 +122,9 @@ def test_files_and_folders_of_the_store_tell_no_hour_whatever_is_done(
     settle()
     tag = put()
     check()
-    with store.blobs.pending() as abandoned:
+    with store.blobs.create() as abandoned:
         check()
-        abandoned.path.touch()
+        os.utime(abandoned.descriptor)
     check()
     inbox.put_post("u", desk.reply())
     forward(desk, b"sealed", "other")
@@ -179,5 +181,5 @@ def test_a_blob_is_its_owners_alone_until_it_is_listed(store, put, settle, folde
 
 def test_without_a_folder_to_write_into_a_blob_is_refused_and_not_waited_for(store, folder):
     (folder / "blobs" / "staging").rename(folder / "gone")
-    with pytest.raises(FileNotFoundError), store.blobs.pending():
+    with pytest.raises(FileNotFoundError), store.blobs.create():
         pass

@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common import canonical, signing
+from common.contexts import Context
 from common.days import today
-from common.transport import bundle
-from common.transport.bundle import Bundle, BundleRefused, Item, ItemRefused, Returned
+from common.transport import bundle, bundle_item
+from common.transport.bundle import Bundle, BundleRefused, Returned
+from common.transport.bundle_item import Item, ItemRefused
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"c" * 32)
 SIGNERS = (KEY.public_key().public_bytes_raw(),)
@@ -29,7 +31,7 @@ def made(tmp_path):
     for name, content in CONTENTS.items():
         (folder / name).write_bytes(content)
     finished = Bundle(
-        folder, "envelopes", "u", today(), tuple(bundle.describe(folder / name) for name in CONTENTS)
+        folder, "envelopes", "u", today(), tuple(bundle_item.describe(folder / name) for name in CONTENTS)
     )
     bundle.write_manifest(finished, KEY)
     return finished
@@ -45,17 +47,17 @@ def take(made, target):
     aside = {refused.name: refused.reason for refused in found.refused}
     for item in found.items:
         try:
-            bundle.copy_item(found, item, target / item.name)
+            bundle_item.copy_item(found.folder, item, target / item.name)
         except ItemRefused as refused:
             aside[refused.name] = refused.reason
             assert not (target / item.name).exists()
             with pytest.raises(ItemRefused):
-                bundle.check_item(found, item)
+                bundle_item.check_item(found.folder, item)
             with pytest.raises(ItemRefused):
-                bundle.read_item(found, item, 10_000)
+                bundle_item.read_item(found.folder, item, 10_000)
         else:
-            bundle.check_item(found, item)
-            assert bundle.read_item(found, item, 10_000) == (target / item.name).read_bytes()
+            bundle_item.check_item(found.folder, item)
+            assert bundle_item.read_item(found.folder, item, 10_000) == (target / item.name).read_bytes()
     return aside
 
 
@@ -74,7 +76,7 @@ def refused(made, match="", **how):
     assert str(refusal.value).endswith("Nothing of it was taken.")
 
 
-def resigned(made, key=KEY, context=bundle._CONTEXT, **changed):
+def resigned(made, key=KEY, context=Context.BUNDLE, **changed):
     body = canonical.inner(canonical.load((made.folder / "manifest.json").read_bytes()), "body")
     (made.folder / "manifest.json").write_bytes(signing.sign({**body, **changed}, context, key))
 
@@ -134,7 +136,7 @@ def test_another_signer_unit_or_kind_is_refused(made):
     assert read(made, signers=(bytes(32), *SIGNERS)) == made
     resigned(made, Ed25519PrivateKey.generate())
     refused(made, "not signed")
-    resigned(made, context="candour/1 registry")
+    resigned(made, context=Context.REGISTRY)
     refused(made, "not signed")
 
 
@@ -275,17 +277,17 @@ def test_an_altered_item_is_refused_and_named(made, tmp_path, change):
     file = made.folder / item.name
     file.write_bytes(change(file.read_bytes()))
     with pytest.raises(ItemRefused, match=r"The item 0{32} was not taken: it is altered or damaged\."):
-        bundle.copy_item(made, item, tmp_path / "copy")
+        bundle_item.copy_item(made.folder, item, tmp_path / "copy")
     with pytest.raises(ItemRefused, match="altered or damaged"):
-        bundle.read_item(made, item, 10_000)
+        bundle_item.read_item(made.folder, item, 10_000)
 
 
 def test_an_item_larger_than_it_says_is_not_copied_to_its_end(made, tmp_path):
     with (made.folder / made.items[0].name).open("ab") as stream:
         stream.truncate(10 * 1024**4)  # more than any disk or patience has
     for look in (
-        lambda: bundle.copy_item(made, made.items[0], tmp_path / "copy"),
-        lambda: bundle.check_item(made, made.items[0]),
+        lambda: bundle_item.copy_item(made.folder, made.items[0], tmp_path / "copy"),
+        lambda: bundle_item.check_item(made.folder, made.items[0]),
     ):
         with pytest.raises(ItemRefused):
             look()
@@ -294,13 +296,13 @@ def test_an_item_larger_than_it_says_is_not_copied_to_its_end(made, tmp_path):
 
 def test_an_item_larger_than_the_most_is_not_read(made):
     with pytest.raises(ItemRefused, match="too large"):
-        bundle.read_item(made, made.items[2], 2559)
+        bundle_item.read_item(made.folder, made.items[2], 2559)
 
 
 def test_a_copy_never_overwrites(made, tmp_path):
     (tmp_path / "copy").write_bytes(b"mine")
     with pytest.raises(FileExistsError):
-        bundle.copy_item(made, made.items[0], tmp_path / "copy")
+        bundle_item.copy_item(made.folder, made.items[0], tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"mine"
 
 

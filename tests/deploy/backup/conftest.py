@@ -17,7 +17,7 @@ from common.store.inbox import Inbox
 from common.store.outbox import Outbox
 from common.store.repository import Store
 from common.store.settlement import Settlement
-from common.store.values import SealedReply
+from common.store.values import Addressed, SealedReply
 from common.transport.settled_hours import this_hour
 from deploy.backup.layout import Layout, in_data_folder, on_host
 from deploy.host.settings import HERE
@@ -146,12 +146,15 @@ def put() -> Callable[..., str]:
     """Accepts a message into a store, of the day before yesterday; gives the envelope's id."""
 
     def put(store: Store, content: bytes = b"sealed") -> str:
-        with store.blobs.pending() as blob:
-            blob.path.write_bytes(content)
-            reply = SealedReply(os.urandom(16), os.urandom(REPLY_CIPHERTEXT_BYTES))
-            day = today() - timedelta(days=2)
-            store.accept(blob, receipt_tag=os.urandom(16), unit="test-unit", day=day, header=reply)
-        return blob.id
+        reply = SealedReply(os.urandom(16), os.urandom(REPLY_CIPHERTEXT_BYTES))
+        day = today() - timedelta(days=2)
+        (blob_id,) = store.receive(
+            [Addressed(os.urandom(16), "test-unit")],
+            reply,
+            day,
+            lambda outputs: os.write(outputs[0], content),
+        )
+        return blob_id
 
     return put
 

@@ -204,7 +204,7 @@ def test_an_envelope_that_the_disk_has_lost_is_told_and_the_others_are_saved(
 ):
     store = open_layout(host)
     put(store)
-    store.blobs.path(put(store)).unlink()
+    store.blobs._path(put(store)).unlink()
     saved = save(host, tmp_path, operator.certificate)
     assert (saved.envelopes, saved.lost) == (1, 1)
 
@@ -252,7 +252,7 @@ def test_what_is_past_its_time_goes_at_the_first_sweep(
     again = open_layout(clean)
     again.sweep(today(), alone=True)
     assert [row[0] for row in rows_of(clean)["envelope"]] == [fresh]
-    assert not again.blobs.path(old).exists()
+    assert not again.blobs._path(old).exists()
 
 
 @pytest.mark.parametrize("name", ["a" * 64, "A.b_c-" + "d" * 58])
@@ -285,7 +285,7 @@ def test_nothing_but_plain_files_of_other_users_is_read(
     secret = tmp_path / "root-only"
     secret.mkdir()
     store = open_layout(host)
-    blob = store.blobs.path(put(store))
+    blob = store.blobs._path(put(store))
     folder = host.onions / "collection" / "authorized_clients"
     file = blob if place == "blobs" else folder / "unit.auth"
     (secret / file.name).write_bytes(b"what only root may read")

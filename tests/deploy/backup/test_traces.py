@@ -138,7 +138,7 @@ def test_memory_does_not_grow_with_an_envelope(demo, open_layout, put, operator,
 
     without = peak("small")
     large = put(store, b"")
-    with store.blobs.path(large).open("r+b") as blob:
+    with store.blobs._path(large).open("r+b") as blob:
         blob.truncate(400 * MB)  # a hole, which is read as zeros
     with store.writing() as connection:
         connection.execute(update(EnvelopeRow).where(EnvelopeRow.id == large).values(padded_size=400 * MB))

@@ -1,5 +1,6 @@
 """The doctor, on real data folders that something is wrong with."""
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -110,9 +111,9 @@ def test_a_database_of_an_old_shape_is_wrong(data):
 def test_messages_that_were_set_aside_are_a_warning(data):
     config = read_server_config(data_folder.server_settings(data))
     store = open_store(config.database, config.blobs)
-    with store.blobs.pending() as blob:
-        blob.path.write_bytes(b"x")
-        store.blobs.publish(blob, today())
+    with store.blobs.create() as blob:
+        os.write(blob.descriptor, b"x")
+        store.blobs.commit(blob, today())
     store.sweep(today(), alone=True)
     store.engine.dispose()
     finding = about(data, "Set aside, for the database does not know them: 1 sealed message")

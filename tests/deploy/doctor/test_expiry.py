@@ -3,12 +3,21 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from common.days import today
 from common.gpg.certificate import look
 from common.gpg.epochs import OVERLAP, month_after, month_of
 from common.registry.units import Status
 from deploy.doctor.expiry import NEAR_END, check_certificates
 from deploy.doctor.finding import State
+
+
+@pytest.fixture
+def registry(registry, lasting_keys):
+    """In which all certificates last for two years."""
+    certificate = lasting_keys.unit.certificate
+    return replace(registry, units=tuple(replace(unit, certificate=certificate) for unit in registry.units))
 
 
 def on(registry, day):

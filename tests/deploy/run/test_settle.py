@@ -19,7 +19,7 @@ from common.store.inbox import Inbox
 from common.store.outbox import Outbox
 from common.store.settlement import Settlement
 from common.store.sweep import KEEP_HELD
-from common.store.values import KEEP_REPLIES, SealedReply
+from common.store.values import KEEP_REPLIES, Addressed, SealedReply
 from common.transport import settled_hours
 from deploy import data_folder
 from deploy.run.settle import settle
@@ -41,10 +41,10 @@ def run(settings: Path, *more: str):
 def put(store, unit="test-unit", content=b"sealed"):
     header = SealedReply(secrets.token_bytes(16), secrets.token_bytes(REPLY_CIPHERTEXT_BYTES))
     tag = secrets.token_bytes(16)
-    with store.blobs.pending() as blob:
-        blob.path.write_bytes(content)
-        store.accept(blob, receipt_tag=tag, unit=unit, day=today(), header=header)
-    return blob.id, tag
+    (blob_id,) = store.receive(
+        [Addressed(tag, unit)], header, today(), lambda outputs: os.write(outputs[0], content)
+    )
+    return blob_id, tag
 
 
 @contextmanager
@@ -115,8 +115,8 @@ def test_beside_the_servers_it_loses_nothing_and_what_is_past_its_time_leaves_no
         with listing(config) as outbox:
             waiting = outbox.waiting(data_folder.UNIT_ID)
         assert len(waiting) == len(words) == 6
-        assert all(store.blobs.path(one.id).stat().st_size == one.size for one in waiting)
-        assert not store.blobs.path(old).exists()
+        assert all(store.blobs._path(one.id).stat().st_size == one.size for one in waiting)
+        assert not store.blobs._path(old).exists()
         content = b"".join(file.read_bytes() for file in (servers.data / "server").glob("candour.sqlite*"))
         assert reply[:64] in content
         assert old_reply[:64] not in content

@@ -17,6 +17,8 @@ from deploy.run import servers
 from deploy.run.servers import PortTaken, Server
 from deploy.run.supervisor import ServerFailed, StopAsked, Supervisor
 
+pytestmark = pytest.mark.slow
+
 APPLICATIONS = """
 import os, resource, signal, sys
 

@@ -103,12 +103,13 @@ def test_up_serves_prints_where_to_go_and_stops_cleanly(tmp_path, copy_demo, num
 @pytest.mark.quiet
 def test_the_second_start_is_quick_and_keeps_what_is_there(tmp_path):
     data = tmp_path / "data"
+    started = time.monotonic()
     with running("up", "--data", str(data), *PORTS):
-        pass
+        first = time.monotonic() - started
     registry = (data / "server" / "registry.json").read_bytes()
     started = time.monotonic()
     with running("up", "--data", str(data), *PORTS) as (_, printed):
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < max(3, first / 2)  # on a busy machine both take longer
         assert len(addresses(printed)) == 2
     assert (data / "server" / "registry.json").read_bytes() == registry
 

@@ -24,6 +24,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from common import signing
 from common.config import ServerConfig, read_server_config
+from common.contexts import Context
 from common.conversation.mailbox import TAG_BYTES
 from common.days import today
 from common.registry import registry as registries
@@ -36,7 +37,7 @@ from common.store.inbox import Inbox
 from common.store.outbox import Outbox
 from common.store.repository import Store
 from common.store.settlement import Settlement
-from common.store.values import SealedReply, Withdrawal
+from common.store.values import Addressed, SealedReply, Withdrawal
 from common.transport import post
 from common.transport.settled_hours import this_hour
 from journalist_interface.collection.app import create_app
@@ -98,7 +99,7 @@ class World:
             )
         )
         fresh = self.config.registry.with_suffix(".new")
-        fresh.write_bytes(signing.sign(body, registries.CONTEXT, self.root_key))
+        fresh.write_bytes(signing.sign(body, Context.REGISTRY, self.root_key))
         fresh.rename(self.config.registry)
 
     def _unit(self, name: str, enrolled: bool, suspended: bool) -> Unit:
@@ -124,11 +125,10 @@ class World:
     def put_large(self, unit: str, size: int) -> str:
         """A listed envelope of many bytes."""
 
-        def write(path: Path) -> None:
+        def write(output: int) -> None:
             block = secrets.token_bytes(1024 * 1024)
-            with path.open("wb") as stream:
-                for _ in range(size // len(block)):
-                    stream.write(block)
+            for _ in range(size // len(block)):
+                os.write(output, block)
 
         identity, _ = self._put(unit, write)
         self.settle()
@@ -136,15 +136,15 @@ class World:
 
     def put_unlisted(self, unit: str, content: bytes) -> tuple[str, bytes]:
         """An envelope that arrived since the last settled hour, and its receipt tag."""
-        return self._put(unit, lambda path: path.write_bytes(content))
+        return self._put(unit, lambda output: os.write(output, content))
 
-    def _put(self, unit: str, write: Callable[[Path], object]) -> tuple[str, bytes]:
+    def _put(self, unit: str, write: Callable[[int], object]) -> tuple[str, bytes]:
         header = SealedReply(secrets.token_bytes(TAG_BYTES), secrets.token_bytes(REPLY_CIPHERTEXT_BYTES))
         tag = secrets.token_bytes(TAG_BYTES)
-        with self.store.blobs.pending() as blob:
-            write(blob.path)
-            self.store.accept(blob, receipt_tag=tag, unit=unit, day=today(), header=header)
-            return blob.id, tag
+        (identity,) = self.store.receive(
+            [Addressed(tag, unit)], header, today(), lambda outputs: write(outputs[0])
+        )
+        return identity, tag
 
     def limit(self, **changed: int) -> None:
         """Other limits, for what starts from now on."""

@@ -40,5 +40,5 @@ def test_it_loads_no_module_that_reaches_a_database(world):
         timeout=60,
     )
     assert set(done.stdout.split()) == {
-        f"common.store.{name}" for name in ("aside", "blobs", "folders", "inbox", "kept", "outbox")
+        f"common.store.{name}" for name in ("blob_pool", "blobs", "inbox", "outbox", "set_aside", "values")
     }

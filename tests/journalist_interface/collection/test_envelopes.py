@@ -1,5 +1,7 @@
 """A courier sees its own unit's envelopes as they stood at the last settled hour, downloads them or parts."""
 
+from io import FileIO
+
 import pytest
 from flask import request
 
@@ -83,7 +85,7 @@ def test_a_unit_that_polls_sees_arrivals_and_withdrawals_at_settled_hours_alone_
 
 def test_what_is_not_in_the_listing_is_not_there_whatever_lies_on_the_disk(world, north):
     identity, _ = world.put_unlisted("north", CONTENT)
-    assert world.store.blobs.path(identity).read_bytes() == CONTENT
+    assert world.store.blobs._path(identity).read_bytes() == CONTENT
     assert north.ask("GET", f"{LIST}/{identity}").status_code == 404
     assert dict(parcel.read([north.ask("GET", f"{LIST}/small?from={'0' * 32}").content])) == {}
     world.settle()
@@ -159,7 +161,7 @@ def test_a_range_ends_where_it_should_without_the_kernel_s_help(world, tmp_path)
     (tmp_path / "sealed").write_bytes(CONTENT)
     app = create_app(world.config)
     with app.test_request_context(headers={"Range": "bytes=5-9"}):
-        answer = send_part(tmp_path / "sealed", request)
+        answer = send_part(FileIO(tmp_path / "sealed"), request)
         assert b"".join(answer.iter_encoded()) == CONTENT[5:10]
         answer.close()
     app.extensions["candour"].outbox.close()

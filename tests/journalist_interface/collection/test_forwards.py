@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from common.days import today
-from common.store.blobs import FORWARDED_PREFIX, new_id
+from common.envelope_id import FORWARDED_PREFIX, new_id
 from common.transport import forwarding
 from common.transport.forwarding import Slip
 from journalist_interface.collection import forwards, posts
@@ -79,7 +79,7 @@ def test_its_row_names_nobody_that_it_is_from_and_no_reporter_s_tag(world, north
         assert row["unit"] == "south"
         assert "north" not in str(dict(row))
         assert len(row["receipt_tag"]) == 16
-    status = world.store.blobs.path(said.id).stat()
+    status = world.store.blobs._path(said.id).stat()
     assert status.st_mtime % 86400 == 0
     assert status.st_mode & 0o777 == 0o600
 
@@ -289,4 +289,4 @@ def test_what_nobody_goes_on_with_goes_and_a_reporter_s_withdrawing_does_not_rea
     assert world.delivered("north") == []
     for _ in range(256):
         world.withdraw(secrets.token_bytes(16))
-    assert world.store.blobs.path(said.id).read_bytes() == CONTENT
+    assert world.store.blobs._path(said.id).read_bytes() == CONTENT

@@ -18,7 +18,8 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from common.days import today
-from common.transport import bundle, forwarding, post
+from common.envelope_id import forwarded_id
+from common.transport import bundle, bundle_item, forwarding, post
 from common.transport.bundle import Bundle
 from common.transport.forwarding import Forward, Slip
 from journalist_interface.courier.cli import courier as command
@@ -108,7 +109,7 @@ class Courier:
             for folder in bundle.found(self.stick, "envelopes")
         ]
         for one in read:
-            assert all(bundle.describe(one.folder / item.name) == item for item in one.items)
+            assert all(bundle_item.describe(one.folder / item.name) == item for item in one.items)
         return read
 
     def carried(self) -> dict[str, bytes]:
@@ -126,7 +127,7 @@ class Courier:
     def pass_on(self, *envelopes: bytes, to: str = "south", token: str = "0" * 8) -> tuple[Path, Reply]:
         """A bundle of forwards on the stick, and its handover."""
         key, handover = self.world.reply_keys["north"], self.world.new_reply()
-        sealed = {forwarding.forwarded_id(sha256(content).hexdigest()): content for content in envelopes}
+        sealed = {forwarded_id(sha256(content).hexdigest()): content for content in envelopes}
         slips = tuple(
             forwarding.sign_slip(
                 Slip(name, "north", to, today(), len(content), sha256(content).hexdigest()), key
@@ -144,7 +145,7 @@ class Courier:
         folder.mkdir()
         for name, content in items.items():
             (folder / name).write_bytes(content)
-        described = tuple(bundle.describe(folder / name) for name in items)
+        described = tuple(bundle_item.describe(folder / name) for name in items)
         bundle.write_manifest(Bundle(folder, kind, "north", today(), described), self.world.reply_keys[unit])
         return folder
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from common.days import today
+from common.envelope_id import forwarded_id
 from common.store.inbox import MOST_POSTS
-from common.transport import bundle, post
+from common.transport import bundle, bundle_item, post
 from common.transport.bundle import Bundle
-from common.transport.forwarding import forwarded_id
 from journalist_interface.courier.state import State
 from tests.journalist_interface.collection.conftest import collection_of
 
@@ -290,7 +290,7 @@ def test_a_manifest_that_names_more_than_the_slips_passes_nothing_on(world, cour
     key = world.reply_keys["north"]
     read = bundle.read_manifest(folder, "forwards", "north", (key.public_key().public_bytes_raw(),))
     (folder / ("f" * 32)).write_bytes(b"more")
-    more = (*read.items, bundle.describe(folder / ("f" * 32)))
+    more = (*read.items, bundle_item.describe(folder / ("f" * 32)))
     bundle.write_manifest(replace(Bundle(folder, "forwards", "north", today(), ()), items=more), key)
     assert "its envelopes are not those that it names" in courier.deliver().stderr
     assert world.delivered("north") == []

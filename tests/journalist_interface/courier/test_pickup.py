@@ -267,7 +267,7 @@ def test_what_a_killed_run_left_unfinished_on_the_stick_is_removed(world, courie
 def test_an_envelope_that_is_damaged_at_the_collection_keeps_no_other_back(world, courier):
     envelopes = put(world, 3)
     bad, *good = sorted(envelopes)
-    os.truncate(world.store.blobs.path(bad), 100)
+    os.truncate(world.store.blobs._path(bad), 100)
     result = courier.collect()
     assert result.exit_code == 1
     assert bad in result.stderr

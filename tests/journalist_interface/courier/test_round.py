@@ -13,7 +13,7 @@ from common.store.outbox import Outbox
 from deploy import data_folder
 from deploy.workshop.bench.browser import Browser
 from deploy.workshop.bench.stage import Stage, stage
-from journalist_interface.desk.replies import composition
+from journalist_interface.desk.answers import composition
 from journalist_interface.desk.services import open_desk
 from tests.journalist_interface.collection.conftest import PROJECT
 

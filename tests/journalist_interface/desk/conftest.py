@@ -34,7 +34,7 @@ from common.report import archive
 from common.report.archive import FilePart
 from common.report.report import Report
 from common.secret import Secret
-from common.transport import bundle
+from common.transport import bundle, bundle_item
 from common.transport.bundle import Bundle, Returned
 from common.transport.courier_key import new_courier
 from journalist_interface.desk.app import create_app
@@ -174,7 +174,7 @@ class World:
             shutil.copyfile(file, folder / file.name)
         if before_signing:
             before_signing(folder)
-        items = tuple(bundle.describe(file) for file in sorted(folder.iterdir()))
+        items = tuple(bundle_item.describe(file) for file in sorted(folder.iterdir()))
         said = tuple(delivered), tuple(returned)
         written = Bundle(folder, "envelopes", unit, day, items, *said)
         bundle.write_manifest(written, key or self.house.courier)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from journalist_interface.desk.replies import composition
+from journalist_interface.desk.answers import composition
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 import hashlib
 
 from common.conversation import mailbox, reply
-from common.transport import bundle, post
+from common.transport import bundle, bundle_item, post
 from common.transport.post import ReceiptsPost, ReplyPost
 
 PHOTO = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 400
@@ -56,7 +56,10 @@ def test_from_the_stick_to_the_answer_and_back(world, browser):
     key = world.house.unit.reply_public_key
     [folder] = bundle.found(world.stick, "posts")
     manifest = bundle.read_manifest(folder, "posts", "demo-unit", (key,))
-    posts = [post.read(bundle.read_item(manifest, item, post.MOST_BYTES), key) for item in manifest.items]
+    posts = [
+        post.read(bundle_item.read_item(manifest.folder, item, post.MOST_BYTES), key)
+        for item in manifest.items
+    ]
     [receipts] = [one for one in posts if isinstance(one, ReceiptsPost)]
     assert len(receipts.held) == 3
     [document] = [one for one in posts if isinstance(one, ReplyPost)]

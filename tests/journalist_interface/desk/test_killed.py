@@ -1,20 +1,17 @@
 """Killed with SIGKILL at every step in turn: nothing is half done, and doing it again brings it to its end."""
 
-import itertools
+import multiprocessing
 import secrets
 import shutil
 
-import pytest
-
-from common.transport import bundle, post
+from common.transport import bundle, bundle_item, post
 from common.transport.post import ReplyPost
+from journalist_interface.desk.answers import composition
 from journalist_interface.desk.app import create_app
 from journalist_interface.desk.opening import saved_files
-from journalist_interface.desk.replies import composition
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
-
-pytestmark = pytest.mark.slow
+from tests.journalist_interface.desk.conftest import _run_until
 
 
 def fresh(world, number):
@@ -26,16 +23,60 @@ def fresh(world, number):
     return type(world)(base / "desk", world.house, world.sealer)
 
 
+class AtEach:
+    """In the place of a step's number: asks at each step, waits until it was looked at, and stops at none."""
+
+    def __init__(self, pipe):
+        self.pipe = pipe
+
+    def __eq__(self, number):
+        self.pipe.send(number)
+        self.pipe.recv()
+        return False
+
+    def __hash__(self):
+        return id(self)
+
+
+def on_disk(folder):
+    """What is in a folder. Of SQLite's index no process finds more than it makes anew from the log."""
+    return frozenset(
+        (str(path.relative_to(folder)), path.read_bytes() if path.is_file() else b"")
+        for path in folder.rglob("*")
+        if not path.name.endswith("-shm")
+    )
+
+
+def steps_that_find_another_disk(world, work):
+    """Where a kill leaves what it leaves at no step before: a file that is only read has a step, too."""
+    copy, forked = fresh(world, 0), multiprocessing.get_context("fork")
+    watched = copy.folder.parent
+    here, there = forked.Pipe()
+    process = forked.Process(target=_run_until, args=(AtEach(there), lambda: work(copy), watched, there))
+    process.start()
+    there.close()
+    steps, seen = [], set()
+    while (number := here.recv()) is not None:
+        if (found := on_disk(watched)) not in seen:
+            seen.add(found)
+            steps.append(number)
+        here.send(None)
+    process.join()
+    here.close()
+    shutil.rmtree(watched, ignore_errors=True)
+    return steps
+
+
 def killed_at_each_step(world, kill_at, work):
-    """Worlds in which the work was cut short, one for each of its steps; the last one saw it done."""
-    for at in itertools.count(1):
+    """Worlds in which the work was cut short, one for each state of the disk on its way; the last one saw it done."""
+    steps = steps_that_find_another_disk(world, work)
+    assert len(steps) > 3  # it was cut short more than a few times
+    for at in (*steps, None):
         copy = fresh(world, at)
         step = kill_at(at, lambda copy=copy: work(copy), copy.folder.parent)
+        assert at is not None or step is None
         yield copy
         shutil.rmtree(copy.folder.parent, ignore_errors=True)  # connections may be closed meanwhile
-        if step is None:
-            assert at > 5  # it was cut short more than a few times
-            return
 
 
 def is_reply(document, world):
@@ -102,7 +143,7 @@ def test_an_export_that_is_killed_loses_no_answer_and_delivers_none_as_another(w
         delivered = set()
         for folder in bundle.found(copy.stick, "posts"):
             read = bundle.read_manifest(folder, "posts", "demo-unit", (world.house.unit.reply_public_key,))
-            delivered |= {bundle.read_item(read, item, post.MOST_BYTES) for item in read.items}
+            delivered |= {bundle_item.read_item(read.folder, item, post.MOST_BYTES) for item in read.items}
         assert {document for document in delivered if is_reply(document, world)} == documents
         assert sealed.name in held_by_receipts(delivered, world)
         assert list(copy.stick.glob(".partial-posts-*")) == []

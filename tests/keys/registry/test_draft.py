@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common import signing
+from common.contexts import Context
 from common.days import today
 from common.registry import registry as registries
 from common.registry.units import Service, Status, UnitKind
@@ -54,7 +55,7 @@ def test_a_signed_registry_is_read_as_a_draft_too(draft, registry_bytes, tmp_pat
 def test_a_registry_that_another_candour_signed_becomes_the_same_draft(draft, registry, tmp_path):
     key = Ed25519PrivateKey.generate()
     body = registries.to_body(replace(registry, signed_with="9.9.9"))
-    (tmp_path / "registry").write_bytes(signing.sign(body, registries.CONTEXT, key))
+    (tmp_path / "registry").write_bytes(signing.sign(body, Context.REGISTRY, key))
     assert read_any(tmp_path / "registry") == draft
 
 

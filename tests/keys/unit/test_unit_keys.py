@@ -18,6 +18,8 @@ from keys.gpg_key import CeremonyFailed
 from keys.private_key import parse_private_key
 from keys.unit.unit_keys import new_unit
 
+pytestmark = pytest.mark.slow
+
 
 def rows(gpg, folder):
     shown = gpg(folder / "gnupg", "--with-colons", "--show-keys", folder / "certificate.asc").stdout.decode()

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from common.conversation import codename, header, mailbox
 from common.days import today
-from source_interface.conversation import visit
+from source_interface.conversation import contents, keys
 from source_interface.pages import conversation as conversing
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ def work(house, monkeypatch):
         monkeypatch.setattr(module, name, call)
 
     counted(conversing, "derive_root")
-    counted(visit, "conversation_secrets")
+    counted(keys, "conversation_secrets")
     counted(mailbox.ReplyKey, "open")
     counted(header, "read_header")
     return done
@@ -78,7 +78,7 @@ def test_the_work_is_the_same(app, reporter_at, no_news, work):
 
     unused, used = work_of(codename.generate().words), work_of(no_news)
     assert Counter(unused) == Counter(used)
-    least = visit.OPENED_AT_LEAST
+    least = contents.OPENED_AT_LEAST
     named = [name for name in used if " FROM " not in name]
     assert Counter(named) == {
         "derive_root": 1,

@@ -6,6 +6,7 @@ from io import BytesIO
 import pytest
 
 from common import signing
+from common.contexts import Context
 from common.conversation import codename
 from common.gpg.keyring import end_agent
 from common.gpg.opening import Opener, OpeningFailed
@@ -237,7 +238,7 @@ def test_an_identity_certificate_that_gpg_refuses_leaves_no_report(
     reporter.start()
     broken = replace(identity_keys.unit, identity_certificate="no certificate")
     draft = replace(registry, version=2, units=(broken, other_unit_keys.unit, charity_keys.unit))
-    signed = signing.sign(registries.to_body(draft), registries.CONTEXT, read_private_key(root_key.file))
+    signed = signing.sign(registries.to_body(draft), Context.REGISTRY, read_private_key(root_key.file))
     house.config.registry.write_bytes(signed)
     answer = reporter.write("Words.", contact=REACH)
     assert (answer.status, given_back(answer)) == (409, REACH)
@@ -257,7 +258,7 @@ def test_the_overseers_copy_has_them_as_they_are(
     reporter.get("/report")
     assert reporter.write(contact=REACH).goes_to == "/sent"
     [copy] = waiting(BODY, store)
-    report, _ = opened(store.blobs.path(copy), overseer_keys)
+    report, _ = opened(store.blobs._path(copy), overseer_keys)
     assert report.contact.unit == "test-unit"
     assert reach(report.contact.sealed).text == REACH
 

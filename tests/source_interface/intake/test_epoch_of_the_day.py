@@ -24,6 +24,11 @@ DAY = timedelta(days=1)
 END = month_after(THIS, 24) + OVERLAP  # the certificate's
 
 
+@pytest.fixture(scope="module")
+def unit_keys(lasting_keys):
+    return lasting_keys
+
+
 @pytest.fixture
 def months(unit_keys):
     """The month of each key of the unit."""

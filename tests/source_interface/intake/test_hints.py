@@ -6,6 +6,8 @@ import pytest
 
 from source_interface.intake.hints import hints_for
 
+pytestmark = pytest.mark.slow
+
 FOUND = {
     "Only three of us knew about it.": "how few people",
     "just two people could open the cupboard": "how few people",

@@ -15,6 +15,8 @@ from common.gpg.opening import OpeningFailed
 from common.gpg.runner import gpg_environment
 from common.report.padding import padded_size
 
+pytestmark = pytest.mark.slow
+
 TEXT = "Money changes hands in the yard behind the station.\n\nÜber alles: 🕊"
 PHOTO = b"\xff\xd8\xff\xe0\x00\x10JFIF" + os.urandom(300_000)
 FILES = [("photo.jpg", PHOTO), ("notes.txt", b"plain words\n"), ("empty", b"")]

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from common import signing
+from common.contexts import Context
 from common.conversation.mailbox import MESSAGE_SLOTS
 from common.days import today
 from common.gpg.opening import Opener, OpeningFailed
@@ -45,7 +46,7 @@ def test_each_opens_its_own_copy_and_not_the_other(reporter, copies, house, open
     reporter.report("It happened at the yard.", [("a.bin", b"x" * 300_000)])
     [[of_unit], [of_body]] = copies()
     assert of_unit != of_body
-    first, second = house.store.blobs.path(of_unit), house.store.blobs.path(of_body)
+    first, second = house.store.blobs._path(of_unit), house.store.blobs._path(of_body)
     assert first.read_bytes()[:2000] != second.read_bytes()[:2000]
     for sealed, keys, other in ((first, unit_keys, overseer_keys), (second, overseer_keys, unit_keys)):
         report, files = opened(sealed, keys)
@@ -60,7 +61,7 @@ def test_neither_sees_the_others_copy_nor_what_became_of_it(reporter, copies, ho
     [[of_unit], [of_body]] = copies()
     settle()
     outbox = Outbox(house.config.outbox, house.config.blobs)
-    assert [outbox.sealed_file(BODY, of_unit), outbox.sealed_file("test-unit", of_body)] == [None, None]
+    assert [outbox.open(BODY, of_unit), outbox.open("test-unit", of_body)] == [None, None]
     outbox.close()
     later = today() + timedelta(days=30)
     house.store.note_held(BODY, [of_unit], today())  # not its own: nothing happens
@@ -105,7 +106,7 @@ def test_a_recipient_that_gpg_refuses_leaves_neither_copy(
     units = [replace(unit_keys.unit, second_seal=BODY), overseer_keys.unit]
     units[place] = replace(units[place], certificate="no certificate", fingerprint="F" * 40)
     draft = replace(registry, version=2, units=(*units, charity_keys.unit))
-    signed = signing.sign(registries.to_body(draft), registries.CONTEXT, read_private_key(root_key.file))
+    signed = signing.sign(registries.to_body(draft), Context.REGISTRY, read_private_key(root_key.file))
     house.config.registry.write_bytes(signed)  # which the ceremony would not have signed
     answer = reporter.write("It happened at the yard.")
     assert answer.status == 503
@@ -170,7 +171,7 @@ def test_what_is_sealed_by_hand_for_both_opens_for_both(reporter, unit_keys, ove
     assert "one <code>-F</code> before each" in reporter.get("/certificate/test-unit").text
     arguments = []
     for keys in (unit_keys, overseer_keys):
-        file = tmp_path / f"{keys.unit.unit_keys.id}.asc"
+        file = tmp_path / f"{keys.unit.id}.asc"
         file.write_text(keys.unit.certificate)
         arguments += ["-F", file]
     command = [

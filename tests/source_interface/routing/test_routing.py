@@ -87,7 +87,7 @@ def test_the_answers_lead_to_whom_the_page_names_and_the_report_is_for_them(
     keys = {TEST: unit_keys, OTHER: other_unit_keys, DESK: charity_keys, BODY: overseer_keys}
     for one in recipients:
         [envelope] = found[one]
-        report, _ = opened(house.store.blobs.path(envelope), keys[one])
+        report, _ = opened(house.store.blobs._path(envelope), keys[one])
         assert (report.text, report.unit) == ("It happened at the yard.", recipients[0])
         assert report.kept_from == {"more": SEVERAL}.get(
             given.get("keep_from", ""), given.get("keep_from", "")
@@ -178,7 +178,7 @@ def test_what_must_not_see_it_is_said_with_every_message_and_on_the_page(
     reporter.come_back(words)
     reporter.choose(OTHER)  # without saying it again
     assert reporter.write("More.").status == 303
-    reports = [opened(house.store.blobs.path(one), other_unit_keys)[0] for one in waiting(OTHER)]
+    reports = [opened(house.store.blobs._path(one), other_unit_keys)[0] for one in waiting(OTHER)]
     assert {(report.first, report.kept_from) for report in reports} == {
         (True, "test-force"),
         (False, "test-force"),
@@ -201,7 +201,7 @@ def test_whether_the_unit_is_involved_is_in_the_seal_of_every_message_and_the_pa
     reporter.come_back(words)
     reporter.choose(force="not-known")
     assert reporter.write("More.").status == 303
-    reports = [opened(house.store.blobs.path(one), charity_keys)[0] for one in waiting(DESK)]
+    reports = [opened(house.store.blobs._path(one), charity_keys)[0] for one in waiting(DESK)]
     assert [report.involved for report in reports] == [answer != "no"] * 2
     for file in house.config.blobs.parent.rglob("*"):
         assert not file.is_file() or b"involved" not in file.read_bytes(), file
@@ -224,7 +224,7 @@ def test_and_with_a_report_that_was_withdrawn_and_is_sent_again(
     reporter.choose(OTHER)  # without saying again what it is kept from
     assert reporter.write("Put right.").status == 303
     [one] = waiting(OTHER)
-    assert opened(house.store.blobs.path(one), other_unit_keys)[0].kept_from == "test-force"
+    assert opened(house.store.blobs._path(one), other_unit_keys)[0].kept_from == "test-force"
 
 
 def test_a_unit_is_said_to_serve_who_must_not_see_it_or_that_it_might_where_no_force_was_named(reporter):

@@ -152,11 +152,16 @@ class Server:
         return [task.name for task in Path(f"/proc/{pid}/task").iterdir()]
 
     def gpgs(self) -> list[int]:
-        names = {}
-        for pid in self.processes():
+        """Each is the child of a thread of a worker."""
+        found = []
+        for task in [task for worker in self.workers() for task in Path(f"/proc/{worker}/task").glob("*")]:
             with suppress(OSError):
-                names[pid] = Path(f"/proc/{pid}/comm").read_text().strip()
-        return [pid for pid, name in names.items() if name == "gpg"]
+                found += [
+                    int(pid)
+                    for pid in (task / "children").read_text().split()
+                    if Path(f"/proc/{pid}/comm").read_text() == "gpg\n"
+                ]
+        return found
 
     def memory(self) -> int:
         """Bytes that are resident now, in master, workers and every gpg; what they share is counted in each.
@@ -176,7 +181,7 @@ class Server:
         before, most, over = self.memory(), [0], threading.Event()
 
         def sample():
-            while not over.wait(0.004):
+            while not over.wait(0.01):
                 most[0] = max(most[0], self.memory() - before)
 
         thread = threading.Thread(target=sample)
@@ -244,7 +249,7 @@ def start_server(short_folder, tmp_path_factory, registry_bytes, root_key, repor
     """Starts servers on data folders of their own, or once more on one that is there."""
     running: list[Server] = []
 
-    def start(data: Path | None = None, **how) -> Server:
+    def start(data: Path | None = None, limits: str = "", **how) -> Server:
         if data is None:
             data = tmp_path_factory.mktemp("running")
             (data / "registry.json").write_bytes(registry_bytes)
@@ -253,7 +258,9 @@ def start_server(short_folder, tmp_path_factory, registry_bytes, root_key, repor
             paths = {"registry": "registry.json", "registry_root": "registry-root.pub", "pepper": "pepper"}
             paths |= {"database": "sqlite:///candour.sqlite", "blobs": "blobs"}
             settings = [f'{key} = "{value}"' for key, value in paths.items()]
-            (data / "server.toml").write_text("\n".join([*settings, "[limits]", "keep_free_bytes = 0"]))
+            (data / "server.toml").write_text(
+                "\n".join([*settings, "[limits]", "keep_free_bytes = 0", limits])
+            )
         running.append(Server(data / "server.toml", short_folder(), reporter_at, **how))
         return running[-1]
 

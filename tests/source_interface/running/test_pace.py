@@ -4,6 +4,7 @@ import select
 import socket
 import time
 from contextlib import ExitStack
+from http.client import HTTPResponse
 
 import pytest
 
@@ -15,6 +16,7 @@ HEAD = b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 60000\r\nContent
 SMALL = b"application/x-www-form-urlencoded"
 MULTIPART = b"multipart/form-data; boundary=x"
 IDLE = 300
+SOON = 45.0  # seconds: far less than what other servers allow, whatever else this machine does
 KIB = 1024
 
 
@@ -32,7 +34,7 @@ def dripped(hear):
 
     def drip(*connections):
         answers: dict[socket.socket, bytes] = {}
-        until = time.monotonic() + 10
+        until = time.monotonic() + SOON
         while len(answers) < len(connections):
             assert time.monotonic() < until
             waiting = [one for one in connections if one not in answers]
@@ -74,12 +76,12 @@ def test_whoever_drips_without_a_session_is_cut_off_wherever_it_is(hasty, drippe
             connection.sendall(first)
         started = time.monotonic()
         answers = dripped(*connections)
-        assert time.monotonic() - started < 9
+        assert time.monotonic() - started < SOON
     assert answers[0].startswith(b"HTTP/1.1 40"), "no session, or cut"
     assert hasty.reporter().get("/").status == 200
 
 
-def test_to_make_room_an_upload_is_cut_with_its_words_given_back(start_server, dripped):
+def test_to_make_room_an_upload_is_cut_with_its_words_given_back(start_server):
     """All four threads of a worker are held."""
     server = start_server(config="from deploy.server import worker\nworker.ROOM_SECONDS = 0.2", threads=4)
     try:
@@ -91,8 +93,10 @@ def test_to_make_room_an_upload_is_cut_with_its_words_given_back(start_server, d
             for connection in connections:
                 connection.sendall(server.head(reporter, path, len(body)) + body[:50_000])
             answered = select.select(connections, [], [], 10)[0]
-            [answer] = dripped(answered[0])
-        assert answer.startswith(b"HTTP/1.1 503 ")
+            response = HTTPResponse(answered[0])
+            response.begin()
+            answer = response.read()
+        assert response.status == 503
         assert b"Many people are here at this moment" in answer
         assert b"Slow words." in answer
     finally:

@@ -126,35 +126,35 @@ def test_all_that_the_collection_says_has_a_listed_form(start_server, wait_until
     assert any("registry is refused" in line for line in lines)
 
 
-def test_a_disk_that_is_full_is_told_without_the_words(start_server, tmp_path_factory, fresh_server):
+def test_a_disk_that_is_full_is_told_without_the_words(start_server, tmp_path_factory, server):
     data = tmp_path_factory.mktemp("full") / "data"
-    subprocess.run(["cp", "-a", fresh_server.data, data], check=True)
+    subprocess.run(["cp", "-a", server.data, data], check=True)
     settings = data / "server.toml"
     settings.write_text(settings.read_text().replace("keep_free_bytes = 0", f"keep_free_bytes = {2**60}"))
-    server = start_server(data)
-    reporter = server.reporter()
+    full = start_server(data)
+    reporter = full.reporter()
     reporter.start()
     assert reporter.write(PLANTED).status >= 500
-    server.kill()
-    assert lines_of(server.said) == [
+    full.kill()
+    assert lines_of(full.said) == [
         "The disk has no room for a copy of the database: it was not written anew",
         "the disk is nearly full: a message was refused",
     ]
 
 
 @pytest.mark.parametrize("broken", ["registry.json", "pepper"])
-def test_a_server_that_cannot_start_says_why_in_one_line(fresh_server, tmp_path, broken):
+def test_a_server_that_cannot_start_says_why_in_one_line(server, tmp_path, broken):
     data = tmp_path / "data"
-    subprocess.run(["cp", "-a", fresh_server.data, data], check=True)
+    subprocess.run(["cp", "-a", server.data, data], check=True)
     (data / broken).write_text(json.dumps({"planted": PLANTED}))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = servers.source_interface(data / "server.toml", listener)
+        starting = servers.source_interface(data / "server.toml", listener)
         said = tmp_path / "said"
         with said.open("ab") as output:
             ended = subprocess.run(
-                servers.command(server),
-                env=servers.environment(server),
+                servers.command(starting),
+                env=servers.environment(starting),
                 cwd=servers.PROJECT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -7,6 +7,7 @@ from time import perf_counter
 
 from common import signing
 from common.config import ServerConfig, read_server_config
+from common.contexts import Context
 from common.days import today
 from common.gpg.runner import private_home, run_gpg
 from common.registry import registry as registries
@@ -64,9 +65,7 @@ def _milliseconds(signed: bytes, config: ServerConfig) -> float:
 
 def _signed(stage: Stage, grown: Registry) -> bytes:
     key = read_private_key(stage.data / "root" / "registry-root.key")
-    return signing.sign(
-        registries.to_body(replace(grown, version=grown.version + 1)), registries.CONTEXT, key
-    )
+    return signing.sign(registries.to_body(replace(grown, version=grown.version + 1)), Context.REGISTRY, key)
 
 
 def _nation(small: Registry, certificate: str) -> Registry:

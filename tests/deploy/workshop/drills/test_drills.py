@@ -106,7 +106,7 @@ def dismiss_nobody(patch):
 def take_a_download_for_a_receipt(patch):
     """What a courier was given counts as held by its desk from the next settled hour on."""
     given: set[str] = set()
-    find, settle = Outbox.sealed_file, Settlement.run
+    find, settle = Outbox.open, Settlement.run
 
     def sealed_file(its, unit, envelope_id):
         given.add(envelope_id)
@@ -116,7 +116,7 @@ def take_a_download_for_a_receipt(patch):
         its._store.note_held(UNIT, sorted(given), today())
         settle(its, hour)
 
-    patch.setattr(Outbox, "sealed_file", sealed_file)
+    patch.setattr(Outbox, "open", sealed_file)
     patch.setattr(Settlement, "run", run)
 
 

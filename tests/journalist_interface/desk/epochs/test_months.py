@@ -20,12 +20,12 @@ from common.gpg.opening import Opener, OpeningFailed
 from common.gpg.runner import gpg_environment
 from common.registry import registry as registries
 from common.report.trail import Why
+from journalist_interface.desk.answers.composition import read_answer, seal_answer
 from journalist_interface.desk.epochs import case_keeping, months
 from journalist_interface.desk.epochs.months import NotNow, destroy_epoch, list_epochs
 from journalist_interface.desk.opening.inspection import CannotOpen
 from journalist_interface.desk.passing_on import handover
 from journalist_interface.desk.passing_on.handover import Choice, document_of, forward
-from journalist_interface.desk.replies.composition import read_answer, seal_answer
 from journalist_interface.desk.settings import NoCaseKey
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all

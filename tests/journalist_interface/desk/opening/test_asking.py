@@ -9,7 +9,7 @@ from common.days import today
 from common.gpg.opening import Opener, OpeningFailed, Unopened
 from common.report.archive import write
 from common.report.report import Report
-from common.transport import bundle
+from common.transport import bundle_item
 from journalist_interface.desk.opening.display import show
 from journalist_interface.desk.opening.hand_sealed import open_by_hand
 from journalist_interface.desk.opening.inspection import CannotOpen, look_into_new, open_envelope
@@ -48,7 +48,7 @@ def envelope(world, desk, locked):
         sealed = world.seal_bytes(write([], lambda: report), certificate or locked[1].certificate)
         shutil.copy(sealed, desk.files.staging / sealed.name)
         desk.files.put_envelopes([sealed.name], today())
-        desk.cabinet.envelopes.receive([bundle.describe(sealed)], today(), today())
+        desk.cabinet.envelopes.receive([bundle_item.describe(sealed)], today(), today())
         return sealed
 
     return put

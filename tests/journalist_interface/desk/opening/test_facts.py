@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from common.conversation.links import MOST_HANDOVERS
 from common.days import today
+from common.envelope_id import forwarded_id
 from common.gpg.opening import Opener
 from common.registry.registry import Registry
 from common.registry.units import Status, Unit, UnitKind
@@ -17,11 +18,10 @@ from common.report.report import INVOLVED, SEVERAL, Report
 from common.report.trail import Step, Why
 from common.report.trail import sign as sign_step
 from common.secret import Secret
-from common.transport.forwarding import forwarded_id
+from journalist_interface.desk.answers import composition
 from journalist_interface.desk.opening import facts
 from journalist_interface.desk.passing_on import handover
 from journalist_interface.desk.passing_on.handover import Choice, KeptFrom
-from journalist_interface.desk.replies import composition
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
 from keys.private_key import parse_private_key

@@ -17,13 +17,13 @@ from common.report import archive, trail, transfer
 from common.report.archive import NotAnEnvelope, WrongFile
 from common.report.report import Attachment, Report
 from common.report.trail import Why
-from common.transport import bundle, forwarding, post
+from common.transport import bundle, bundle_item, forwarding, post
+from journalist_interface.desk.answers import composition
 from journalist_interface.desk.opening.inspection import CannotOpen
 from journalist_interface.desk.passing_on import handover as desk_forwarding
 from journalist_interface.desk.passing_on.handover import Choice
 from journalist_interface.desk.passing_on.resealing import NotForwardable
-from journalist_interface.desk.replies import composition
-from journalist_interface.desk.rows.replies import HandedOver, TakenBack
+from journalist_interface.desk.rows.answers import HandedOver, TakenBack
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
 from tests.journalist_interface.desk.test_killed import killed_at_each_step
@@ -74,8 +74,8 @@ def exported(world):
     for folder in bundle.found(world.stick, "forwards"):
         read = bundle.read_manifest(folder, "forwards", UNIT, (key,))
         for item in read.items:
-            bundle.check_item(read, item)
-        forward = forwarding.load(bundle.read_item(read, read.items[0], forwarding.MOST_BYTES))
+            bundle_item.check_item(read.folder, item)
+        forward = forwarding.load(bundle_item.read_item(read.folder, read.items[0], forwarding.MOST_BYTES))
         slips = [forwarding.read_slip(slip, key) for slip in forward.slips]
         assert sorted(slip.id for slip in slips) == sorted(item.name for item in read.items[1:])
         found.append(
@@ -299,7 +299,7 @@ def test_a_step_of_the_trail_that_another_signed_or_of_another_conversation_does
 
 @pytest.mark.quiet
 def test_memory_stays_flat_while_a_large_file_passes(world):
-    size = 192 * 1024 * 1024
+    size = 96 * 1024 * 1024
     block = os.urandom(1024 * 1024)
     reporter = brought(world, ("Words.", [("large.bin", [block] * (size // len(block)))]))
     tracemalloc.start()

@@ -4,10 +4,10 @@ import secrets
 
 import pytest
 
-from common.transport import bundle, post
+from common.transport import bundle, bundle_item, post
 from common.transport.post import ReceiptsPost, ReplyPost
-from journalist_interface.desk.replies import composition
-from journalist_interface.desk.rows.replies import TakenBack
+from journalist_interface.desk.answers import composition
+from journalist_interface.desk.rows.answers import TakenBack
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
 
@@ -29,7 +29,7 @@ def posts_on_the_stick(world):
     found, key = [], world.house.unit.reply_public_key
     for folder in bundle.found(world.stick, "posts"):
         read = bundle.read_manifest(folder, "posts", "demo-unit", (key,))
-        documents = [bundle.read_item(read, item, post.MOST_BYTES) for item in read.items]
+        documents = [bundle_item.read_item(read.folder, item, post.MOST_BYTES) for item in read.items]
         assert [item.name for item in read.items] == [post.identity(document) for document in documents]
         found.append({document: post.read(document, key) for document in documents})
     return found

@@ -11,11 +11,12 @@ from dataclasses import replace
 import pytest
 
 from common.days import today
+from common.envelope_id import forwarded_id
 from common.registry import registry as registries
 from common.registry.registry import RegistryRefused
-from common.transport import bundle
-from common.transport.bundle import Bundle, Item
-from common.transport.forwarding import forwarded_id
+from common.transport import bundle, bundle_item
+from common.transport.bundle import Bundle
+from common.transport.bundle_item import Item
 from journalist_interface.desk.rows.sealed_files import SealedFiles
 from journalist_interface.desk.services import StickBusy
 from journalist_interface.desk.stick import bundle_import
@@ -213,14 +214,14 @@ def test_an_item_for_which_there_is_no_room_keeps_no_smaller_one_back(world, mon
 def test_an_item_that_the_stick_does_not_give_is_set_aside(world, monkeypatch):
     good, bad = sorted(world.seal(world.reporter()) for _ in range(2))
     world.bundle(good, bad)
-    real = bundle.copy_item
+    real = bundle_item.copy_item
 
     def fail(of, item, target):
         if item.name == bad.name:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         real(of, item, target)
 
-    monkeypatch.setattr(bundle, "copy_item", fail)
+    monkeypatch.setattr(bundle_item, "copy_item", fail)
     [taken] = import_all(world.desk()).taken
     assert rows(world) == [good.name]
     assert taken.aside == (f"The item {bad.name} was not taken: copying it failed (Input/output error).",)

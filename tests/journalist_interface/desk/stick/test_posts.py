@@ -14,8 +14,8 @@ from common.report.trail import Why
 from common.transport import post
 from common.transport.bundle import Returned
 from common.transport.post import MOST_RECEIPTS
+from journalist_interface.desk.answers import composition
 from journalist_interface.desk.passing_on.handover import Choice, forward, read_kept
-from journalist_interface.desk.replies import composition
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
 from journalist_interface.desk.stick.returned import seal_answer_again, seal_forward_again

@@ -33,7 +33,9 @@ def hand_over(conversation_of, signer, keys_of, header_of, put_item):
         header, identity = header_of(words), conversation_of(words).identity
         link = (
             after
-            or links(header.first_link, (*header.holders, *(chain or ((by,) * (by != header.holder)))))[-1]
+            or links(
+                header.first_link, (*header.holders, *(chain or ((by,) * (by != header.destination.unit))))
+            )[-1]
         )
         digests = frozenset(reply.digest(one, identity) for one in standing)
         said = Handover(f"{slot:032x}", by, to, today(), (link,), digests, **how)
@@ -80,7 +82,7 @@ def goes_to(reporter, waiting, opened, keys_of, house):
             assert {unit: set(waiting(unit)) for unit in keys_of} == had
             return answer.status
         [(unit, sealed)] = [(one, new) for one in keys_of for new in set(waiting(one)) - had[one]]
-        report, _ = opened(house.store.blobs.path(sealed), keys_of[unit])
+        report, _ = opened(house.store.blobs._path(sealed), keys_of[unit])
         assert (report.first, report.unit) == (first, unit)
         return unit
 

@@ -1,12 +1,12 @@
 """Who gets what is written, where the reporter chooses: it stands, and it is asked where nobody is to be seen."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete
 
 from common.conversation import mailbox
+from common.conversation.destination import Destination
 from common.days import today
 from common.registry.units import Status
 from common.report.report import SEVERAL
@@ -108,14 +108,14 @@ def test_whether_units_are_involved_is_asked_again_and_goes_on_as_it_is_answered
     reporter.get("/conversation")
     assert reporter.write("More.").status == 303
     [one] = waiting(C)
-    assert opened(house.store.blobs.path(one), keys_of[C])[0].involved
-    assert header_of(words).involved
+    assert opened(house.store.blobs._path(one), keys_of[C])[0].involved
+    assert header_of(words).destination.involved
 
 
 def test_what_was_to_be_kept_from_it_is_asked_again_and_goes_on_with_what_is_chosen(
     words, reporter, house, waiting, status_of, header_to, header_of, hand_over, choose, opened, keys_of
 ):
-    header_to(words, replace(header_of(words), kept_from="other-force"))
+    header_to(words, header_of(words), kept_from="other-force")
     hand_over(words)
     status_of(Status.SUSPENDED)
     page = reporter.get("/conversation/routing")
@@ -124,8 +124,8 @@ def test_what_was_to_be_kept_from_it_is_asked_again_and_goes_on_with_what_is_cho
     reporter.get("/conversation")
     assert reporter.write("More.").status == 303
     [one] = waiting(C)
-    assert opened(house.store.blobs.path(one), keys_of[C])[0].kept_from == SEVERAL
-    assert header_of(words).kept_from == SEVERAL
+    assert opened(house.store.blobs._path(one), keys_of[C])[0].kept_from == SEVERAL
+    assert header_of(words).destination.kept_from == SEVERAL
 
 
 @pytest.fixture
@@ -152,11 +152,8 @@ def test_without_a_header_nothing_goes_to_anybody_before_the_questions_are_answe
     assert 'force" selected' not in page.text
     choose("other-force", involved="yes", keep_from="test-force")
     assert goes_to(first=True) == C
-    assert (header_of(words).holders, header_of(words).kept_from, header_of(words).involved) == (
-        (C,),
-        "test-force",
-        True,
-    )
+    assert header_of(words).holders == (C,)
+    assert header_of(words).destination == Destination(C, "", "test-force", involved=True)
     assert len(waiting(A)) == 1
     no_header(words)
     say(words, NEXT, by=C, slot=7)
@@ -198,12 +195,12 @@ def test_what_was_asked_before_is_not_forgotten_by_a_choice_that_was_not_shown_i
     chosen, words, reporter, header_of, header_to
 ):
     """But for whoever now chooses a unit of that very force."""
-    header_to(words, replace(header_of(words), kept_from="other-force", involved=True))
+    header_to(words, header_of(words), kept_from="other-force", involved=True)
     reporter.come_back(words)
     reporter.choose(chosen)
     reporter.write("More.")
     kept_from = "other-force" if chosen == "test-unit" else ""
-    assert (header_of(words).kept_from, header_of(words).involved) == (kept_from, True)
+    assert header_of(words).destination == Destination(chosen, "", kept_from, involved=True)
 
 
 def test_the_first_sequence_tells_nothing(reporter_at, app, header_of):
@@ -215,6 +212,6 @@ def test_the_first_sequence_tells_nothing(reporter_at, app, header_of):
 def test_what_is_kept_from_whom_is_not_told_to_whoever_tries_a_codename(
     words, reporter, header_of, header_to
 ):
-    header_to(words, replace(header_of(words), kept_from="other-force"))
+    header_to(words, header_of(words), kept_from="other-force")
     reporter.come_back(words)
     assert 'value="other-force" selected' not in reporter.get("/conversation/routing").text

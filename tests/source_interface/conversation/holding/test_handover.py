@@ -295,7 +295,7 @@ def test_a_word_for_others_than_the_page_shows_sends_nothing(words, reporter, re
 def test_a_first_overseer_that_is_gone_does_not_take_the_conversation_from_a_later_holder(
     words, form, header_of, header_to, hand_over, asked, goes_to
 ):
-    header_to(words, replace(header_of(words), second="old-overseer"))
+    header_to(words, header_of(words), second="old-overseer")
     assert asked(form)
     hand_over(words)
     assert goes_to() == B
@@ -310,7 +310,7 @@ def test_where_the_next_holder_has_no_second_seal_now_the_page_says_so(
     body = replace(overseer_keys.unit, status=status, serves=serves)
     register({0: {"serves": ()}, 1: {"second_seal": body.id}}, body)
     if why == "kept from it":
-        header_to(words, replace(header_of(words), kept_from="test-force"))
+        header_to(words, header_of(words), kept_from="test-force")
     hand_over(words)
     page = reporter.come_back(words).page.words
     assert "A second copy often goes to an oversight body as well. This time it does not." in page
@@ -325,7 +325,7 @@ def test_who_gave_it_away_gets_no_copy_of_what_is_written_afterwards(
     body = overseer_keys.unit
     keys_of[body.id] = overseer_keys
     register({1: {"second_seal": body.id}}, body)
-    header_to(words, replace(header_of(words), holders=(A, body.id)))
+    header_to(words, replace(header_of(words), before=(A,)), unit=body.id)
     hand_over(words, body.id, B)
     page = reporter.come_back(words).page.words
     assert f"A second copy is locked for {body.name}" not in page
@@ -340,7 +340,7 @@ def test_a_next_holder_that_must_not_see_it_is_named_as_such(
     said = "You asked that a force must not see this, and Other Anti-Corruption Unit serves it"
     hand_over(words)
     assert said not in reporter.get("/conversation").page.words
-    header_to(words, replace(header_of(words), kept_from="other-force"))
+    header_to(words, header_of(words), kept_from="other-force")
     assert said in reporter.get("/conversation").page.words
 
 
@@ -350,7 +350,7 @@ def test_a_unit_that_is_given_what_units_may_be_involved_in_is_named_as_such(
     said = "about somebody of the unit, or above it, and Other Anti-Corruption Unit is a unit of a force."
     hand_over(words)
     assert said not in reporter.get("/conversation").page.words
-    header_to(words, replace(header_of(words), involved=True))
+    header_to(words, header_of(words), involved=True)
     assert said in reporter.get("/conversation").page.words
 
 

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from common.conversation.destination import Destination
 from common.conversation.header import Header
 from common.conversation.links import links, next_link
 from common.conversation.reply import Handover, Reply
@@ -52,7 +53,7 @@ class Conversation(RuleBasedStateMachine):
     def the_reporter_begins(self, first):
         self.world = World()
         self.first_links = count(1)
-        self.header = Header(self.new_link(), (first,))
+        self.header = Header(self.new_link(), Destination(first))
         self.known_links = [self.header.link]  # whoever is told one may use it: units share what they know
         self.slot = 0
         self.shown_to_reporter = self.held()
@@ -136,7 +137,9 @@ class Conversation(RuleBasedStateMachine):
             return
         assert now.holder == self.shown_to_reporter.holder
         assert self.world.status[now.holder] is Status.ENROLLED, "sealed to who may have lost its keys"
-        self.header = Header(self.header.first_link, now.holders, self.header.sequence + 1)
+        self.header = Header(
+            self.header.first_link, Destination(now.holder), self.header.sequence + 1, now.before
+        )
         self.known_links.append(self.header.link)
         assert self.held().holder == now.holder, "writing moved the conversation"
 
@@ -144,7 +147,7 @@ class Conversation(RuleBasedStateMachine):
     def the_reporter_chooses(self, to):
         if self.world.status[to] is not Status.ENROLLED:
             return
-        self.header = Header(self.new_link(), (to,), self.header.sequence + 1)
+        self.header = Header(self.new_link(), Destination(to), self.header.sequence + 1)
         self.known_links.append(self.header.link)
         assert self.held().holder == to, "a choice does not stand"
         self.shown_to_reporter = self.held()

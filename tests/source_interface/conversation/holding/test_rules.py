@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from common.conversation.destination import Destination
 from common.conversation.header import Header
 from common.conversation.links import MOST_HANDOVERS, links, new_link
 from common.conversation.reply import Handover, Reply
@@ -82,7 +83,7 @@ def test_a_conversation_is_held_by_whom_the_rule_says(rule):
     numbers = count(1)
     items = [handover(one, next(numbers)) for one in written]
     for lying in (items, items[::-1]):
-        held = follow(registry(missing), Header(FIRST, ("a",)), [*lying, *ANSWERS])
+        held = follow(registry(missing), Header(FIRST, Destination("a")), [*lying, *ANSWERS])
         assert (held.state, "".join(held.holders), "".join(held.named)) == (state, holders, named)
         assert held.holder == (holders[-1] if state == "held" else None)
         there = {one for one in "abcd" if one not in missing}
@@ -103,7 +104,7 @@ def test_without_a_header_nobody_holds_it_and_whatever_an_enrolled_unit_signed_i
 
 
 def test_a_header_that_goes_on_needs_no_old_handover_and_what_stood_still_stands():
-    now = Header(FIRST, ("a", "b"), marks=("a>b 1",))
+    now = Header(FIRST, Destination("b"), before=("a",), marks=("a>b 1",))
     for lying, stands in ((["a>b"], {"a before"}), ([], set())):
         held = follow(registry(), now, [*map(handover, lying), *ANSWERS])
         assert (held.holder, held.before) == ("b", ("a",))
@@ -116,7 +117,7 @@ def test_a_header_that_goes_on_needs_no_old_handover_and_what_stood_still_stands
 
 
 def test_a_conversation_that_begins_anew_is_out_of_reach_of_all_that_was_signed_before():
-    anew = Header(new_link(), ("a",))
+    anew = Header(new_link(), Destination("a"))
     lying = [handover(one) for one in ("a>b", "a>c", "a>d?", "ab>c")]
     held = follow(registry(), anew, [*lying, *ANSWERS])
     assert (held.state, held.holder, shown(held)) == (State.HELD, "a", all_of("a"))
@@ -133,13 +134,15 @@ def test_who_got_a_copy_and_whether_it_was_rewritten_is_told_of_the_chain_s_hand
         handover("c>a", 5, copy_to="back"),
         handover("b>c", 6, copy_to="itself"),
     ]
-    held = follow(registry(), Header(FIRST, ("a",)), [*told, *others])
+    held = follow(registry(), Header(FIRST, Destination("a")), [*told, *others])
     assert (held.holder, held.copies, held.rewritten) == ("c", ("body", "later", "watch"), True)
-    lost = follow(registry({"c": Status.SUSPENDED}), Header(FIRST, ("a",)), [told[0], told[2]])
+    lost = follow(registry({"c": Status.SUSPENDED}), Header(FIRST, Destination("a")), [told[0], told[2]])
     assert (lost.holder, lost.copies, lost.rewritten) == (None, ("body", "watch"), False)
-    contested = follow(registry(), Header(FIRST, ("a",)), [told[0], handover("a>c", 7, copy_to="other")])
+    contested = follow(
+        registry(), Header(FIRST, Destination("a")), [told[0], handover("a>c", 7, copy_to="other")]
+    )
     assert (contested.holder, contested.copies) == (None, ())
-    pinned = Header(FIRST, ("a", "b"), marks=("a>b 1",))
+    pinned = Header(FIRST, Destination("b"), before=("a",), marks=("a>b 1",))
     late = handover("a>b", 8, copy_to="late", rewritten=True)  # signed when its unit had given it away
     held = follow(registry(), pinned, [told[0], late])
     assert (held.copies, held.rewritten, held.marks) == (("body",), False, ("a>b 1",))
@@ -148,16 +151,20 @@ def test_who_got_a_copy_and_whether_it_was_rewritten_is_told_of_the_chain_s_hand
 def test_a_conversation_is_handed_over_no_more_often_than_a_trail_has_steps():
     many = (*(f"x{number}" for number in range(MOST_HANDOVERS)), "a")
     said = Handover("0" * 32, "a", "b", DAY, links(FIRST, many)[-1:], frozenset())
-    assert follow(registry(), Header(FIRST, many), [Item(1, said)]).holder == "a"
-    assert follow(registry(), Header(FIRST, many[1:]), [Item(1, said)]).holder == "a", "another link"
+
+    def header_of(holders):
+        return Header(FIRST, Destination(holders[-1]), before=holders[:-1])
+
+    assert follow(registry(), header_of(many), [Item(1, said)]).holder == "a"
+    assert follow(registry(), header_of(many[1:]), [Item(1, said)]).holder == "a", "another link"
     fits = Handover("0" * 32, "a", "b", DAY, links(FIRST, many[1:])[-1:], frozenset())
-    assert follow(registry(), Header(FIRST, many[1:]), [Item(1, fits)]).holder == "b"
+    assert follow(registry(), header_of(many[1:]), [Item(1, fits)]).holder == "b"
 
 
 def test_a_handover_at_several_links_counts_by_the_one_that_is_its_own():
     """Its unit was told more than one, by whoever has a copy too."""
     both = (new_link(), FIRST)
     said = Handover("0" * 32, "a", "b", DAY, both, frozenset())
-    assert follow(registry(), Header(FIRST, ("a",)), [Item(1, said)]).holder == "b"
+    assert follow(registry(), Header(FIRST, Destination("a")), [Item(1, said)]).holder == "b"
     other = Handover("0" * 32, "a", "b", DAY, both[:1], frozenset())
-    assert follow(registry(), Header(FIRST, ("a",)), [Item(1, other)]).holder == "a"
+    assert follow(registry(), Header(FIRST, Destination("a")), [Item(1, other)]).holder == "a"

@@ -5,8 +5,8 @@ import html
 import pytest
 
 from common.conversation.header import Deleted
-from source_interface.conversation.reply_pages import FIRST_PAGE_BYTES, PAGE_BYTES, paginate
-from source_interface.conversation.visit import Answer
+from source_interface.conversation.answer_pages import FIRST_PAGE_BYTES, PAGE_BYTES, paginate
+from source_interface.conversation.answers import Answer
 
 
 @pytest.mark.parametrize("letter", ["w", "'", "&", "<", "\n", "\u00e9"])

@@ -9,6 +9,7 @@ import pytest
 
 from common.conversation import mailbox, reply
 from common.conversation.derivation import conversation_secrets
+from common.conversation.destination import Destination
 from common.conversation.header import Deleted, Header, compose_deleted, compose_header
 from common.conversation.links import new_link
 from common.days import today
@@ -16,7 +17,7 @@ from common.registry.units import Status
 from common.report.padding import REPLY_CIPHERTEXT_BYTES
 from common.secret import Secret
 from keys.registry.signature import sign_registry
-from source_interface.conversation.visit import OPENED_AT_LEAST
+from source_interface.conversation.contents import OPENED_AT_LEAST
 
 pytestmark = pytest.mark.slow
 
@@ -140,9 +141,9 @@ def test_what_a_unit_puts_into_a_slot_is_no_header_and_no_mark_of_deletion(
     assert isinstance(said, reply.Reply)
     digest = reply.digest(said, identity)
     public = conversation_of(words).reply_public_key
-    forged = compose_header(Header(new_link(), ("other-unit",), 99), stolen)
+    forged = compose_header(Header(new_link(), Destination("other-unit"), 99), stolen)
     genuine_but_elsewhere = compose_header(
-        Header(new_link(), ("other-unit",), 99), secrets_of(words).header_key
+        Header(new_link(), Destination("other-unit"), 99), secrets_of(words).header_key
     )
     mark = compose_deleted(Deleted("test-unit", 1, digest), stolen)
     for slot, plain in enumerate((forged, genuine_but_elsewhere, mark)):
@@ -238,7 +239,7 @@ def test_answers_follow_the_newest_header_only(words, answer, header_to, other_u
     """After a header that the server itself made for the other unit, only that unit's answers count."""
     answer(words, SAID)
     answer(words, "From the other.", by=other_unit_keys, unit="other-unit", slot=8)
-    header_to(words, Header(new_link(), ("other-unit",)))
+    header_to(words, Header(new_link(), Destination("other-unit")))
     [one] = shown()
     assert "From the other." in one
     assert "Other Anti-Corruption Unit" in reporter.get("/conversation").text

@@ -30,8 +30,8 @@ from common.report.report import Report
 from common.transport import post
 from journalist_interface.desk.opening.inspection import open_envelope
 from journalist_interface.desk.opening.oversight import check_ours
+from journalist_interface.desk.rows.answers import Answer, HandedOver
 from journalist_interface.desk.rows.models import WAITING
-from journalist_interface.desk.rows.replies import Answer, HandedOver
 from journalist_interface.desk.services import Desk, NotHere
 
 _STORED_BYTES = (

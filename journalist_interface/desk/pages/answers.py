@@ -8,9 +8,9 @@ from werkzeug import Response
 from common.conversation.mailbox import AnswerTooLong
 from common.days import today
 from common.report.report import clean_text
-from journalist_interface.desk.replies import composition, tasking
+from journalist_interface.desk.answers import composition, tasking
+from journalist_interface.desk.rows.answers import Answer
 from journalist_interface.desk.rows.conversations import Conversation
-from journalist_interface.desk.rows.replies import Answer
 from journalist_interface.desk.services import NotHere, desk
 from journalist_interface.desk.stick import returned
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from common.conversation.page_bytes import render_text, rendered_bytes, split_text
-from source_interface.conversation.visit import Answer
+from source_interface.conversation.answers import Answer
 
 FIRST_PAGE_BYTES = 12 * 1024 + 512  # of answers, beside all else that the first page of a conversation has
 PAGE_BYTES = 20 * 1024  # of answers, on a page that has nothing else

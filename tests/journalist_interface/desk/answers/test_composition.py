@@ -10,8 +10,8 @@ from common.days import today
 from common.gpg.sealing import Sealer
 from common.report.padding import REPLY_PLAINTEXT_BYTES
 from common.transport import post
-from journalist_interface.desk.replies import composition
-from journalist_interface.desk.rows.replies import Answer
+from journalist_interface.desk.answers import composition
+from journalist_interface.desk.rows.answers import Answer
 from journalist_interface.desk.stick.bundle_import import import_all
 
 pytestmark = pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import pytest
 
-from journalist_interface.desk.replies import tasking
+from journalist_interface.desk.answers import tasking
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Answers: composed, looked at as the reporter will see them, sealed."""

@@ -1,1 +1,0 @@
-"""Replies: composed, looked at as the reporter will see them, sealed."""
