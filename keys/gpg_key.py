@@ -3,13 +3,15 @@
 The passphrase goes down a pipe, never into an argument. The clock that gpg writes into what it makes is midnight.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 from common.gpg.epochs import Span
-from common.gpg.runner import Gpg, midnight, run_gpg, tool
+from common.gpg.runner import midnight, run_gpg
 
+_CREATED = re.compile(rb"^\[GNUPG:\] KEY_CREATED [BP] ([0-9A-F]{40})", re.MULTILINE)
 _MOST_KEYS = 256  # of a certificate: twenty years of months
 
 
@@ -18,16 +20,15 @@ class CeremonyFailed(Exception):
 
 
 def request(name: str, comment: str, passphrase: str | None, day: date, *, encrypts: bool) -> str:
-    """gpg's batch input for a key without an end. It goes down a pipe, so that the passphrase is in no argument."""
+    """gpg's batch input for a key without an end, for make_key. Raises CeremonyFailed for what gpg would misread."""
     if any(char in value for value in (name, comment, passphrase or "") for char in "\r\n\0"):
         raise CeremonyFailed("A name or passphrase has one line.")
     check_passphrase(passphrase)
-    protection = f"Passphrase: {passphrase}" if passphrase else "%no-protection"
     subkey = ["Subkey-Type: ecdh", "Subkey-Curve: cv25519", "Subkey-Usage: encrypt"]
     return "\n".join(
         [
             "Key-Type: eddsa",  # gpg wants it first
-            protection,
+            *([] if passphrase else ["%no-protection"]),
             "Key-Curve: ed25519",
             "Key-Usage: cert",
             *(subkey if encrypts else []),
@@ -47,14 +48,17 @@ def check_passphrase(passphrase: str | None) -> None:
         raise CeremonyFailed("A passphrase is not empty, and neither begins nor ends with a space.")
 
 
-def make_key(home: Path, batch: str) -> str:
-    """The fingerprint of a new key. Raises CeremonyFailed."""
-    gpg = tool(home, [], Gpg)
-    gpg.encoding = "utf-8"  # of the name, and of the passphrase as it will be typed
-    made = gpg.gen_key(batch)
-    if not made.fingerprint:
+def make_key(home: Path, batch: str, passphrase: str | None) -> str:
+    """The fingerprint of a new key. Raises CeremonyFailed.
+
+    An agent that remembers nothing forgets the passphrase after a second, and a slow gpg then asks for it again. So it
+    does not stand in the batch, which tells it once, and each time it is asked for it comes down the pipe.
+    """
+    made = run_gpg(home, "--gen-key", passphrase=passphrase or "", given=batch.encode())
+    created = _CREATED.search(made.stderr)
+    if not created:
         raise CeremonyFailed("GnuPG did not make the certificate. Try a folder whose path is short.")
-    return str(made.fingerprint)
+    return created[1].decode("ascii")
 
 
 def add_epochs(home: Path, certificate: str, spans: Sequence[Span], passphrase: str | None) -> None:

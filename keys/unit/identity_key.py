@@ -66,14 +66,9 @@ def new_identity(folder: Path, unit_id: str, passphrases: Mapping[str, str]) -> 
     home = private_home(folder / GNUPG_HOME)
     (home / "gpg-agent.conf").write_text(_REMEMBER_NOTHING, "ascii")
     passphrase, holders = draw(tuple(passphrases))
-    asked = request(
-        f"Identity key of {unit_id}",
-        "held by others than the reviewers",
-        passphrase.reveal().decode("ascii"),
-        month_of(today()) - OVERLAP,
-        encrypts=True,
-    )
-    fingerprint = make_key(home, asked)
+    secret, begins = passphrase.reveal().decode("ascii"), month_of(today()) - OVERLAP
+    name, comment = f"Identity key of {unit_id}", "held by others than the reviewers"
+    fingerprint = make_key(home, request(name, comment, secret, begins, encrypts=True), secret)
     card = IdentityCard(
         unit_id,
         public_part(home, fingerprint),

@@ -80,7 +80,7 @@ def new_unit(  # the folder, who, and how
     batch = request(name, unit_id, passphrase, first - OVERLAP, encrypts=False)
     refuse_existing(folder)
     home = private_home(folder / GNUPG_HOME)
-    fingerprint = make_key(home, batch)
+    fingerprint = make_key(home, batch, passphrase)
     add_epochs(home, fingerprint, ahead(first, months, is_new=True), passphrase)
     certificate = public_part(home, fingerprint)
     (folder / CERTIFICATE).write_text(certificate, "ascii")
@@ -108,7 +108,8 @@ def make_case_key(folder: Path, unit_id: str, name: str, passphrase: str | None)
         raise CeremonyFailed(f"There is a case key in {folder} already. It is never overwritten.")
     home = folder / GNUPG_HOME
     begins = month_of(today()) - OVERLAP
-    made = make_key(home, request(name, f"{unit_id}, case key", passphrase, begins, encrypts=True))
+    batch = request(name, f"{unit_id}, case key", passphrase, begins, encrypts=True)
+    made = make_key(home, batch, passphrase)
     (folder / CASE_CERTIFICATE).write_text(public_part(home, made), "ascii")
 
 
