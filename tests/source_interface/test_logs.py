@@ -59,9 +59,9 @@ def test_a_whole_visit_logs_nothing(reporter, reporter_at, app, answer, logged):
     assert [line for line in logged().splitlines() if "candour" in line or PLANTED in line] == []
 
 
-def test_a_refused_message_is_logged_without_its_words(reporter, house, logged):
+def test_a_refused_message_is_logged_without_its_words(reporter, logged, monkeypatch):
     reporter.start()
-    house.sealer._gpg.gpgbinary = "/nonexistent/gpg"
+    monkeypatch.setenv("PATH", "/nonexistent")  # so that there is no gpg
     assert reporter.write(PLANTED, [(PLANTED, b"x")]).status == 503
     assert "a message could not be kept: FileNotFoundError" in logged()
     assert PLANTED not in logged()

@@ -1,5 +1,6 @@
 """Nothing typed is lost: whatever goes wrong, the words come back with a sentence that says what to do."""
 
+import os
 import subprocess
 
 import pytest
@@ -139,16 +140,16 @@ DEAD_GPGS = [
 ]
 
 
-def test_a_dead_gpg(at, refused, house, tmp_path):
-    real = house.sealer._gpg.gpgbinary
+def test_a_dead_gpg(at, refused, tmp_path, monkeypatch):
     for number, script in enumerate(DEAD_GPGS):
-        fake = tmp_path / f"gpg{number}"
+        folder = tmp_path / f"bin{number}"
+        folder.mkdir()
         if script:
-            fake.write_text(script)
-            fake.chmod(0o700)
-        house.sealer._gpg.gpgbinary = str(fake)
-        refused(503, "Try again in a few minutes", files=[("a", b"x" * MB)])
-    house.sealer._gpg.gpgbinary = real
+            (folder / "gpg").write_text(script)
+            (folder / "gpg").chmod(0o700)
+        with monkeypatch.context() as patch:
+            patch.setenv("PATH", f"{folder}:{os.environ['PATH']}" if script else str(folder))
+            refused(503, "Try again in a few minutes", files=[("a", b"x" * MB)])
     assert at.write(TYPED).status == 303
 
 
