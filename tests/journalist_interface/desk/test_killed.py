@@ -3,6 +3,7 @@
 import multiprocessing
 import secrets
 import shutil
+import threading
 
 from common.transport import bundle, bundle_item, post
 from common.transport.post import ReplyPost
@@ -28,10 +29,12 @@ class AtEach:
 
     def __init__(self, pipe):
         self.pipe = pipe
+        self.turn = threading.Lock()  # several threads of the work take steps
 
     def __eq__(self, number):
-        self.pipe.send(number)
-        self.pipe.recv()
+        with self.turn:
+            self.pipe.send(number)
+            self.pipe.recv()
         return False
 
     def __hash__(self):
