@@ -13,7 +13,9 @@ def of(key):
 
 
 def test_the_hooks_are_the_checks_that_come_before_the_tests():
-    quick = CHECKS[: [words for _, words in CHECKS].index(next(words for _, words in CHECKS if words[0] == "pytest"))]
+    quick = CHECKS[
+        : [words for _, words in CHECKS].index(next(words for _, words in CHECKS if words[0] == "pytest"))
+    ]
     assert list(zip(of("name"), of("entry"), strict=True)) == [
         (title, ".venv/bin/" + " ".join(words)) for title, words in quick
     ]

@@ -7,10 +7,9 @@
   whose next request came before the last response was read, nor one that waits its turn. When there are too many of
   these, one goes of the circuit that holds most: the oldest, and never who has just come.
 - A connection that ends is lingered over in the loop, without a thread (`lingering.py`): a browser that is refused in
-  the middle of an upload sends the rest, and then reads why. gunicorn holds up that loop for it, two seconds for each.
+  the middle of an upload sends the rest, and then reads why.
 - With gunicorn's option `--proxy-protocol v1`, each connection must begin with tor's line (`circuit_line.py`), or it is
   ended. No thread waits for the line or for what follows it, and circuits take turns for the threads (`fair_queue.py`).
-  gunicorn itself would take a connection without the line as well, and a line of another kind.
 - A worker that has held codenames is replaced (`worker_renewal.py`), and goes on with what it has until that has ended.
 - No response tells of program, version or clock (`response_head.py`), and what is no request is not repeated in any.
 """
@@ -41,9 +40,7 @@ HEAD_SECONDS = 20.0
 ROOM_SECONDS = 5.0  # waited for: whoever has not been waited for so long is not cut to make room
 _LOOK_SECONDS = 0.5
 _NO_REQUEST = response_head.closing("400 Bad Request", "This request was not understood.")
-_BROKEN = response_head.closing(
-    "500 Internal Server Error", "Something broke here. Try again in a few minutes."
-)
+_BROKEN = response_head.closing("500 Internal Server Error", "Something broke. Try again in a few minutes.")
 _log = logging.getLogger("candour.worker")
 
 
@@ -53,9 +50,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._served: set[Any] = set()  # connections that hold a thread
-        self._unread: dict[
-            Any, float
-        ] = {}  # that have not read their response -> when it must have been read
+        self._unread: dict[Any, float] = {}  # who has not read a response -> when it must have been read
         self._lingering: dict[Any, lingering.Lingering] = {}  # connections that end
         self._newest: Any = None  # the connection that came last
         self._look_at = 0.0
@@ -128,6 +123,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         self.nr_conns -= 1
         conn.close()
 
+    def _drop_all(self, conns: Iterable[Any]) -> None:
+        for conn in conns:
+            self._drop(conn)
+
     def _end_surplus(self) -> None:
         """Only between two rounds of events: one that is still to be handled may be of a connection ended here."""
         while len(self._lingering) > lingering.MOST:
@@ -170,6 +169,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
         """A thread is done with a request."""
         if conn.circuit:
             self._turns.end(conn.circuit)
+        if self._stopping.is_set():  # who waits for a turn gets none, though a thread is free
+            self._drop_all(self._turns.give_up())
         if not fs.exception() and fs.result() is False:
             self._linger(conn)
         else:
@@ -236,8 +237,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     def murder_pending(self) -> None:
         """Called by gunicorn's loop after each round of events, at least once a second: ends and serves what is due."""
         if self._stopping.is_set():
-            for conn in [*self._turns.give_up(), *self._unread]:
-                self._drop(conn)
+            self._drop_all([*self._turns.give_up(), *self._unread])
             self._unread.clear()
             for conn in self.pending_conns:
                 conn.timeout = 0.0
