@@ -6,6 +6,8 @@ import pytest
 
 from common.gpg.runner import ANSWERS, Pinentry, gpg_command, gpg_environment, run_gpg, start_gpg
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(short_folder):

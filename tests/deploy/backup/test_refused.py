@@ -16,6 +16,8 @@ from deploy.backup.layout import in_data_folder
 from deploy.backup.restore import restore
 from deploy.backup.save import save
 
+pytestmark = pytest.mark.slow
+
 STRANGE = "would not have written"
 
 

@@ -13,6 +13,8 @@ from deploy.workshop.demo import new_demo, tracebacks
 from deploy.workshop.demo.tracebacks import ASKED, TracebacksRefused, are_asked_for
 from tests.deploy.workshop.test_up import PORTS, addresses, running, status
 
+pytestmark = pytest.mark.slow
+
 WRONG = b"no registry"
 
 

@@ -16,6 +16,8 @@ from journalist_interface.collection import forwards, posts
 from journalist_interface.collection.errors import NO_ROOM
 from tests.journalist_interface.collection.conftest import collection_of
 
+pytestmark = pytest.mark.slow
+
 CONTENT = os.urandom(5_000)
 
 

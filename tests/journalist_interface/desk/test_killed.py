@@ -5,6 +5,8 @@ import secrets
 import shutil
 import threading
 
+import pytest
+
 from common.transport import bundle, bundle_item, post
 from common.transport.post import ReplyPost
 from journalist_interface.desk.answers import composition
@@ -13,6 +15,8 @@ from journalist_interface.desk.opening import saved_files
 from journalist_interface.desk.stick.bundle_export import export_waiting
 from journalist_interface.desk.stick.bundle_import import import_all
 from tests.journalist_interface.desk.conftest import _run_until
+
+pytestmark = pytest.mark.slow
 
 
 def fresh(world, number):

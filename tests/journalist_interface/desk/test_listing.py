@@ -12,6 +12,8 @@ from common.days import today
 from journalist_interface.desk.pages import cursors
 from journalist_interface.desk.rows.conversations import PAGE
 
+pytestmark = pytest.mark.slow
+
 
 def fill(engine, rows, unreadable=0):
     """`rows` conversations of one message each, and some envelopes that did not open."""

@@ -15,6 +15,8 @@ from common.gpg.opening.watchdog import Watch
 from common.gpg.runner import gpg_environment
 from common.gpg.sealing import Sealer
 
+pytestmark = pytest.mark.slow
+
 SOON = 15  # seconds, on a busy machine
 
 

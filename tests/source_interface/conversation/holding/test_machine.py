@@ -31,6 +31,8 @@ from common.registry.units import Status, Unit, UnitKind
 from source_interface.conversation import holding
 from source_interface.conversation.holding import Holder, Item, State, Word, follow
 
+pytestmark = pytest.mark.slow
+
 DAY = today()
 UNITS = "abcde"
 UNIT = st.sampled_from(UNITS)
