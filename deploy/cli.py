@@ -153,7 +153,7 @@ def desk(data: Path, unit: str | None, identity: Path | None, port: int | None) 
 @click.option(
     "--quick",
     is_flag=True,
-    help="Only tests that take little, in under a minute: no browser, no Tor, nothing slow, nothing measured.",
+    help="Only tests that take little, in about a minute: no browser, no Tor, nothing slow, nothing measured.",
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGUMENTS]")
 def test(arguments: Sequence[str], *, quick: bool) -> None:
