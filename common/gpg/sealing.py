@@ -12,7 +12,7 @@ The one place where the flags of sealing are decided:
 import fcntl
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,17 @@ class SealingFailed(Exception):
 
 class RecipientRefused(SealingFailed):
     """The recipient's certificate is expired, revoked or damaged, so nothing can be sealed to it now."""
+
+
+class Pieces:
+    """An iterator of pieces, as the file that gpg is fed from."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def read(self, _: int, /) -> bytes:
+        """The next piece that is not empty; b"" at the end."""
+        return next(filter(None, self._pieces), b"")
 
 
 class _Sealing:

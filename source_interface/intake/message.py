@@ -19,7 +19,7 @@ from common.config import Limits
 from common.conversation import mailbox
 from common.conversation.header import Header, compose_header
 from common.days import today
-from common.gpg.sealing import RecipientRefused, SealingFailed
+from common.gpg.sealing import Pieces, RecipientRefused, SealingFailed
 from common.registry.units import Unit
 from common.report import archive, contact
 from common.report.contact import Contact, SealedContact
@@ -99,7 +99,7 @@ def receive(services: Services, form: StreamedForm, sender: Sender, slot: int, e
     def seal(outputs: Sequence[int]) -> None:
         pieces = _watching_the_disk(services, archive.write(form.files(), report))
         recipients = [[certificates.certificate_of_the_day(unit, day)] for unit in sender.recipients]
-        services.sealer.seal_each(_Pulled(pieces), list(zip(recipients, outputs, strict=True)))
+        services.sealer.seal_each(Pieces(pieces), list(zip(recipients, outputs, strict=True)))
 
     envelopes = [
         Addressed(sender.keys.receipt_tags[number], unit.id)
@@ -167,14 +167,3 @@ def _watching_the_disk(services: Services, pieces: Iterator[bytes]) -> Iterator[
             _check_room(services, since_last_look)
             since_last_look = 0
         yield piece
-
-
-class _Pulled:
-    """An iterator of pieces, as the file that gpg is fed from."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def read(self, _: int, /) -> bytes:
-        """The next piece that is not empty; b"" at the end."""
-        return next(filter(None, self._pieces), b"")

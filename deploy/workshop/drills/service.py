@@ -20,6 +20,7 @@ from common.conversation.header import Header, compose_header
 from common.conversation.links import Conversation, new_link
 from common.days import today
 from common.gpg.opening import Opener
+from common.gpg.sealing import Pieces
 from common.registry.units import Unit
 from common.report import archive
 from common.report.report import Report
@@ -85,7 +86,7 @@ class Service:
             ),
             today(),
             lambda outputs: services.sealer.seal(
-                _Pulled(archive.write((), lambda: report)), [certificate], outputs[0]
+                Pieces(archive.write((), lambda: report)), [certificate], outputs[0]
             ),
         )
         return blob_path(services.config.blobs, envelope)
@@ -132,16 +133,6 @@ class Service:
     def close(self) -> None:
         """Let the database go."""
         self.services.store.engine.dispose()
-
-
-class _Pulled:
-    """Pieces, as the file that gpg is fed from."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def read(self, _: int, /) -> bytes:
-        return next(filter(None, self._pieces), b"")
 
 
 def reply_key(folder: Path) -> Ed25519PrivateKey:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common.conversation.links import MOST_HANDOVERS, next_link
 from common.days import today
 from common.envelope_id import forwarded_id
+from common.gpg.sealing import Pieces
 from common.registry.registry import Registry
 from common.registry.units import Unit
 from common.report import archive, trail
@@ -146,14 +147,3 @@ def certificate_file(desk: Desk, certificate: str) -> Iterator[Path]:
         yield file
     finally:
         file.unlink(missing_ok=True)
-
-
-class Pieces:
-    """An iterator of pieces, as the file that gpg is fed from."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def read(self, _: int, /) -> bytes:
-        """The next piece that is not empty; b"" at the end."""
-        return next(filter(None, self._pieces), b"")
