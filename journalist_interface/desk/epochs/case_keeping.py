@@ -45,21 +45,17 @@ def keep(desk: Desk, conversation: str) -> Kept:
         if not desk.cabinet.sealed_to.keep(conversation):
             raise NotHere
         messages, answers = desk.cabinet.sealed_to.to_reseal(conversation, months)
-        recipient = desk.settings.run / f"{secrets.token_hex(8)}.asc"
-        try:
-            recipient.write_text(certificate, "ascii")
-            for envelope, size in messages:
-                key, sha256 = _reseal(desk, desk.files.envelope(envelope), size, recipient, months)
-                desk.cabinet.sealed_to.note_resealed(envelope, key, sha256, today())
-            for answer in answers:
-                key, _ = _reseal(desk, desk.files.answer(answer), _MOST_ANSWER, recipient, months)
-                desk.cabinet.sealed_to.learn([], [(answer, key)])
-        finally:
-            recipient.unlink(missing_ok=True)
+        recipient = certificate.encode("ascii")
+        for envelope, size in messages:
+            key, sha256 = _reseal(desk, desk.files.envelope(envelope), size, recipient, months)
+            desk.cabinet.sealed_to.note_resealed(envelope, key, sha256, today())
+        for answer in answers:
+            key, _ = _reseal(desk, desk.files.answer(answer), _MOST_ANSWER, recipient, months)
+            desk.cabinet.sealed_to.learn([], [(answer, key)])
     return Kept(len(messages), len(answers))
 
 
-def _reseal(desk: Desk, place: Path, most: int, recipient: Path, months: set[str]) -> tuple[str, str]:
+def _reseal(desk: Desk, place: Path, most: int, recipient: bytes, months: set[str]) -> tuple[str, str]:
     """Seal a sealed file anew. The fingerprint of the key that opens it now, and the SHA-256 of the new file."""
     part = desk.files.staging / secrets.token_hex(16)
     try:
@@ -79,7 +75,7 @@ def _reseal(desk: Desk, place: Path, most: int, recipient: Path, months: set[str
     return key, sha256
 
 
-def _through_a_pipe(desk: Desk, place: Path, most: int, recipient: Path, part: Path, digest: Any) -> None:
+def _through_a_pipe(desk: Desk, place: Path, most: int, recipient: bytes, part: Path, digest: Any) -> None:
     inlet, outlet = os.pipe()
     source, sink = os.fdopen(inlet, "rb"), os.fdopen(outlet, "wb", buffering=0)
 

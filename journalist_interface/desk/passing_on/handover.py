@@ -35,7 +35,7 @@ from journalist_interface.desk.answers.composition import (
 )
 from journalist_interface.desk.opening import facts
 from journalist_interface.desk.opening.oversight import check_ours
-from journalist_interface.desk.passing_on.resealing import NotForwardable, Resealing, certificate_file
+from journalist_interface.desk.passing_on.resealing import NotForwardable, Resealing
 from journalist_interface.desk.rows.envelopes import Envelope
 from journalist_interface.desk.rows.forwards import Forward
 from journalist_interface.desk.rows.models import WAITING
@@ -259,11 +259,10 @@ def keep_forward(desk: Desk, unit: Unit, conversation: str, forward_id: str, kep
     is_kept = desk.cabinet.sealed_to.is_kept(conversation)
     part = desk.files.forwarded(forward_id).with_name(f"{forward_id}.part")
     recipient = desk.settings.read_case_certificate() if is_kept else unit.certificate
-    with certificate_file(desk, recipient) as own:
-        desk.sealer.seal(io.BytesIO(document), [own], part)
-        try:
-            epoch = desk.opener.open(part, lambda _: None, ask=True)
-        except OpeningFailed as error:
-            raise SealingFailed from error
-        desk.files.put_forwarded([(part, forward_id)])
-        return epoch
+    desk.sealer.seal(io.BytesIO(document), [recipient.encode("ascii")], part)
+    try:
+        epoch = desk.opener.open(part, lambda _: None, ask=True)
+    except OpeningFailed as error:
+        raise SealingFailed from error
+    desk.files.put_forwarded([(part, forward_id)])
+    return epoch

@@ -6,9 +6,7 @@ step of the trail that says who passed it on, and why.
 
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -123,12 +121,9 @@ class Resealing:
     def _sealed(self, pieces: Iterator[bytes], original: str) -> list[Resealed]:
         files, tokens = self.desk.files, [secrets.token_hex(16) for _ in self.receivers]
         parts = [files.forwarded(token).with_name(f"{token}.part") for token in tokens]
-        with ExitStack() as stack:
-            certificates = [
-                stack.enter_context(certificate_file(self.desk, one.certificate)) for one in self.receivers
-            ]
-            copies = [([certificate], part) for certificate, part in zip(certificates, parts, strict=True)]
-            self.desk.sealer.seal_each(Pieces(pieces), copies)
+        certificates = [one.certificate.encode("ascii") for one in self.receivers]
+        copies = [([certificate], part) for certificate, part in zip(certificates, parts, strict=True)]
+        self.desk.sealer.seal_each(Pieces(pieces), copies)
         items = [bundle_item.describe(part) for part in parts]
         names = [forwarded_id(item.sha256) for item in items]
         files.put_forwarded(list(zip(parts, names, strict=True)))
@@ -136,14 +131,3 @@ class Resealing:
             Resealed(receiver, Forwarded(name, original, item.size, item.sha256))
             for name, receiver, item in zip(names, self.receivers, items, strict=True)
         ]
-
-
-@contextmanager
-def certificate_file(desk: Desk, certificate: str) -> Iterator[Path]:
-    """A certificate as the file that gpg takes, while it lasts."""
-    file = desk.settings.run / f"{secrets.token_hex(8)}.asc"
-    try:
-        file.write_text(certificate, "ascii")
-        yield file
-    finally:
-        file.unlink(missing_ok=True)
